@@ -1,0 +1,28 @@
+"""The errors that users see as one line; everything else is a bug and shows its traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class StbenchError(Exception):
+    """A mistake in the input: the message names the file, gene or option and the remedy."""
+
+
+class Unsupported(StbenchError):
+    """The method cannot do this task by its nature, for example no coordinates. Not a failure."""
+
+
+class HiddenGene(StbenchError, KeyError):
+    """A method asked for the spatial values of a gene that it has to predict."""
+
+    __str__ = Exception.__str__
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> StbenchError:
+    """Error for a name that is not registered, with the closest known ones."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    return StbenchError(f"Unknown {what} '{name}'.{hint} Known: {', '.join(known) or 'none'}.")

@@ -1,0 +1,60 @@
+"""What a metric is. The metrics themselves are the files of ``metrics/``.
+
+::
+
+    from stbench.metrics import register
+
+    @register("pcc", best="high", bounds=(-1, 1), definition="1", primary=True)
+    def pcc(truth, prediction): ...    # two arrays (n_spots, n_genes) -> (n_genes,)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from stbench._checkout import plugin_path
+from stbench.registry import Registry
+
+__all__ = ["Metric", "register"]
+__path__ += plugin_path("metrics")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A pure function of truth and prediction (and coordinates, where ``needs_coords``).
+
+    ``best`` says which direction is better; ``bounds`` are the smallest and largest possible value;
+    ``definition`` is the version of the formula and changes with it; ``primary`` metrics make the rank.
+    """
+
+    name: str
+    function: Callable
+    best: Literal["high", "low"]
+    bounds: tuple[float, float]
+    definition: str
+    needs_coords: bool = False
+    primary: bool = False
+
+
+REGISTRY: Registry[Metric] = Registry("metrics", "metric")
+
+
+def register(
+    name: str,
+    *,
+    best: Literal["high", "low"],
+    bounds: tuple[float, float],
+    definition: str,
+    needs_coords: bool = False,
+    primary: bool = False,
+) -> Callable[[Callable], Callable]:
+    """Decorator that makes ``f(truth, prediction[, coordinates]) -> (n_genes,)`` known as a metric."""
+
+    def add(function: Callable) -> Callable:
+        metric = Metric(name, function, best, bounds, definition, needs_coords, primary)
+        REGISTRY.add(name, metric, function.__module__)
+        return function
+
+    return add

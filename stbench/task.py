@@ -1,0 +1,112 @@
+"""The task as a method sees it: the whole reference, the visible genes in space, and names to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stbench.errors import StbenchError, Unsupported
+
+if TYPE_CHECKING:
+    import numpy as np
+    from anndata import AnnData
+
+
+@dataclass(frozen=True)
+class Task:
+    """One prediction task (design: the hidden values are not in the process).
+
+    Attributes
+    ----------
+    reference
+        scRNA-seq, cells x genes, with all its genes. ``X`` is ``log(N c / sum(c) + 1)`` (Eq. 4 of the
+        CausalGeD paper), ``layers["counts"]`` the counts where the units are counts, ``obs["cell_type"]``
+        the labels where they are known, ``var["highly_variable"]`` the 25 % most variable genes.
+    spatial
+        spots x visible genes. ``X`` and ``layers["counts"]`` as above, with sums over visible genes only;
+        for intensities ``X = log1p(value)`` and no counts. ``var["split"]`` is ``train`` or ``val``;
+        ``obsm["spatial"]`` holds coordinates where they are known.
+    targets
+        Names of the genes to predict, all in the reference, none in ``spatial``.
+    units
+        ``counts`` or ``intensity``, of the spatial values.
+    """
+
+    reference: AnnData
+    spatial: AnnData
+    targets: list[str]
+    units: str = "counts"
+
+    def __post_init__(self) -> None:
+        from stbench.visible import Visible
+
+        object.__setattr__(self, "spatial", Visible.of(self.spatial, self.targets))
+
+    @property
+    def visible(self) -> list[str]:
+        """Names of the visible genes, in the order of ``spatial``."""
+        return list(self.spatial.var_names)
+
+    def validation(self) -> tuple[Task, np.ndarray]:
+        """The inner task for every tuned choice: train genes visible, val genes as targets.
+
+        Returns the task and the truth of its targets, an array (n_spots, n_val) on the scale of
+        ``spatial.X``.
+        """
+        return self.hide(self.spatial.var_names[self.spatial.var["split"] == "val"])
+
+    def hide(self, genes: Iterable[str]) -> tuple[Task, np.ndarray]:
+        """An inner task with the given visible genes as targets, renormalised without them; and their truth."""
+        from stbench.normalise import log_normalise
+
+        hidden = list(genes)
+        keep = [gene for gene in self.visible if gene not in set(hidden)]
+        if not hidden or not keep or not set(hidden) <= set(self.visible):
+            raise StbenchError("hide() needs some, and not all, of the visible genes.")
+        inner = self.spatial[:, keep].copy()
+        if self.units == "counts":
+            inner.X = log_normalise(inner.layers["counts"])
+        return Task(self.reference, inner, hidden, self.units), dense(self.spatial, hidden)
+
+    def require_counts(self) -> None:
+        """Raise `Unsupported` unless both sides are counts."""
+        if self.units != "counts" or "counts" not in self.reference.layers:
+            raise Unsupported("needs counts on both sides; this dataset has intensities")
+
+    def coordinates(self) -> np.ndarray:
+        """Coordinates of the spots, (n_spots, 2 or 3), float64; raises `Unsupported` where there are none."""
+        import numpy as np
+
+        if "spatial" not in self.spatial.obsm:
+            raise Unsupported("needs coordinates in obsm['spatial']; this dataset has none")
+        return np.asarray(self.spatial.obsm["spatial"], dtype=float)
+
+    def varying_genes(self) -> list[str]:
+        """Visible genes that vary in the reference and in space: the ones that a z-score exists for."""
+        reference = _varies(self.reference[:, self.visible].X)
+        return [g for g, a, b in zip(self.visible, reference, _varies(self.spatial.X), strict=True) if a and b]
+
+
+def dense(adata: AnnData, genes: Iterable[str], layer: str | None = None, dtype: Any = float) -> np.ndarray:
+    """The values of ``genes``, in that order, as an array (n_obs, n_genes); only these are densified."""
+    import numpy as np
+    from scipy.sparse import issparse
+
+    columns = adata.var_names.get_indexer(list(genes))
+    if (columns < 0).any():
+        missing = [gene for gene, column in zip(genes, columns, strict=True) if column < 0]
+        raise StbenchError(f"Gene '{missing[0]}' is not in this table.")
+    values = (adata.X if layer is None else adata.layers[layer])[:, columns]
+    return np.ascontiguousarray(values.toarray() if issparse(values) else values, dtype=dtype)
+
+
+def _varies(values: Any) -> np.ndarray:
+    """Which columns are not constant; sparse input stays sparse."""
+    import numpy as np
+    from scipy.sparse import issparse
+
+    if issparse(values):
+        columns = values.tocsc()
+        return (columns.max(axis=0) - columns.min(axis=0)).toarray().ravel() > 0
+    return np.ptp(np.asarray(values), axis=0) > 0
