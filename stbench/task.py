@@ -84,8 +84,8 @@ class Task:
 
     def varying_genes(self) -> list[str]:
         """Visible genes that vary in the reference and in space: the ones that a z-score exists for."""
-        reference = _varies(self.reference[:, self.visible].X)
-        return [g for g, a, b in zip(self.visible, reference, _varies(self.spatial.X), strict=True) if a and b]
+        reference = varies(self.reference[:, self.visible].X)
+        return [g for g, a, b in zip(self.visible, reference, varies(self.spatial.X), strict=True) if a and b]
 
 
 def dense(adata: AnnData, genes: Iterable[str], layer: str | None = None, dtype: Any = float) -> np.ndarray:
@@ -101,8 +101,8 @@ def dense(adata: AnnData, genes: Iterable[str], layer: str | None = None, dtype:
     return np.ascontiguousarray(values.toarray() if issparse(values) else values, dtype=dtype)
 
 
-def _varies(values: Any) -> np.ndarray:
-    """Which columns are not constant; sparse input stays sparse."""
+def varies(values: Any) -> np.ndarray:
+    """Which columns are not constant, (n_genes,) of bool; sparse input stays sparse."""
     import numpy as np
     from scipy.sparse import issparse
 

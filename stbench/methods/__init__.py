@@ -87,6 +87,12 @@ class MethodInfo:
     doi: str
     version: str
     packages: tuple[str, ...] = ()
+    gpu: bool = False
+
+    @property
+    def kind(self) -> str:
+        """``control`` (unranked), ``baseline`` or ``method``."""
+        return self.family if self.family in ("control", "baseline") else "method"
 
 
 @dataclass(frozen=True)
@@ -113,19 +119,26 @@ class Method:
 
 
 def register(
-    name: str, *, family: str, paper: str, doi: str = "", version: str, packages: tuple[str, ...] = ()
+    name: str,
+    *,
+    family: str,
+    paper: str,
+    doi: str = "",
+    version: str,
+    packages: tuple[str, ...] = (),
+    gpu: bool = False,
 ) -> Callable[[type[Method]], type[Method]]:
     """Class decorator that makes a method known under ``name``.
 
     ``family`` is one of `FAMILIES`; ``paper`` a short citation; ``version`` changes when predictions
     change (runs of the old version are then run again); ``packages`` are the distributions it needs beyond
-    the core, recorded with every run.
+    the core, recorded with every run; ``gpu`` says that it runs on CUDA where there is some.
     """
     if family not in FAMILIES:
         raise StbenchError(f"Method '{name}': unknown family '{family}'. Known: {', '.join(FAMILIES)}.")
 
     def add(cls: type[Method]) -> type[Method]:
-        cls.info = MethodInfo(name, family, paper, doi, version, packages)
+        cls.info = MethodInfo(name, family, paper, doi, version, packages, gpu)
         REGISTRY.add(name, cls, cls.__module__)
         return cls
 

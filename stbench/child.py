@@ -1,0 +1,135 @@
+"""The process of one run: reads a task folder, lets the method predict, writes the answer.
+
+``python -m stbench.child FOLDER``: ``FOLDER/task`` is the task; ``prediction.h5ad``, ``outcome.json`` and
+``progress.json`` are written into ``FOLDER``. Whatever a method does here harms no other run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from stbench.errors import StbenchError, Unsupported
+
+PROGRESS_SECONDS = 0.2
+
+
+def main(folder: Path) -> None:
+    """Run the method that ``folder/task`` asks for and write its outcome."""
+    from stbench.files import write_json
+
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    outcome: dict[str, Any] = {"status": "failed", "reason": ""}
+    try:
+        outcome |= _run(folder)
+    except Exception as error:  # the border of a run: every failure becomes a record
+        outcome |= _failure(error)
+    outcome["peak_rss_bytes"] = peak_rss_bytes()
+    outcome["cpu_s"] = time.process_time()
+    write_json(folder / "outcome.json", outcome)
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    from stbench.methods import REGISTRY, Context
+    from stbench.registry import load_plugin
+    from stbench.taskfolder import read_task, write_prediction
+
+    start = time.monotonic()
+    task, content = read_task(folder / "task")
+    for plugin in content["plugins"]:
+        load_plugin(Path(plugin))
+    cls = REGISTRY.get(content["method"])
+    method = cls(**content["parameters"])
+    (folder / "scratch").mkdir()
+    ctx = Context(
+        seed=content["seed"],
+        device=content["device"],
+        threads=content["threads"],
+        scratch=folder / "scratch",
+        progress=_progress_writer(folder / "progress.json"),
+    )
+    loaded = time.monotonic()
+    answer = method.predict(task, ctx)
+    predicted = time.monotonic()
+    write_prediction(folder / "prediction.h5ad", task, answer)
+    return {
+        "status": "ok",
+        "load_s": loaded - start,
+        "predict_s": predicted - loaded,
+        "versions": _versions(cls.info.packages),
+        "gpu": _gpu_peak(content["device"]),
+    }
+
+
+def _failure(error: Exception) -> dict[str, str]:
+    from stbench.taskfolder import InvalidPrediction
+
+    traceback.print_exc(file=sys.stdout)
+    if isinstance(error, Unsupported):
+        return {"status": "unsupported", "reason": str(error)}
+    if isinstance(error, InvalidPrediction):
+        return {"status": "invalid", "reason": str(error)}
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return {"status": "out_of_memory", "reason": str(error) or "the process ran out of memory"}
+    message = str(error) if isinstance(error, StbenchError) else f"{type(error).__name__}: {error}"
+    return {"status": "failed", "reason": message}
+
+
+def _progress_writer(file: Path) -> Callable[..., None]:
+    """A callback that leaves the latest progress in ``file``, at most five times a second."""
+    last = 0.0
+    part = file.with_suffix(".part")
+
+    def progress(done: float, total: float, **info: Any) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < PROGRESS_SECONDS and done < total:
+            return
+        last = now
+        part.write_text(json.dumps({"done": done, "total": total, "info": info}, default=float))
+        os.replace(part, file)
+
+    return progress
+
+
+def peak_rss_bytes() -> int | None:
+    """Peak resident memory of this process, ``VmHWM``; None where the system does not tell."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), None)
+
+
+def _gpu_peak(device: str) -> dict[str, Any] | None:
+    if not device.startswith("cuda") or "torch" not in sys.modules:
+        return None
+    import torch
+
+    return {
+        "name": torch.cuda.get_device_name(device),
+        "peak_allocated_bytes": torch.cuda.max_memory_allocated(device),
+        "peak_reserved_bytes": torch.cuda.max_memory_reserved(device),
+    }
+
+
+def _versions(packages: tuple[str, ...]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for package in ("stbench", "numpy", "scipy", "anndata", *packages):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

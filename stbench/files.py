@@ -1,0 +1,79 @@
+"""Reading and writing files so that a bad file is one clear line and a half-written one never appears."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stbench.errors import StbenchError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def read_h5ad(file: Path) -> AnnData:
+    """The AnnData in ``file``; one clear error where it is missing or damaged."""
+    import anndata
+
+    if not file.is_file():
+        raise StbenchError(f"File '{file}' does not exist.")
+    try:
+        return anndata.read_h5ad(file)
+    except Exception as error:  # h5py and anndata raise many kinds for a damaged file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise StbenchError(f"File '{file}' cannot be read as h5ad ({reason}). Fetch or write it again.") from error
+
+
+def read_json(file: Path) -> Any:
+    """The content of a JSON file; one clear error where it is missing or damaged."""
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError:
+        raise StbenchError(f"File '{file}' does not exist.") from None
+    except (ValueError, OSError) as error:
+        raise StbenchError(f"File '{file}' is not readable JSON ({error}).") from error
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write ``content`` whole or not at all."""
+    part = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
+    part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    os.replace(part, file)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A new folder to fill, which takes the place of ``folder`` when it is whole."""
+    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+            os.rename(folder, old)
+            os.rename(part, folder)
+            shutil.rmtree(old)
+        else:
+            os.rename(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def writable_folder(folder: Path) -> Path:
+    """``folder``, made if need be; one clear error where it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{uuid.uuid4().hex[:8]}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StbenchError(
+            f"Folder '{folder}' cannot be written ({error.strerror}). Choose another with --out."
+        ) from error
+    return folder

@@ -1,0 +1,231 @@
+"""From the raw pair to the prepared pair: filters, shared genes, scale (paper section IV-A, design section 2).
+
+Everything here is part of the dataset, the same for every method, and happens before any split.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
+from stbench.datasets import Card
+from stbench.errors import StbenchError
+from stbench.normalise import log_normalise
+from stbench.task import varies
+
+MIN_GENES = 500  # detected genes per cell, paper IV-A
+WIDE = 5000  # a table of at least so many genes is taken for a whole transcriptome when the card is silent
+VARIABLE_SHARE = 0.25  # paper IV-A
+LIMIT_SEED = 0
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A seeded subsample for quick grids: at most so many cells, spots and (most variable) genes."""
+
+    cells: int | None = None
+    spots: int | None = None
+    genes: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Limit:
+        """Read ``cells=2000,spots=1500,genes=300``; any part may be absent."""
+        parts: dict[str, int] = {}
+        for part in filter(None, text.split(",")):
+            key, _, value = part.partition("=")
+            if key not in ("cells", "spots", "genes") or not value.isdigit() or int(value) < 1 or key in parts:
+                raise StbenchError(f"--limit takes cells=N,spots=N,genes=N with whole numbers, not '{part}'.")
+            parts[key] = int(value)
+        return cls(**parts)
+
+    def __str__(self) -> str:
+        values = {"cells": self.cells, "spots": self.spots, "genes": self.genes}
+        return ",".join(f"{key}={value}" for key, value in values.items() if value is not None)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A prepared dataset.
+
+    ``reference``: cells x all its genes, as in `stbench.task.Task`. ``spatial``: spots x the genes of the
+    benchmark, ``X`` normalised over *all* genes of the file, raw values in ``layers["counts"]`` (for
+    counts), ``obs["total"]`` the sum over all genes. ``report`` says what the preparation did.
+    """
+
+    name: str
+    card: Card
+    limit: Limit
+    reference: AnnData
+    spatial: AnnData
+    report: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def genes(self) -> list[str]:
+        """Names of the genes of the benchmark, sorted."""
+        return list(self.spatial.var_names)
+
+    @property
+    def hash(self) -> str:
+        """Identifies the content: values, names, coordinates, labels, units."""
+        digest = hashlib.sha256(f"{self.card.units} {self.card.reference_units}".encode())
+        for table in (self.reference, self.spatial):
+            values = sparse.csr_matrix(table.layers.get("counts", table.X))
+            values.sort_indices()
+            for part in (values.indptr.astype(np.int64), values.indices.astype(np.int64), values.data):
+                digest.update(np.ascontiguousarray(part).tobytes())
+            digest.update("\n".join([*table.obs_names, *table.var_names]).encode())
+        digest.update(self.spatial.X.data.tobytes())
+        if "spatial" in self.spatial.obsm:
+            digest.update(np.ascontiguousarray(self.spatial.obsm["spatial"]).tobytes())
+        if "cell_type" in self.reference.obs:
+            digest.update("\n".join(self.reference.obs["cell_type"].astype(str)).encode())
+        return digest.hexdigest()
+
+
+def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | None = None) -> Pair:
+    """Filter, subsample, match genes by name, choose them, and normalise.
+
+    Raises `StbenchError` for negative or missing values, repeated names, an empty table, no shared genes.
+    """
+    limit = limit or Limit()
+    report: dict[str, Any] = {"cells_raw": reference.n_obs, "spots_raw": spatial.n_obs}
+    check(reference, f"reference of '{card.name}'")
+    check(spatial, f"spatial table of '{card.name}'")
+    card = _complete(card, reference, spatial, report)
+    rng = np.random.default_rng(LIMIT_SEED)
+
+    reference = _rows(reference, np.diff(_csr(reference).indptr) >= max(card.min_genes or 0, 1), limit.cells, rng)
+    spatial = _rows(spatial, np.diff(_csr(spatial).indptr) > 0, limit.spots, rng)
+    for table, what, remedy in (
+        (reference, "cell", f"lower min_genes (now {card.min_genes}) on its card"),
+        (spatial, "spot", "check that X holds the raw values"),
+    ):
+        if table.n_obs == 0:
+            raise StbenchError(f"No {what} of '{card.name}' passes the filters: {remedy}.")
+    report |= {"cells": reference.n_obs, "spots": spatial.n_obs}
+
+    reference = _normalised(reference, card.reference_units)
+    spatial.obs = pd.DataFrame({"total": np.asarray(spatial.X.sum(axis=1)).ravel()}, index=spatial.obs_names)
+    spatial = _normalised(spatial, card.units)
+    reference.var = pd.DataFrame({"highly_variable": _most_variable(reference)}, index=reference.var_names)
+    genes = _choose_genes(reference, spatial, card, limit, report)
+    spatial = spatial[:, genes].copy()
+    spatial.var = pd.DataFrame(index=spatial.var_names)
+    return Pair(card.name, card, limit, reference, spatial, report)
+
+
+def check(table: AnnData, what: str) -> None:
+    """Raise `StbenchError` for what no preparation can mend; ``what`` names the table in the message."""
+    if 0 in table.shape:
+        raise StbenchError(f"The {what} is empty ({table.n_obs} x {table.n_vars}).")
+    for names, kind in ((table.var_names, "gene"), (table.obs_names, "cell or spot")):
+        if not names.is_unique:
+            repeated = names[names.duplicated()][0]
+            raise StbenchError(
+                f"The {what} has the {kind} '{repeated}' more than once. Keep one of each name, or rename them."
+            )
+    values = _csr(table).data
+    if not np.isfinite(values).all():
+        raise StbenchError(f"The {what} has NaN or infinite values. Give raw counts or intensities.")
+    if (values < 0).any():
+        raise StbenchError(f"The {what} has negative values. Give raw counts or intensities, not scaled data.")
+
+
+def _complete(card: Card, reference: AnnData, spatial: AnnData, report: dict[str, Any]) -> Card:
+    """The card with every rule stated; what it left open is inferred and listed in the report."""
+    inferred: dict[str, Any] = {}
+    if card.units is None:
+        inferred["units"] = _units(spatial)
+    if card.reference_units is None:
+        inferred["reference_units"] = _units(reference)
+    if card.panel is None:
+        inferred["panel"] = "transcriptome" if spatial.n_vars >= WIDE else "targeted"
+    if card.min_genes is None:
+        inferred["min_genes"] = MIN_GENES if reference.n_vars >= WIDE else 1
+    report["inferred"] = inferred
+    return replace(card, **inferred)
+
+
+def _units(table: AnnData) -> str:
+    return "counts" if np.all(np.mod(_csr(table).data, 1) == 0) else "intensity"
+
+
+def _csr(table: AnnData) -> sparse.csr_matrix:
+    """The values as CSR without stored zeros, float32 as measured."""
+    if not (isinstance(table.X, sparse.csr_matrix) and table.X.dtype == np.float32):
+        table.X = sparse.csr_matrix(table.X, dtype=np.float32)
+    table.X.eliminate_zeros()
+    return table.X
+
+
+def _rows(table: AnnData, keep: np.ndarray, limit: int | None, rng: np.random.Generator) -> AnnData:
+    """The kept rows, at most ``limit`` of them (a seeded draw, in their old order)."""
+    rows = np.flatnonzero(keep)
+    if limit is not None and len(rows) > limit:
+        rows = np.sort(rng.choice(rows, limit, replace=False))
+    kept = AnnData(_csr(table)[rows], obs=table.obs.iloc[rows].copy(), var=pd.DataFrame(index=table.var_names))
+    if "spatial" in table.obsm:
+        kept.obsm["spatial"] = np.asarray(table.obsm["spatial"])[rows]
+    return kept
+
+
+def _normalised(table: AnnData, units: str | None) -> AnnData:
+    """``X`` on the benchmark's scale: Eq. 4 for counts (kept as a layer), ``log1p`` for intensities."""
+    if units == "counts":
+        table.layers["counts"] = table.X
+        table.X = log_normalise(table.X)
+    else:
+        table.X = table.X.log1p()
+    return table
+
+
+def _variance(values: sparse.csr_matrix) -> np.ndarray:
+    """Variance of every column, (n_genes,), without densifying."""
+    values = values.astype(np.float64)
+    mean = np.asarray(values.mean(axis=0)).ravel()
+    return np.asarray(values.multiply(values).mean(axis=0)).ravel() - mean**2
+
+
+def _most_variable(reference: AnnData) -> np.ndarray:
+    """Marks the 25 % of reference genes with the largest variance of ``X``."""
+    variance = _variance(reference.X)
+    marked = np.zeros(reference.n_vars, dtype=bool)
+    marked[np.argsort(-variance, kind="stable")[: int(VARIABLE_SHARE * reference.n_vars)]] = True
+    return marked
+
+
+def _choose_genes(
+    reference: AnnData, spatial: AnnData, card: Card, limit: Limit, report: dict[str, Any]
+) -> list[str]:
+    """The genes of the benchmark, sorted by name."""
+    shared = sorted(set(reference.var_names) & set(spatial.var_names))
+    report["genes_shared"] = len(shared)
+    folded = {name.casefold(): name for name in reference.var_names}
+    case_only = [
+        f"{gene}/{folded[gene.casefold()]}"
+        for gene in spatial.var_names
+        if gene not in reference.var_names and gene.casefold() in folded
+    ]
+    report["genes_differing_in_case"] = case_only
+    if not shared:
+        hint = f" {len(case_only)} would match if case were ignored ({case_only[0]})." if case_only else ""
+        raise StbenchError(f"The two tables of '{card.name}' share no gene names.{hint} Use the same names in both.")
+    scores = pd.Series(_variance(spatial[:, shared].X), index=shared)
+    usable = varies(spatial[:, shared].X) & varies(reference[:, shared].X)
+    report["genes_constant"] = int((~usable).sum())
+    scores = scores[usable].sort_values(ascending=False, kind="stable")
+    keep = len(scores)
+    if card.panel == "transcriptome":
+        variable = int(reference.var["highly_variable"].sum())
+        keep = min(keep, int(VARIABLE_SHARE * variable))
+        report["genes_variable_in_reference"] = variable
+    if limit.genes is not None:
+        keep = min(keep, limit.genes)
+    report["genes"] = keep
+    return sorted(scores.index[:keep])

@@ -1,0 +1,50 @@
+"""Ten folds of genes; rotation k tests fold k, validates on the next two, trains on the rest (70/20/10)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stbench.errors import StbenchError
+
+N_FOLDS = 10
+
+
+@dataclass(frozen=True)
+class Split:
+    """Gene names by role. ``hash`` identifies them whatever made them."""
+
+    rotation: int
+    split_seed: int
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+
+    @property
+    def hash(self) -> str:
+        content = json.dumps([sorted(part) for part in (self.train, self.val, self.test)])
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def make_splits(genes: Sequence[str], n_splits: int = 1, split_seed: int = 0) -> list[Split]:
+    """The first ``n_splits`` rotations (1 to 10) over ``genes``, permuted with ``split_seed``."""
+    if len(genes) < N_FOLDS:
+        raise StbenchError(
+            f"Only {len(genes)} genes are shared and usable; at least {N_FOLDS} are needed to split them."
+        )
+    if not 1 <= n_splits <= N_FOLDS:
+        raise StbenchError(f"--splits takes 1 to {N_FOLDS}, not {n_splits}.")
+    shuffled = np.random.default_rng(split_seed).permutation(sorted(genes))
+    folds = [[str(gene) for gene in fold] for fold in np.array_split(shuffled, N_FOLDS)]
+
+    def rotation(k: int) -> Split:
+        val = [(k + 1) % N_FOLDS, (k + 2) % N_FOLDS]
+        train = [i for i in range(N_FOLDS) if i != k and i not in val]
+        pick = [tuple(gene for i in part for gene in folds[i]) for part in (train, val, [k])]
+        return Split(k, split_seed, *pick)
+
+    return [rotation(k) for k in range(n_splits)]
