@@ -4,7 +4,7 @@
 
     from stbench.metrics import register
 
-    @register("pcc", best="high", bounds=(-1, 1), definition="1", primary=True)
+    @register("pcc", best="high", bounds=(-1, 1), definition="1", primary=True, column=1)
     def pcc(truth, prediction): ...    # two arrays (n_spots, n_genes) -> (n_genes,)
 """
 
@@ -27,6 +27,8 @@ class Metric:
 
     ``best`` says which direction is better; ``bounds`` are the smallest and largest possible value;
     ``definition`` is the version of the formula and changes with it; ``primary`` metrics make the rank.
+    ``column`` is the place among the metrics that are computed when none is named; a metric without a
+    column has to be asked for by name.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Metric:
     definition: str
     needs_coords: bool = False
     primary: bool = False
+    column: int | None = None
 
 
 REGISTRY: Registry[Metric] = Registry("metrics", "metric")
@@ -49,11 +52,12 @@ def register(
     definition: str,
     needs_coords: bool = False,
     primary: bool = False,
+    column: int | None = None,
 ) -> Callable[[Callable], Callable]:
     """Decorator that makes ``f(truth, prediction[, coordinates]) -> (n_genes,)`` known as a metric."""
 
     def add(function: Callable) -> Callable:
-        metric = Metric(name, function, best, bounds, definition, needs_coords, primary)
+        metric = Metric(name, function, best, bounds, definition, needs_coords, primary, column)
         REGISTRY.add(name, metric, function.__module__)
         return function
 

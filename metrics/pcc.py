@@ -1,0 +1,44 @@
+"""Pearson correlation per gene, and the z-score that it shares with other metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stbench.metrics import register
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@register("pcc", best="high", bounds=(-1, 1), definition="1", primary=True, column=1)
+def pcc(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Pearson correlation over the spots, per gene, (n_genes,).
+
+    No scaling, clipping or logarithm: the values are correlated as given. A column that is constant on
+    either side has correlation 0.
+
+    Source: Li et al. 2022, Nature Methods, doi 10.1038/s41592-022-01480-9.
+    """
+    import numpy as np
+
+    products = np.einsum("sg,sg->g", standardise(truth), standardise(prediction))
+    return np.clip(products / len(truth), -1, 1)
+
+
+def standardise(values: np.ndarray) -> np.ndarray:
+    """z-scores of every column with the population standard deviation, (n_spots, n_genes), float64.
+
+    A constant column becomes exactly zero, and no other column does.
+    """
+    import numpy as np
+
+    values = np.asarray(values, dtype=float)
+    constant = np.ptp(values, axis=0) == 0
+    centred = values - values.mean(axis=0)
+    centred -= centred.mean(axis=0)  # a small signal on a large offset: the first mean was rounded
+    centred[:, constant] = 0
+    largest = np.maximum(centred.max(axis=0), -centred.min(axis=0))
+    centred /= np.where(constant, 1, largest)  # the squares of very small or large values leave float64
+    sd = np.sqrt(np.einsum("sg,sg->g", centred, centred) / len(centred))
+    centred /= np.where(constant, 1, sd)
+    return centred
