@@ -1,0 +1,159 @@
+"""``leaderboard.md`` (ranks, then every dataset) and ``table1.md`` (the paper's Table I shape)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stbench.leaderboard import register
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stbench.board import Board
+    from stbench.tables import Block, Cell, Line
+
+NOTHING = "–"
+
+
+@register("markdown")
+def markdown(board: Board, folder: Path) -> list[Path]:
+    """The paths of ``leaderboard.md`` and ``table1.md``."""
+    pages = {"leaderboard.md": _leaderboard(board), "table1.md": _table1(board)}
+    for name, lines in pages.items():
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [folder / name for name in pages]
+
+
+def _table1(board: Board) -> Iterator[str]:
+    from stbench.tables import headers, notes, table1
+
+    yield from ("# Methods x datasets", "")
+    for block in table1(board):
+        yield from (f"## {block.name} ({block.direction})", "")
+        for title, lines in (("method", block.methods), ("control", block.controls)):
+            if lines:
+                yield from _table([title, "preset", *headers(board)], [_row(line) for line in lines])
+    yield from _notes(notes(board))
+
+
+def _row(line: Line) -> list[str]:
+    return [_escape(line.method), _escape(line.preset), *(_text(cell) for cell in line.cells)]
+
+
+def _leaderboard(board: Board) -> Iterator[str]:
+    from stbench.board import CEILING, HEADLINE, MIN_CEILING
+    from stbench.tables import accuracy_block, metric_block, notes
+
+    ranks = board.ranks()
+    control = ranks["kind"] == "control"
+    yield from ("# Leaderboard", "", "## Ranks", "")
+    yield from _ranks(ranks[~control])
+    yield from ("Controls, not ranked:", "")
+    yield from _ranks(ranks[control])
+    blocks = [metric_block(board, metric) for metric in board.metric_order]
+    blocks.insert(len(board.primary), accuracy_block(board))
+    shares = board.share_of_ceiling().to_dict()
+    for i in range(len(board.columns)):
+        yield from _dataset(board, blocks, shares, i)
+    share = (
+        f"Share of the ceiling: mean {HEADLINE} over the mean {CEILING} of the same genes, which estimates "
+        f"what a perfect answer scores against noisy counts; none without a ceiling or below {MIN_CEILING}."
+    )
+    yield from _notes([*notes(board), share])
+
+
+def _ranks(ranks: pd.DataFrame) -> Iterator[str]:
+    names = {
+        "AS": "AS",
+        "AS_without_rmse": "AS without rmse",
+        "pcc": "mean pcc",
+        "share": "share of the ceiling",
+    }
+    rows = [
+        [_escape(row["method"]), _escape(row["preset"])]
+        + [_number(row[name]) for name in names]
+        + [f"{row['n_ok']} of {row['n_columns']}", _escape(row["reason"])]
+        for row in ranks.to_dict("records")
+    ]
+    yield from _table(["method", "preset", *names.values(), "datasets ok", "why not ranked"], rows)
+
+
+def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterator[str]:
+    """The section of column ``i``: a line per method with all metrics, the controls, what failed and why."""
+    from stbench.board import HEADLINE, label
+
+    dataset, limit = board.columns[i]
+    blocks = [block for block in blocks if not all(line.cells[i].empty for line in block.lines)]
+    summary = board.summary()
+    summary = summary[(summary["dataset"] == dataset) & (summary["limit"] == limit)]
+    behind = summary[summary["metric"] == HEADLINE].set_index(["method", "kind", "preset"]).to_dict("index")
+
+    yield from (f"## {_escape(label(dataset, limit))}", "")
+    names = [block.name for block in blocks]
+    last = ["share of the ceiling", "genes", "unscored", "splits x seeds", "status"]
+    for is_control, title in ((False, "method"), (True, "control")):
+        rows = []
+        for lines in zip(*(block.lines for block in blocks), strict=True):
+            line = lines[0]
+            key = (line.method, line.kind, line.preset)
+            if (line.kind == "control") != is_control or key not in behind:
+                continue
+            found = behind[key]
+            rows.append(
+                [_escape(line.method), _escape(line.preset)]
+                + [_text(line.cells[i], shown=found["status"]) for line in lines]
+                + [_number(shares.get((dataset, limit, *key), float("nan")))]
+                + [str(found["n_genes"]), str(found["n_genes_unscored"])]
+                + [f"{found['n_splits']} x {found['n_seeds']}", found["status"]]
+            )
+        if rows:
+            yield from _table([title, "preset", *names, *last], rows)
+
+    bad = board.failures()
+    bad = bad[(bad["dataset"] == dataset) & (bad["limit"] == limit)]
+    if not bad.empty:
+        yield from ("Runs that are not ok:", "")
+        names = ["method", "preset", "status", "n_runs", "reason"]
+        yield from _table(
+            names, [[_escape(str(row[name])) for name in names] for row in bad.to_dict("records")]
+        )
+
+
+def _notes(notes: Sequence[str] | Iterator[str]) -> Iterator[str]:
+    yield from ("## Notes", "")
+    yield from (f"- {_escape(note)}" for note in notes)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A pipe table of cells that are escaped already, and the empty line behind it."""
+    yield "| " + " | ".join(_escape(name) for name in head) + " |"
+    yield "|" + " --- |" * len(head)
+    yield from ("| " + " | ".join(row) + " |" for row in rows)
+    yield ""
+
+
+def _text(cell: Cell, shown: str = "ok") -> str:
+    """A score with its status, or the status alone; not the status that is ``shown`` beside it or ok."""
+    status = "" if cell.status in ("ok", shown) else cell.status
+    if isnan(cell.mean):
+        return status or NOTHING
+    return f"{_score(cell)} ({status})" if status else _score(cell)
+
+
+def _score(cell: Cell) -> str:
+    text = _number(cell.mean) if isnan(cell.sd) else f"{cell.mean:.3f} ± {cell.sd:.3f}"
+    # GitHub drops <u> and draws <ins> underlined
+    return {"best": f"**{text}**", "second": f"<ins>{text}</ins>", "": text}[cell.mark]
+
+
+def _number(value: float) -> str:
+    return NOTHING if isnan(value) else f"{value:.3f}"
+
+
+def _escape(text: str) -> str:
+    """``text`` on one line, its characters that Markdown would read as markup escaped."""
+    text = " ".join(text.split())
+    return "".join(f"\\{letter}" if letter in "\\`*_|[]<>~#" else letter for letter in text)
