@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stbench.tables import Block, Cell, Line
 
 MAX_COLUMNS = 6  # datasets side by side; more go to the next table
-MAX_LINES = 55  # what a page holds
+MAX_LINES = 60  # what a page holds
 
 SPECIAL = {letter: f"\\{letter}" for letter in "_%&#${}"} | {
     "\\": r"\textbackslash{}",
@@ -63,7 +63,7 @@ def _tables(board: Board) -> Iterator[str]:
     for start in range(0, len(names), MAX_COLUMNS):
         columns = slice(start, start + MAX_COLUMNS)
         for first in range(0, len(blocks), per_page):
-            yield from ("\\begin{table*}[p]", "\\centering\\scriptsize")
+            yield from ("\\begin{table*}[p]", "\\centering\\scriptsize\\renewcommand{\\arraystretch}{1.2}")
             yield f"\\caption{{Methods $\\times$ datasets, mean $\\pm$ sd over test genes{continued}.}}"
             yield from _tabular(names[columns], blocks[first : first + per_page], columns)
             if not continued:

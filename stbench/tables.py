@@ -150,10 +150,21 @@ def notes(board: Board) -> Iterator[str]:
         f"Preset: the named set of parameters (here: {_listed(board.runs['preset'])}); other parameters "
         "stand in the name of the method."
     )
+    yield f"Runs per method: {'; '.join(_grids(board))}."
     yield (
         "Limit: a dataset with [...] was cut down to at most that many cells and spots before anything ran "
         f"(here: {_listed(board.runs['limit'])}); its scores do not compare with those of the whole dataset."
     )
+
+
+def _grids(board: Board) -> Iterator[str]:
+    """How many splits and seeds were run, and where, if not everywhere the same."""
+    sizes = board.runs.groupby(COLUMN)[["split", "seed"]].nunique()
+    for (n_splits, n_seeds), group in sizes.groupby(["split", "seed"]):
+        where = (
+            "" if len(group) == len(sizes) else f" on {', '.join(label(*column) for column in group.index)}"
+        )
+        yield f"{n_splits} splits x {n_seeds} seeds{where}"
 
 
 def _listed(values: pd.Series) -> str:

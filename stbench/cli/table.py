@@ -1,0 +1,60 @@
+"""The short table at the end of `stbench run`: who is ahead, and what did not run."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from stbench.board import Board
+    from stbench.tables import Cell
+
+MAX_COLUMNS = 6  # datasets that fit beside each other in a terminal
+
+
+def show(board: Board, console: Console) -> None:
+    """Print methods x datasets of the mean headline metric with AS, the controls apart.
+
+    With more datasets than a terminal is wide, only their mean and the number of those that are ok.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    from stbench.board import HEADLINE, REDUNDANT
+    from stbench.tables import headers, metric_block
+
+    block, names, ranks = metric_block(board, HEADLINE), headers(board), board.ranks()
+    shown = range(len(names)) if len(board.columns) <= MAX_COLUMNS else [len(names) - 1]
+    table = Table(title=f"Mean {HEADLINE} over test genes ({block.direction})", title_justify="left")
+    for name in ("method", "preset"):
+        table.add_column(name, overflow="fold")
+    for name in ("AS", f"AS without {REDUNDANT}", *(names[i] for i in shown), "datasets ok"):
+        table.add_column(Text(name), justify="right")
+
+    rows = ranks.set_index(["method", "kind", "preset"]).to_dict("index")
+    for lines in (block.methods, block.controls):
+        for line in lines:
+            row = rows[line.method, line.kind, line.preset]
+            scores = [_number(row["AS"]), _number(row[f"AS_without_{REDUNDANT}"])]
+            cells = [_text(line.cells[i]) for i in shown]
+            n_ok = f"{row['n_ok']} of {row['n_columns']}"
+            table.add_row(Text(line.method), Text(line.preset), *scores, *cells, n_ok)
+        table.add_section()
+    console.print(table)
+
+
+def _text(cell: Cell) -> Text:
+    from rich.text import Text
+
+    style = {"best": "bold", "second": "underline", "": ""}[cell.mark]
+    text = Text(_number(cell.mean), style) if not isnan(cell.mean) else Text()
+    if cell.status not in ("", "ok"):
+        text = Text(" ").join(part for part in (text, Text(cell.status, "red")) if part)
+    return text or Text("–")
+
+
+def _number(value: float) -> str:
+    return "–" if isnan(value) else f"{value:.3f}"
