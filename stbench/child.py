@@ -106,7 +106,9 @@ def peak_rss_bytes() -> int | None:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return None
-    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), None)
+    return next(
+        (int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), None
+    )
 
 
 def _gpu_peak(device: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 
 class StbenchError(Exception):
@@ -26,3 +27,9 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> StbenchError:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f" Did you mean '{close[0]}'?" if close else ""
     return StbenchError(f"Unknown {what} '{name}'.{hint} Known: {', '.join(known) or 'none'}.")
+
+
+def require_package(method: str, module: str, package: str, extra: str) -> None:
+    """Raise unless ``module`` can be imported; the message names the package and the extra that brings it."""
+    if find_spec(module) is None:
+        raise StbenchError(f"Method '{method}' needs {package}. Install: pip install \"stbench[{extra}]\".")

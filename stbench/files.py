@@ -27,7 +27,9 @@ def read_h5ad(file: Path) -> AnnData:
         return anndata.read_h5ad(file)
     except Exception as error:  # h5py and anndata raise many kinds for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StbenchError(f"File '{file}' cannot be read as h5ad ({reason}). Fetch or write it again.") from error
+        raise StbenchError(
+            f"File '{file}' cannot be read as h5ad ({reason}). Fetch or write it again."
+        ) from error
 
 
 def read_json(file: Path) -> Any:
@@ -40,22 +42,32 @@ def read_json(file: Path) -> Any:
         raise StbenchError(f"File '{file}' is not readable JSON ({error}).") from error
 
 
+@contextmanager
+def whole_file(file: Path) -> Iterator[Path]:
+    """A new file to write, which takes the place of ``file`` when it is whole."""
+    part = _beside(file)
+    try:
+        yield part
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_json(file: Path, content: Any) -> None:
     """Write ``content`` whole or not at all."""
-    part = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
-    part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
-    os.replace(part, file)
+    with whole_file(file) as part:
+        part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """A new folder to fill, which takes the place of ``folder`` when it is whole."""
-    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    part = _beside(folder)
     part.mkdir(parents=True)
     try:
         yield part
         if folder.exists():
-            old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+            old = _beside(folder)
             os.rename(folder, old)
             os.rename(part, folder)
             shutil.rmtree(old)
@@ -69,7 +81,7 @@ def writable_folder(folder: Path) -> Path:
     """``folder``, made if need be; one clear error where it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{uuid.uuid4().hex[:8]}"
+        probe = _beside(folder / "probe")
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -77,3 +89,8 @@ def writable_folder(folder: Path) -> Path:
             f"Folder '{folder}' cannot be written ({error.strerror}). Choose another with --out."
         ) from error
     return folder
+
+
+def _beside(path: Path) -> Path:
+    """A new hidden name in the same folder."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")

@@ -39,7 +39,12 @@ class Limit:
         parts: dict[str, int] = {}
         for part in filter(None, text.split(",")):
             key, _, value = part.partition("=")
-            if key not in ("cells", "spots", "genes") or not value.isdigit() or int(value) < 1 or key in parts:
+            if (
+                key not in ("cells", "spots", "genes")
+                or not value.isdigit()
+                or int(value) < 1
+                or key in parts
+            ):
                 raise StbenchError(f"--limit takes cells=N,spots=N,genes=N with whole numbers, not '{part}'.")
             parts[key] = int(value)
         return cls(**parts)
@@ -100,7 +105,9 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     card = _complete(card, reference, spatial, report)
     rng = np.random.default_rng(LIMIT_SEED)
 
-    reference = _rows(reference, np.diff(_csr(reference).indptr) >= max(card.min_genes or 0, 1), limit.cells, rng)
+    reference = _rows(
+        reference, np.diff(_csr(reference).indptr) >= max(card.min_genes or 0, 1), limit.cells, rng
+    )
     spatial = _rows(spatial, np.diff(_csr(spatial).indptr) > 0, limit.spots, rng)
     for table, what, remedy in (
         (reference, "cell", f"lower min_genes (now {card.min_genes}) on its card"),
@@ -111,7 +118,7 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     report |= {"cells": reference.n_obs, "spots": spatial.n_obs}
 
     reference = _normalised(reference, card.reference_units)
-    spatial.obs = pd.DataFrame({"total": np.asarray(spatial.X.sum(axis=1)).ravel()}, index=spatial.obs_names)
+    spatial.obs = pd.DataFrame({"total": np.asarray(spatial.X.sum(axis=1, dtype=np.float64)).ravel()}, index=spatial.obs_names)
     spatial = _normalised(spatial, card.units)
     reference.var = pd.DataFrame({"highly_variable": _most_variable(reference)}, index=reference.var_names)
     genes = _choose_genes(reference, spatial, card, limit, report)
@@ -134,7 +141,9 @@ def check(table: AnnData, what: str) -> None:
     if not np.isfinite(values).all():
         raise StbenchError(f"The {what} has NaN or infinite values. Give raw counts or intensities.")
     if (values < 0).any():
-        raise StbenchError(f"The {what} has negative values. Give raw counts or intensities, not scaled data.")
+        raise StbenchError(
+            f"The {what} has negative values. Give raw counts or intensities, not scaled data."
+        )
 
 
 def _complete(card: Card, reference: AnnData, spatial: AnnData, report: dict[str, Any]) -> Card:
@@ -169,7 +178,9 @@ def _rows(table: AnnData, keep: np.ndarray, limit: int | None, rng: np.random.Ge
     rows = np.flatnonzero(keep)
     if limit is not None and len(rows) > limit:
         rows = np.sort(rng.choice(rows, limit, replace=False))
-    kept = AnnData(_csr(table)[rows], obs=table.obs.iloc[rows].copy(), var=pd.DataFrame(index=table.var_names))
+    kept = AnnData(
+        _csr(table)[rows], obs=table.obs.iloc[rows].copy(), var=pd.DataFrame(index=table.var_names)
+    )
     if "spatial" in table.obsm:
         kept.obsm["spatial"] = np.asarray(table.obsm["spatial"])[rows]
     return kept
@@ -215,7 +226,9 @@ def _choose_genes(
     report["genes_differing_in_case"] = case_only
     if not shared:
         hint = f" {len(case_only)} would match if case were ignored ({case_only[0]})." if case_only else ""
-        raise StbenchError(f"The two tables of '{card.name}' share no gene names.{hint} Use the same names in both.")
+        raise StbenchError(
+            f"The two tables of '{card.name}' share no gene names.{hint} Use the same names in both."
+        )
     scores = pd.Series(_variance(spatial[:, shared].X), index=shared)
     usable = varies(spatial[:, shared].X) & varies(reference[:, shared].X)
     report["genes_constant"] = int((~usable).sum())

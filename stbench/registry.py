@@ -66,7 +66,9 @@ class Registry(Generic[T]):
         if any(module.startswith(point.module) for point in entry_points(group=f"stbench.{self.kind}")):
             return
         if module.split(".")[0] == self.kind:
-            raise StbenchError(f"'{module}' was imported from the checkout: import 'stbench.{module}' instead.")
+            raise StbenchError(
+                f"'{module}' was imported from the checkout: import 'stbench.{module}' instead."
+            )
         raise StbenchError(
             f"The {self.noun} '{name}' comes from '{module}', which stbench does not know. "
             f"Give its file with --plugin, or declare an entry point in the group stbench.{self.kind}."

@@ -93,6 +93,11 @@ def score_files(truth: Path, prediction: Path, metrics: Iterable[str] | None = N
     )
 
 
+def default_metrics() -> list[str]:
+    """Names of the metrics that every run is scored with, in the order of their columns."""
+    return [metric.name for metric in _metrics(None)]
+
+
 def _metrics(names: Iterable[str] | None) -> list[Metric]:
     """The named metrics, or those with a column, in order."""
     if names is not None:
@@ -120,7 +125,9 @@ def _check_unique(names: pd.Index, owner: str) -> None:
 
 def _finite(table: pd.DataFrame, side: str) -> np.ndarray:
     """The values as float64; raises for the first gene with a missing or infinite one."""
-    values = table.to_numpy(dtype=float)
+    values = np.ascontiguousarray(
+        table.to_numpy(dtype=float)
+    )  # the order of sums must not depend on the caller
     bad = ~np.isfinite(values)
     if bad.any():
         gene = int(bad.any(axis=0).argmax())

@@ -8,6 +8,7 @@ the contract for programs in other languages too.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,10 @@ def visible_spatial(truth: AnnData, split: Split, units: str) -> AnnData:
     return table
 
 
-def write_task(folder: Path, reference: AnnData, spatial: AnnData, targets: list[str], units: str) -> None:
-    """Write the part of a task folder that all methods share, without the truth."""
+def write_task(folder: Path, reference: Path, spatial: AnnData, targets: list[str], units: str) -> None:
+    """Write the part of a task folder that all methods share; ``reference`` is an h5ad file to copy."""
     folder.mkdir(parents=True)
-    reference.write_h5ad(folder / "reference.h5ad")
+    shutil.copyfile(reference, folder / "reference.h5ad")
     spatial.write_h5ad(folder / "spatial.h5ad")
     write_json(folder / "task.json", {"format": FORMAT, "targets": targets, "units": units})
 
@@ -62,7 +63,9 @@ def read_task(folder: Path) -> tuple[Task, dict[str, Any]]:
     """The task in ``folder`` and the whole of its ``task.json``."""
     content = read_json(folder / "task.json")
     if content.get("format") != FORMAT:
-        raise StbenchError(f"'{folder}' has task format {content.get('format')}, this stbench reads {FORMAT}.")
+        raise StbenchError(
+            f"'{folder}' has task format {content.get('format')}, this stbench reads {FORMAT}."
+        )
     reference, spatial = read_h5ad(folder / "reference.h5ad"), read_h5ad(folder / "spatial.h5ad")
     return Task(reference, spatial, content["targets"], content["units"]), content
 
@@ -95,10 +98,14 @@ def read_prediction(file: Path, spots: list[str], targets: list[str]) -> Predict
         missing = set(wanted) - set(names)
         if missing or len(names) != len(wanted):
             detail = f", '{min(missing)}' is missing" if missing else ""
-            raise InvalidPrediction(f"the prediction has {len(names)} {what}s instead of {len(wanted)}{detail}")
+            raise InvalidPrediction(
+                f"the prediction has {len(names)} {what}s instead of {len(wanted)}{detail}"
+            )
     table = table[spots, targets]
     shape = (len(spots), len(targets))
-    bounds = {key: _checked(key, table.layers[key], shape) for key in ("lower", "upper") if key in table.layers}
+    bounds = {
+        key: _checked(key, table.layers[key], shape) for key in ("lower", "upper") if key in table.layers
+    }
     return Prediction(_checked("mean", table.X, shape), **bounds, level=float(table.uns.get("level", 0.9)))
 
 

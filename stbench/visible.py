@@ -27,7 +27,11 @@ class Visible(AnnData):
         try:
             return super().__getitem__(index)
         except KeyError as error:
-            asked = {str(name) for part in np.atleast_1d(np.asarray(index, dtype=object)) for name in np.atleast_1d(part)}
+            asked = {
+                str(name)
+                for part in np.atleast_1d(np.asarray(index, dtype=object))
+                for name in np.atleast_1d(part)
+            }
             hidden = sorted(asked & self.targets)
             if not hidden:
                 raise

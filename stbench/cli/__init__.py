@@ -1,5 +1,53 @@
-"""The command line."""
+"""The command line: one file per command; nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from stbench import __version__
+from stbench.cli import leaderboard, listing, run, score
+from stbench.errors import StbenchError
+
+app = typer.Typer(
+    help="A fair benchmark of methods that predict unmeasured genes in spatial transcriptomics.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("list")(listing.list_plugins)
+app.command("score")(score.score)
+app.command("leaderboard")(leaderboard.leaderboard)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"stbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of every command; ``--debug`` is read in `main`."""
 
 
 def main() -> None:
-    """Placeholder until the commands land."""
+    """Entry point: a mistake of the user is one line and exit code 1; a bug shows its traceback."""
+    try:
+        app()
+    except StbenchError as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("Interrupted: finished runs are kept; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)

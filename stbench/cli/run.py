@@ -1,0 +1,107 @@
+"""``stbench run``: the main job."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from stbench.run import Summary
+
+
+class Overwrite(StrEnum):
+    """Which runs to make: those that are missing, the failed ones too, or all."""
+
+    missing = "missing"
+    failed = "failed"
+    all = "all"
+
+
+class Preset(StrEnum):
+    """Sizes of the methods that have presets."""
+
+    cpu = "cpu"
+    paper = "paper"
+
+
+def run(
+    methods: Annotated[str | None, typer.Option(help="Names with commas, or all.")] = None,
+    datasets: Annotated[str | None, typer.Option(help="Names with commas, or all.  [default: all]")] = None,
+    data: Annotated[list[Path] | None, typer.Option(help="Folder of datasets; also $STBENCH_DATA.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Results folder.  [default: results]")] = None,
+    splits: Annotated[int | None, typer.Option(help="Rotations over genes, 1 to 10.  [default: 1]")] = None,
+    split_seed: Annotated[int | None, typer.Option(help="Seed of the folds of genes.  [default: 0]")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Seeds per method: 0, 1, ...  [default: 1]")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Runs at once.  [default: half the cores]")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:i.  [default: auto]")] = None,
+    preset: Annotated[Preset | None, typer.Option(help="Sizes of the methods.  [default: by device]")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="method.parameter=value; may be repeated.")] = None,
+    limit: Annotated[str | None, typer.Option(help="cells=N,spots=N,genes=N: a seeded subsample.")] = None,
+    timeout: Annotated[str | None, typer.Option(help="Kill a run after 90s, 30m or 2h.")] = None,
+    overwrite: Annotated[Overwrite | None, typer.Option(help="Which runs to make.  [default: missing]")] = None,
+    plugin: Annotated[list[Path] | None, typer.Option(help="Python file with further plugins.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with these options; flags win.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs, start none.")] = False,
+) -> None:
+    """Run methods on datasets and write the leaderboard.
+
+    Example: stbench run --methods causalged,tangram --datasets all
+    """
+    from stbench.cli.progress import live
+    from stbench.config import make_config, read_config
+    from stbench.run import run as run_grid
+
+    flags: dict[str, Any] = {
+        "methods": methods, "datasets": datasets, "data": data, "out": out, "splits": splits,
+        "split_seed": split_seed, "seeds": seeds, "jobs": jobs, "device": device, "preset": preset, "set": set_,
+        "limit": limit, "timeout": timeout, "overwrite": overwrite, "plugin": plugin, "dry_run": dry_run or None,
+    }  # fmt: skip
+    given = {key: value for key, value in flags.items() if value is not None}
+    settings = make_config(read_config(config) if config else {}, given)
+    with live() as reporter:
+        summary = run_grid(settings, reporter, say=print, command=("stbench", *sys.argv[1:]))
+    _report(summary, settings.out, dry_run=settings.dry_run)
+    if summary.bad or summary.broken_datasets:
+        raise typer.Exit(1)
+
+
+def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
+    there = len(summary.specs) - len(summary.todo)
+    if dry_run:
+        for spec in summary.todo:
+            print(f"would run {spec.title} ({spec.preset}, {spec.device})")
+        print(f"{len(summary.todo)} runs to do, {there} there already.")
+        return
+    if not summary.todo and summary.specs:
+        print(f"Nothing to do: all {there} runs are in {out}.")
+    if summary.records:
+        _tables(out)
+    for name, reason in summary.broken_datasets.items():
+        print(f"Dataset {name} left out: {reason}")
+    if summary.bad:
+        print(f"{len(summary.bad)} of {len(summary.specs)} runs failed:")
+        for record in summary.bad:
+            title = f"{record['label']} · {record['dataset']} · split {record['split']['rotation']}"
+            print(f"  {title}: {record['status']}: {record['reason']} (log: {out / 'runs' / record['key'] / 'log.txt'})")
+        print(f"Run them again with: {shlex.join(['stbench', *sys.argv[1:]])} --overwrite failed")
+
+
+def _tables(out: Path) -> None:
+    from rich.console import Console
+
+    from stbench.cli.table import show
+    from stbench.evaluate import collect
+    from stbench.render import render
+    from stbench.results import Results
+
+    board = collect(Results.open(out))
+    show(board, Console())
+    folder = out / "leaderboard"
+    folder.mkdir(exist_ok=True)
+    paths = render(board, folder)
+    print(f"Tables: {', '.join(path.name for path in paths)} in {folder}")

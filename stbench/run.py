@@ -1,0 +1,139 @@
+"""``stbench run``: from a `RunConfig` to a results folder and its board."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from stbench import devices
+from stbench.catalogue import Dataset, catalogue, data_folders, select
+from stbench.config import RunConfig, seconds
+from stbench.engine import Options, Reporter, run_grid
+from stbench.errors import StbenchError
+from stbench.grid import RunSpec, check_settings, plan
+from stbench.parameters import parse_settings, select_methods
+from stbench.prepare import Limit, Pair, prepare
+from stbench.registry import load_plugin
+from stbench.results import BAD, OK, Results
+from stbench.workspace import Workspace
+
+
+@dataclass
+class Summary:
+    """What a call of `run` did: runs that were already there, runs made now, datasets that failed to load."""
+
+    specs: list[RunSpec] = field(default_factory=list)
+    todo: list[RunSpec] = field(default_factory=list)
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    broken_datasets: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def bad(self) -> list[dict[str, Any]]:
+        """Records of this grid that failed in some way."""
+        return [record for record in self.records.values() if record["status"] in BAD]
+
+
+def run(
+    config: RunConfig,
+    reporter: Callable[[list[RunSpec]], Reporter],
+    *,
+    say: Callable[[str], None] = lambda text: None,
+    command: tuple[str, ...] = (),
+) -> Summary:
+    """Prepare the datasets, run what is missing, and return what happened.
+
+    ``reporter`` is called with the runs to do; ``say`` hears one line at a time. Datasets that cannot be
+    prepared are reported at the end; where one was asked for alone, its error is raised.
+    """
+    for plugin in config.plugin:
+        load_plugin(plugin)
+    if not config.methods:
+        raise StbenchError("--methods is missing: give names (see `stbench list methods`) or all.")
+    methods = select_methods(config.methods)
+    settings = parse_settings(config.set)
+    check_settings(settings, methods)
+    device = devices.resolve(config.device)
+    timeout_s, limit = seconds(config.timeout), Limit.parse(config.limit)
+    datasets, notices = select(config.datasets, catalogue(data_folders(config.data)))
+    for notice in notices:
+        say(notice)
+    results = Results.create(config.out)
+    summary = Summary()
+    with Workspace(results) as workspace:
+        for dataset in datasets:
+            try:
+                pair = load(dataset, limit)
+                specs = plan(
+                    pair,
+                    methods,
+                    settings=settings,
+                    preset=config.preset,
+                    device=device,
+                    n_splits=config.splits,
+                    split_seed=config.split_seed,
+                    n_seeds=config.seeds,
+                )
+            except StbenchError as error:
+                if len(datasets) == 1:
+                    raise
+                summary.broken_datasets[dataset.name] = str(error)
+                continue
+            say(describe(pair))
+            todo = [spec for spec in specs if _wanted(results, spec, config.overwrite)]
+            summary.specs += specs
+            summary.todo += todo
+            if todo and not config.dry_run:
+                results.store_truth(pair)
+                for spec in todo:
+                    results.store_split(spec.split)
+                workspace.add(pair)
+        if summary.todo and not config.dry_run:
+            options = _options(config, timeout_s, command)
+            run_grid(summary.todo, workspace, results, options, reporter(summary.todo))
+    found = ((spec.key, results.record(spec.key)) for spec in summary.specs)
+    summary.records = {key: record for key, record in found if record is not None}
+    return summary
+
+
+def load(dataset: Dataset, limit: Limit) -> Pair:
+    """A dataset, read and prepared."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # anndata warns of what the preparation checks and reports
+        reference, spatial = dataset.load()
+        return prepare(reference, spatial, dataset.card, limit)
+
+
+def describe(pair: Pair) -> str:
+    """One line on a prepared dataset: sizes, what left, what was inferred."""
+    report = pair.report
+    parts = [
+        f"{pair.name}: {report['cells']} of {report['cells_raw']} cells",
+        f"{report['spots']} of {report['spots_raw']} spots",
+        f"{report['genes']} of {report['genes_shared']} shared genes",
+    ]
+    if report["genes_constant"]:
+        parts.append(f"{report['genes_constant']} constant genes left out")
+    if report["genes_differing_in_case"]:
+        count = len(report["genes_differing_in_case"])
+        parts.append(f"{count} genes differ in case only and are not matched ({report['genes_differing_in_case'][0]})")
+    if report["inferred"]:
+        parts.append("inferred " + ", ".join(f"{key}={value}" for key, value in report["inferred"].items()))
+    return ", ".join(parts)
+
+
+def _wanted(results: Results, spec: RunSpec, overwrite: str) -> bool:
+    record = results.record(spec.key)
+    return record is None or overwrite == "all" or (overwrite == "failed" and record["status"] != OK)
+
+
+def _options(config: RunConfig, timeout_s: float | None, command: tuple[str, ...]) -> Options:
+    jobs = config.jobs or max(1, devices.cores() // 2)
+    return Options(
+        jobs=jobs,
+        threads=max(1, devices.cores() // jobs),
+        timeout_s=timeout_s,
+        plugins=tuple(str(path.resolve()) for path in config.plugin),
+        command=command,
+    )
