@@ -125,9 +125,7 @@ def _check_unique(names: pd.Index, owner: str) -> None:
 
 def _finite(table: pd.DataFrame, side: str) -> np.ndarray:
     """The values as float64; raises for the first gene with a missing or infinite one."""
-    values = np.ascontiguousarray(
-        table.to_numpy(dtype=float)
-    )  # the order of sums must not depend on the caller
+    values = np.ascontiguousarray(table.to_numpy(dtype=float))  # one layout, one order of summation
     bad = ~np.isfinite(values)
     if bad.any():
         gene = int(bad.any(axis=0).argmax())
