@@ -58,10 +58,10 @@ class Board:
     metrics: Mapping[str, Metric]
 
     def __post_init__(self) -> None:
-        _check(self.runs, "runs", RUNS, [*COLUMN, *ROW, *CELL])
-        _check(self.scores, "scores", SCORES, [*COLUMN, *ROW, *CELL, "gene", "metric"])
         if self.runs.empty:
             raise StbenchError("There are no runs to show. Run `stbench run` first.")
+        _check(self.runs, "runs", RUNS, [*COLUMN, *ROW, *CELL])
+        _check(self.scores, "scores", SCORES, [*COLUMN, *ROW, *CELL, "gene", "metric"])
         for name in self.scores["metric"].unique():
             if name not in self.metrics:
                 raise StbenchError(f"The scores hold the metric '{name}', which is not defined. Score again.")

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from stbench.leaderboard import REGISTRY
+
+
+@pytest.fixture
+def pages(board, tmp_path):
+    """Text of the two pages by file name."""
+    return {path.name: path.read_text(encoding="utf-8") for path in REGISTRY.get("markdown")(board, tmp_path)}
+
+
+def part(page, start):
+    """The lines from the heading ``start`` to the next heading."""
+    rest = page[page.index(f"\n{start}") + 1 + len(start) :]
+    return rest[: rest.find("\n## ") if "\n## " in rest else None].splitlines()
+
+
+def test_two_pages(pages):
+    assert sorted(pages) == ["leaderboard.md", "table1.md"]
+
+
+def test_every_row_has_the_cells_of_its_head(pages):
+    for page in pages.values():
+        for table in re.findall(r"(?:^\|.*\n)+", page, flags=re.MULTILINE):
+            widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+            assert len(widths) == 1
+
+
+def test_ranks_with_and_without_rmse(pages):
+    lines = part(pages["leaderboard.md"], "## Ranks")
+    assert "| odd(a\\_b=50%) | cpu | 1.000 | 1.000 | 0.400 | 0.500 | 2 of 2 |  |" in lines
+    reason = "timeout (1 of 1) on embryo \\[cells=20,spots=10\\]"
+    assert f"| b | paper | – | – | – | – | 1 of 2 | {reason} |" in lines
+    apart = lines.index("Controls, not ranked:")
+    assert lines.index("| random | cpu | – | – | 0.000 | 0.000 | 2 of 2 | control |") > apart
+
+
+def test_a_dataset_shows_scores_genes_and_runs(pages):
+    lines = part(pages["leaderboard.md"], "## brain\\_1")
+    head = "pcc | ssim | rmse | js | AS | share of the ceiling | genes | unscored | splits x seeds | status |"
+    assert f"| method | preset | {head}" in lines
+    best = [
+        f"**{text}**"
+        for text in ("0.400 ± 0.141", "0.200 ± 0.000", "1.100 ± 0.141", "0.200 ± 0.141", "1.000")
+    ]
+    assert f"| odd(a\\_b=50%) | cpu | {' | '.join(best)} | 0.500 | 2 | 1 | 1 x 1 | ok |" in lines
+    second = [f"<ins>{t}</ins>" for t in ("0.000 ± 0.141", "0.100 ± 0.000", "1.200 ± 0.141", "0.300 ± 0.141")]
+    assert f"| b | paper | {' | '.join(second)} | not ranked | 0.000 | 2 | 1 | 1 x 1 | ok |" in lines
+    assert "| ceiling |  | 0.800 ± 0.000 | – | – | – | – | – | 2 | 1 | 1 x 1 | ok |" in lines
+
+
+def test_failures_are_shown_with_status_and_reason(pages):
+    lines = part(pages["leaderboard.md"], "## embryo \\[cells=20,spots=10\\]")
+    assert "| b | paper | – | – | – | – | – | – | 0 | 0 | 0 x 0 | timeout (1 of 1) |" in lines
+    assert "| b | paper | timeout | 1 | killed \\| after 60 s |" in lines
+
+
+def test_table1_has_a_block_per_metric_with_controls_apart(pages):
+    page = pages["table1.md"]
+    titles = [line for line in page.splitlines() if line.startswith("## ")]
+    better = [
+        "pcc (higher",
+        "ssim (higher",
+        "rmse (lower",
+        "js (lower",
+        "AS (higher",
+        "AS without rmse (higher",
+    ]
+    assert titles == [*(f"## {title} is better)" for title in better), "## Notes"]
+    lines = part(page, "## pcc")
+    head = "brain\\_1 | embryo \\[cells=20,spots=10\\] | mean |"
+    assert f"| method | preset | {head}" in lines
+    assert "| b | paper | <ins>0.000 ± 0.141</ins> | timeout (1 of 1) | – |" in lines
+    assert lines.index(f"| control | preset | {head}") < lines.index("| ceiling |  | 0.800 ± 0.000 | – | – |")
+
+
+def test_notes_close_every_page(pages):
+    for page in pages.values():
+        notes = part(page, "## Notes")
+        assert any("rmse = sqrt(2 - 2 pcc)" in note for note in notes)
+        assert any("(here: cells=20,spots=10)" in note for note in notes)
+        assert any("spread between genes" in note for note in notes)
+
+
+def test_a_wide_board_keeps_its_tables_regular(wide_board, tmp_path):
+    pages = {path.name: path.read_text() for path in REGISTRY.get("markdown")(wide_board, tmp_path)}
+    test_every_row_has_the_cells_of_its_head(pages)
+    assert "not run" in pages["table1.md"]
+    assert "out_of_memory (1 of 1)" in pages["table1.md"]
