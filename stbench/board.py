@@ -217,14 +217,8 @@ class Board:
         means = means[means["ceiling"] >= MIN_CEILING]
         return (means["value"] / means["ceiling"]).rename("share")
 
-    def ranks(self) -> pd.DataFrame:
-        """One row per method and preset, best first, the unranked behind and the controls last.
-
-        ``AS`` and ``AS_without_rmse`` are means over the columns; so are the mean pcc and the share of the
-        ceiling (over the columns that have one), shown only for rows that are ok in every column: a mean over
-        other datasets would not compare. ``n_ok`` counts columns that are ok, ``reason`` says what keeps a
-        row from the rank.
-        """
+    @cached_property
+    def _ranks(self) -> pd.DataFrame:
         table = self.statuses[ROW].drop_duplicates().set_index(ROW)
         table["AS"] = self.accuracy().mean(axis=1)
         table[f"AS_without_{REDUNDANT}"] = self.accuracy(leave_out=REDUNDANT).mean(axis=1)
@@ -243,6 +237,16 @@ class Board:
         table["_control"] = table["kind"] == "control"
         table = table.sort_values(["_control", "AS", "method", "preset"], ascending=[True, False, True, True])
         return table.drop(columns="_control").reset_index(drop=True)
+
+    def ranks(self) -> pd.DataFrame:
+        """One row per method and preset, best first, the unranked behind and the controls last.
+
+        ``AS`` and ``AS_without_rmse`` are means over the columns; so are the mean pcc and the share of the
+        ceiling (over the columns that have one), shown only for rows that are ok in every column: a mean over
+        other datasets would not compare. ``n_ok`` counts columns that are ok, ``reason`` says what keeps a
+        row from the rank.
+        """
+        return self._ranks.copy()
 
     def _reasons(self) -> pd.Series:
         """Per row that is not ok everywhere: the first such column, and how many more there are."""
