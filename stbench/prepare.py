@@ -123,6 +123,8 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     reference.var = pd.DataFrame({"highly_variable": _most_variable(reference)}, index=reference.var_names)
     genes = _choose_genes(reference, spatial, card, limit, report)
     spatial = spatial[:, genes].copy()
+    for values in (spatial.X, *spatial.layers.values()):
+        values.sort_indices()  # the same bytes whatever the order of genes in the file
     spatial.var = pd.DataFrame(index=spatial.var_names)
     return Pair(card.name, card, limit, reference, spatial, report)
 
