@@ -73,12 +73,12 @@ def _ranks(ranks: pd.DataFrame) -> Iterator[str]:
         "share": "share of the ceiling",
     }
     rows = [
-        [_escape(row["method"]), _escape(row["preset"])]
+        [_escape(row["method"]), row["kind"], _escape(row["preset"])]
         + [_number(row[name]) for name in names]
         + [f"{row['n_ok']} of {row['n_columns']}", _escape(row["reason"])]
         for row in ranks.to_dict("records")
     ]
-    yield from _table(["method", "preset", *names.values(), "datasets ok", "why not ranked"], rows)
+    yield from _table(["method", "kind", "preset", *names.values(), "datasets ok", "why not ranked"], rows)
 
 
 def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterator[str]:

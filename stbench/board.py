@@ -206,13 +206,13 @@ class Board:
     def share_of_ceiling(self) -> pd.Series:
         """Mean pcc over mean ceiling of the same genes, by column and row; no entry where it says nothing.
 
-        That is where there is no ceiling (intensities) or its mean is under `MIN_CEILING`.
+        That is for controls, and where there is no ceiling (intensities) or its mean is under `MIN_CEILING`.
         """
         scores = self.gene_scores
         scores = scores[(scores["metric"] == HEADLINE) & scores["value"].notna()]
-        is_ceiling = (scores["method"] == CEILING) & (scores["kind"] == "control")
-        ceiling = scores.loc[is_ceiling, [*COLUMN, "gene", "value"]].rename(columns={"value": "ceiling"})
-        both = scores[~is_ceiling].merge(ceiling, on=[*COLUMN, "gene"])
+        control = scores["kind"] == "control"
+        ceiling = scores[control & (scores["method"] == CEILING)].rename(columns={"value": "ceiling"})
+        both = scores[~control].merge(ceiling[[*COLUMN, "gene", "ceiling"]], on=[*COLUMN, "gene"])
         means = both.groupby([*COLUMN, *ROW])[["value", "ceiling"]].mean()
         means = means[means["ceiling"] >= MIN_CEILING]
         return (means["value"] / means["ceiling"]).rename("share")

@@ -32,11 +32,11 @@ def test_every_row_has_the_cells_of_its_head(pages):
 
 def test_ranks_with_and_without_rmse(pages):
     lines = part(pages["leaderboard.md"], "## Ranks")
-    assert "| odd(a\\_b=50%) | cpu | 1.000 | 1.000 | 0.400 | 0.500 | 2 of 2 |  |" in lines
+    assert "| odd(a\\_b=50%) | method | cpu | 1.000 | 1.000 | 0.400 | 0.500 | 2 of 2 |  |" in lines
     reason = "timeout (1 of 1) on embryo \\[cells=20,spots=10\\]"
-    assert f"| b | paper | – | – | – | – | 1 of 2 | {reason} |" in lines
+    assert f"| b | method | paper | – | – | – | – | 1 of 2 | {reason} |" in lines
     apart = lines.index("Controls, not ranked:")
-    assert lines.index("| random | cpu | – | – | 0.000 | 0.000 | 2 of 2 | control |") > apart
+    assert lines.index("| random | control | cpu | – | – | 0.000 | – | 2 of 2 | control |") > apart
 
 
 def test_a_dataset_shows_scores_genes_and_runs(pages):
