@@ -6,7 +6,7 @@ from scipy import sparse
 
 from stbench.errors import StbenchError
 from stbench.metrics import REGISTRY, Metric
-from stbench.scoring import score, score_files
+from stbench.scoring import default_metrics, score, score_files
 
 COLUMNS = ["pcc", "ssim", "rmse", "js", "spearman"]
 
@@ -40,21 +40,21 @@ def write(file, values, names):
 
 
 @pytest.fixture
-def spatial_metric():
-    """A metric that needs coordinates, registered for one test."""
-    metric = Metric(
-        "toy_space", lambda t, p, xy: np.full(t.shape[1], xy[3, 0]), "low", (0, 99), "1", needs_coords=True
-    )
+def spatial_metric(monkeypatch):
+    """A metric that needs coordinates, registered for one test: it answers x of the fourth spot."""
+
+    def toy_space(truth, prediction, coordinates):
+        return np.full(truth.shape[1], coordinates[3, 0])
+
     REGISTRY.names()
-    REGISTRY._items["toy_space"] = metric
-    yield
-    del REGISTRY._items["toy_space"]
+    metric = Metric("toy_space", toy_space, "low", (0, 99), "1", needs_coords=True)
+    monkeypatch.setitem(REGISTRY._items, "toy_space", metric)
 
 
 def test_one_row_per_gene_one_column_per_metric(pair):
     truth, prediction = pair
     scores = score(truth, prediction)
-    assert list(scores.columns) == COLUMNS
+    assert list(scores.columns) == COLUMNS == default_metrics()
     assert list(scores.index) == list(truth.columns)
     assert scores.index.name == "gene"
     for name in COLUMNS:
