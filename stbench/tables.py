@@ -153,7 +153,8 @@ def notes(board: Board) -> Iterator[str]:
     yield f"Runs per method: {'; '.join(_grids(board))}."
     yield (
         "Limit: a dataset with [...] was cut down to at most that many cells, spots or genes before "
-        f"anything ran (here: {_listed(board.runs['limit'])}); its scores do not compare with those of the whole dataset."
+        f"anything ran (here: {_listed(board.runs['limit'])}); its scores do not compare with those "
+        "of the whole dataset."
     )
 
 
