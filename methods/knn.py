@@ -1,0 +1,52 @@
+"""Baseline: the mean of the nearest cells in a PCA of the visible genes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stbench.methods import Context, Method, Shape, Task, dense, register
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@register("knn", family="baseline", paper="Cover and Hart 1967", doi="10.1109/TIT.1967.1053964", version="1")
+@dataclass(frozen=True)
+class KNN(Method):
+    """Mean of the nearest cells of each spot, in the principal components of the reference.
+
+    Genes are z-scored within each dataset; the components come from the cells and the spots are projected on
+    them. What SpaGE adds to this are its principal vectors and its weights.
+
+    Parameters
+    ----------
+    n_components
+        Principal components, at most the number of visible genes.
+    n_neighbors
+        Cells that are averaged, at most the number of cells; 50 as in SpaGE.
+    """
+
+    n_components: int = 30
+    n_neighbors: int = 50
+
+    def predict(self, task: Task, ctx: Context) -> np.ndarray:
+        """Means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
+        import numpy as np
+        from sklearn.neighbors import NearestNeighbors
+
+        from stbench.standardise import zscore
+
+        genes = task.varying_genes()
+        cells = zscore(dense(task.reference, genes))  # (n_cells, n_genes)
+        spots = zscore(dense(task.spatial, genes))  # (n_spots, n_genes)
+        axes = np.linalg.eigh(cells.T @ cells)[1][:, ::-1][:, : self.n_components]  # largest variance first
+
+        k = min(self.n_neighbors, len(cells))
+        search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(cells @ axes)
+        nearest = search.kneighbors_graph(spots @ axes)  # (n_spots, n_cells), k ones per row
+        return nearest @ dense(task.reference, task.targets) / k
+
+    def memory_bytes(self, shape: Shape) -> int:
+        """Dense copies of both datasets on the genes in use; sklearn searches in blocks."""
+        return 8 * 4 * (shape.cells + shape.spots) * (shape.visible + shape.targets)
