@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from scipy.linalg import orth
+from sklearn.decomposition import PCA
+
+from stbench.methods import REGISTRY, Context
+from stbench.methods.spage import principal_vectors, weights
+from stbench.task import dense
+
+
+def literal(reference, space, targets, n_pv, n_neighbors=50):
+    """SpaGE as its formulas stand, spot by spot; ``targets`` is the unscaled (n_cells, n_targets)."""
+    cells = (reference - reference.mean(0)) / reference.std(0)
+    spots = (space - space.mean(0)) / space.std(0)
+    source = orth(PCA(n_pv, svd_solver="full").fit(cells).components_.T).T
+    target = orth(PCA(n_pv, svd_solver="full").fit(spots).components_.T).T
+    u, similarity, _ = np.linalg.svd(source @ target.T)
+    vectors = (u.T @ source)[similarity > 0.3]
+    cells, spots = cells @ vectors.T, spots @ vectors.T
+    values = np.zeros((len(spots), targets.shape[1]))
+    for s, spot in enumerate(spots):
+        distance = np.array([1 - spot @ c / np.linalg.norm(spot) / np.linalg.norm(c) for c in cells])
+        nearest = np.argsort(distance)[:n_neighbors]
+        nearest = nearest[distance[nearest] < 1]
+        near = distance[nearest]
+        for cell, weight in zip(nearest, (1 - near / near.sum()) / (len(near) - 1), strict=True):
+            values[s] += weight * targets[cell]
+    return values
+
+
+@pytest.mark.parametrize(("n_pv", "n_neighbors"), [(50, 50), (4, 9)])
+def test_equals_the_formulas_spot_by_spot(make_task, n_pv, n_neighbors):
+    task, _ = make_task(n_cells=80, n_spots=40)
+    genes = task.varying_genes()
+    tables = dense(task.reference, genes), dense(task.spatial, genes), dense(task.reference, task.targets)
+    expected = literal(*tables, min(n_pv, len(genes) // 2), n_neighbors)
+    values = REGISTRY.get("spage")(n_pv=n_pv, n_neighbors=n_neighbors).predict(task, Context())
+    np.testing.assert_allclose(values, expected, atol=1e-5)
+
+
+def test_principal_vectors_find_the_shared_directions():
+    rng = np.random.default_rng(0)
+    axes = np.eye(6)
+    cells = rng.normal(size=(500, 3)) * (9, 6, 3) @ axes[[0, 1, 2]]
+    spots = rng.normal(size=(500, 3)) * (9, 6, 3) @ axes[[1, 2, 5]]
+    vectors, similarity = principal_vectors(cells, spots, 3)
+    np.testing.assert_allclose(similarity, [1, 1, 0], atol=1e-6)
+    np.testing.assert_allclose(np.abs(vectors[:, :2]).sum(axis=1) > 0.01, [0, 1, 1, 0, 0, 0])
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(3), atol=1e-6)
+
+
+def test_weights_by_hand():
+    distances = np.array([[0.2, 0.6, 1.2], [0.5, 1.0, 1.0], [1.0, 1.1, 1.5], [0.0, 0.0, 2.0]])
+    neighbors = np.array([[2, 0, 1], [1, 0, 2], [0, 1, 2], [0, 2, 1]])
+    expected = [
+        [0.25, 0, 0.75],  # 1 - 0.2 / 0.8 and 1 - 0.6 / 0.8, over K - 1 = 1; the third is too far
+        [0, 1, 0],  # a single neighbour
+        [0, 0, 0],  # none
+        [0.5, 0, 0.5],  # two at distance 0
+    ]
+    np.testing.assert_allclose(weights(distances, neighbors, 3).toarray(), expected)
+
+
+def test_no_similar_vector_keeps_the_best_and_warns(make_task, caplog):
+    task, _ = make_task()
+    values = REGISTRY.get("spage")(min_similarity=1.0).predict(task, Context())
+    assert np.isfinite(values).all()
+    assert "the best is kept" in caplog.text
