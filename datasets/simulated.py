@@ -48,7 +48,7 @@ def load_simulated(folder: Path | None = None) -> tuple[AnnData, AnnData]:
     spot_types[strangers] = rng.integers(0, N_TYPES, strangers.sum())
     platform = np.exp(rng.normal(0, 0.5, N_GENES))
     spatial = _negative_binomial(
-        rng, rates(spot_types, _gradients(rng, coordinates)) * platform, depth=0.35
+        rng, rates(spot_types, _gradients(rng, coordinates)) * platform, depth=1.0
     )
     panel = np.sort(rng.choice(N_GENES, N_PANEL, replace=False))
     names = [f"type{i}" for i in range(N_TYPES)]

@@ -6,7 +6,7 @@ the stored prediction; no method runs again for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,15 +29,38 @@ def score_prediction(results: Results, spec: RunSpec, file: Path) -> pd.DataFram
     return _score(results, spec.dataset, spec.data_hash, list(spec.split.test), file, default_metrics())
 
 
-def collect(results: Results) -> Board:
-    """Every run and every score of a results folder, with the controls that the scorer makes."""
-    records = results.records()
+def collect(results: Results, say: Callable[[str], None] = lambda text: None) -> Board:
+    """Every run and every score of a results folder, with the controls that the scorer makes.
+
+    Runs of an older preparation of a dataset, or of an older version of a method, are left out; ``say``
+    hears of them.
+    """
+    records = _newest(results.records(), say)
     names = default_metrics()
     scores = [_run_scores(results, record, names) for record in records if record["status"] == OK]
     scores += _controls(results, records, names)
     runs = pd.DataFrame([_identity(r) | _outcome(r) for r in records])
     metrics = {name: REGISTRY.get(name) for name in names}
     return Board(pd.concat(scores, ignore_index=True) if scores else _no_scores(), runs, metrics)
+
+
+def _newest(records: list[dict[str, Any]], say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The records of the newest preparation of every dataset and the newest version of every method."""
+    order = sorted(records, key=lambda record: record.get("started") or "")
+    newest_data = {(r["dataset"], r["limit"]): r["data_hash"] for r in order}
+    newest_version = {(r["dataset"], r["limit"], r["method"]): r["version"] for r in order}
+    current = [
+        r
+        for r in records
+        if r["data_hash"] == newest_data[r["dataset"], r["limit"]]
+        and r["version"] == newest_version[r["dataset"], r["limit"], r["method"]]
+    ]
+    if len(current) < len(records):
+        say(
+            f"{len(records) - len(current)} older runs left out: their dataset was prepared anew, or their "
+            "method has a newer version."
+        )
+    return current
 
 
 def _identity(record: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +140,8 @@ def _controls(results: Results, records: list[dict[str, Any]], names: list[str])
         truth = _truth(results, dataset, data_hash, targets)
         tables = {"perfect": score(truth, perfect(truth), names, coordinates=_coordinates(results, dataset, data_hash))}
         if record["units"] == "counts":
-            tables["ceiling"] = _ceiling(results.folder, dataset, data_hash).loc[list(targets)]
+            scored = tables["perfect"].notna().any(axis=1)  # a gene constant in the truth has no ceiling either
+            tables["ceiling"] = _ceiling(results.folder, dataset, data_hash).loc[list(targets)].where(scored)
         own = {"kind": "control", "family": "control", "preset": "", "seed": 0}
         frames += [
             _long(table).drop(columns="definition").assign(**_identity(record) | own | {"method": name})

@@ -44,21 +44,31 @@ def planted_pair(
     return reference, spatial
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_pair() -> Callable[..., tuple[AnnData, AnnData]]:
     """The function that makes planted pairs."""
     return planted_pair
 
 
+@pytest.fixture(scope="session")
+def write_data() -> Callable[[Path], Path]:
+    """A function that writes a ``--data`` folder with one dataset called ``planted``."""
+
+    def write(parent: Path) -> Path:
+        folder = parent / "data" / "planted"
+        folder.mkdir(parents=True)
+        reference, spatial = planted_pair()
+        reference.write_h5ad(folder / "sc.h5ad")
+        spatial.write_h5ad(folder / "st.h5ad")
+        return folder.parent
+
+    return write
+
+
 @pytest.fixture
-def data_folder(tmp_path: Path) -> Path:
+def data_folder(tmp_path: Path, write_data: Callable[[Path], Path]) -> Path:
     """A ``--data`` folder with one dataset called ``planted``."""
-    folder = tmp_path / "data" / "planted"
-    folder.mkdir(parents=True)
-    reference, spatial = planted_pair()
-    reference.write_h5ad(folder / "sc.h5ad")
-    spatial.write_h5ad(folder / "st.h5ad")
-    return folder.parent
+    return write_data(tmp_path)
 
 
 @pytest.fixture(scope="session")

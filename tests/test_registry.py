@@ -18,6 +18,7 @@ def metric(truth, prediction):
 
 @pytest.fixture(autouse=True)
 def _restore():
+    METRICS.names()
     kept = dict(METRICS._items), dict(METRICS._modules)
     yield
     METRICS._items, METRICS._modules = kept
@@ -34,7 +35,6 @@ def test_a_file_is_a_plugin(tmp_path):
 
 
 def test_collision_names_both_origins(tmp_path):
-    METRICS.names()
     with pytest.raises(StbenchError, match=r"'pcc' is registered twice: by .*pcc\.py and by .*two\.py"):
         load_plugin(plugin(tmp_path, PLUGIN.format(name="pcc"), "two.py"))
 

@@ -48,6 +48,3 @@ def main() -> None:
             raise
         print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("Interrupted: finished runs are kept; the same command goes on from here.", file=sys.stderr)
-        sys.exit(130)

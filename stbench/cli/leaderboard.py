@@ -22,6 +22,6 @@ def leaderboard(
 
     for file in plugin or []:
         load_plugin(file)
-    board = collect(Results.open(results))
+    board = collect(Results.open(results), print)
     for path in render(board, writable_folder(out)):
         print(f"Wrote {path}")

@@ -63,8 +63,12 @@ def run(
     }  # fmt: skip
     given = {key: value for key, value in flags.items() if value is not None}
     settings = make_config(read_config(config) if config else {}, given)
-    with live() as reporter:
-        summary = run_grid(settings, reporter, say=print, command=("stbench", *sys.argv[1:]))
+    try:
+        with live() as reporter:
+            summary = run_grid(settings, reporter, say=print, command=("stbench", *sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("Interrupted: finished runs are kept; the same command goes on from here.", file=sys.stderr)
+        raise typer.Exit(130) from None
     _report(summary, settings.out, dry_run=settings.dry_run)
     if summary.bad or summary.broken_datasets:
         raise typer.Exit(1)
@@ -99,7 +103,7 @@ def _tables(out: Path) -> None:
     from stbench.render import render
     from stbench.results import Results
 
-    board = collect(Results.open(out))
+    board = collect(Results.open(out), print)
     show(board, Console())
     folder = out / "leaderboard"
     folder.mkdir(exist_ok=True)

@@ -1,0 +1,33 @@
+"""Nearest cells of every spot in a common space, as sparse weights that multiply the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.neighbors import NearestNeighbors
+
+
+def cosine_weights(cells: np.ndarray, spots: np.ndarray, n_neighbors: int) -> csr_matrix:
+    """SpaGE's weights of the nearest cells by cosine distance, (n_spots, n_cells), rows summing to 1.
+
+    ``cells`` are (n_cells, n_dims), ``spots`` (n_spots, n_dims). Of the ``n_neighbors`` nearest cells, those
+    at a distance below 1 count: with K of them, ``w_k = (1 - d_k / sum d) / (K - 1)``. A single one, or all
+    at distance 0, get equal weights. A spot without any keeps an empty row and is predicted as 0.
+    """
+    search = NearestNeighbors(n_neighbors=min(n_neighbors, len(cells)), algorithm="brute", metric="cosine")
+    distances, neighbors = search.fit(cells).kneighbors(spots)
+    near = distances < 1
+    n_near = near.sum(axis=1, keepdims=True)
+    total = np.where(near, distances, 0).sum(axis=1, keepdims=True)
+    even = (n_near == 1) | (total == 0)
+    weights = (1 - distances / np.where(even, 1, total)) / np.where(even, 1, n_near - 1)
+    weights = np.where(near, np.where(even, 1 / np.maximum(n_near, 1), weights), 0)
+    starts = np.arange(0, weights.size + 1, weights.shape[1])
+    return csr_matrix((weights.ravel(), neighbors.ravel(), starts), shape=(len(spots), len(cells)))
+
+
+def equal_weights(cells: np.ndarray, spots: np.ndarray, n_neighbors: int) -> csr_matrix:
+    """Equal weights of the nearest cells by Euclidean distance, (n_spots, n_cells), rows summing to 1."""
+    k = min(n_neighbors, len(cells))
+    search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(cells)
+    return search.kneighbors_graph(spots) / k
