@@ -33,8 +33,8 @@ class KNN(Method):
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
         import numpy as np
-        from sklearn.neighbors import NearestNeighbors
 
+        from stbench.neighbours import equal_weights
         from stbench.standardise import zscore
 
         genes = task.varying_genes()
@@ -42,10 +42,8 @@ class KNN(Method):
         spots = zscore(dense(task.spatial, genes))  # (n_spots, n_genes)
         axes = np.linalg.eigh(cells.T @ cells)[1][:, ::-1][:, : self.n_components]  # largest variance first
 
-        k = min(self.n_neighbors, len(cells))
-        search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(cells @ axes)
-        nearest = search.kneighbors_graph(spots @ axes)  # (n_spots, n_cells), k ones per row
-        return nearest @ dense(task.reference, task.targets) / k
+        weights = equal_weights(cells @ axes, spots @ axes, self.n_neighbors)
+        return weights @ dense(task.reference, task.targets)
 
     def memory_bytes(self, shape: Shape) -> int:
         """Dense copies of both datasets on the genes in use; sklearn searches in blocks."""

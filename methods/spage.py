@@ -9,7 +9,6 @@ from stbench.methods import Context, Method, Shape, Task, dense, register
 
 if TYPE_CHECKING:
     import numpy as np
-    from scipy.sparse import csr_matrix
 
 
 @register("spage", family="alignment", paper="Abdelaal et al. 2020", doi="10.1093/nar/gkaa740", version="1")
@@ -50,8 +49,8 @@ class SpaGE(Method):
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Weighted means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
         import numpy as np
-        from sklearn.neighbors import NearestNeighbors
 
+        from stbench.neighbours import cosine_weights
         from stbench.standardise import zscore
 
         genes = task.varying_genes()
@@ -68,10 +67,8 @@ class SpaGE(Method):
             )
         vectors = vectors[:, : max(n_kept, 1)]
 
-        k = min(self.n_neighbors, len(cells))
-        search = NearestNeighbors(n_neighbors=k, algorithm="brute", metric="cosine").fit(cells @ vectors)
-        distances, neighbors = search.kneighbors(spots @ vectors)
-        return weights(distances, neighbors, len(cells)) @ dense(task.reference, task.targets)
+        weights = cosine_weights(cells @ vectors, spots @ vectors, self.n_neighbors)
+        return weights @ dense(task.reference, task.targets)
 
     def memory_bytes(self, shape: Shape) -> int:
         """Dense copies of both datasets on the genes in use; sklearn searches in blocks."""
@@ -88,22 +85,3 @@ def principal_vectors(cells: np.ndarray, spots: np.ndarray, n_pv: int) -> tuple[
     source = loadings(cells)
     rotation, similarity, _ = np.linalg.svd(source.T @ loadings(spots))
     return source @ rotation, similarity
-
-
-def weights(distances: np.ndarray, neighbors: np.ndarray, n_cells: int) -> csr_matrix:
-    """Weights of the cells for every spot, (n_spots, n_cells), rows summing to 1.
-
-    Of the neighbours, those at a cosine distance below 1 count: with K of them,
-    ``w_k = (1 - d_k / sum d) / (K - 1)``. A spot without any keeps an empty row and is predicted as 0.
-    """
-    import numpy as np
-    from scipy.sparse import csr_matrix
-
-    near = distances < 1
-    n_near = near.sum(axis=1, keepdims=True)
-    total = np.where(near, distances, 0).sum(axis=1, keepdims=True)
-    even = (n_near == 1) | (total == 0)
-    w = (1 - distances / np.where(even, 1, total)) / np.where(even, 1, n_near - 1)
-    w = np.where(even, 1 / np.maximum(n_near, 1), w)
-    starts = np.arange(0, w.size + 1, w.shape[1])
-    return csr_matrix((np.where(near, w, 0).ravel(), neighbors.ravel(), starts), shape=(len(w), n_cells))

@@ -8,14 +8,23 @@ from sklearn.neighbors import NearestNeighbors
 
 
 def cosine_weights(cells: np.ndarray, spots: np.ndarray, n_neighbors: int) -> csr_matrix:
-    """SpaGE's weights of the nearest cells by cosine distance, (n_spots, n_cells), rows summing to 1.
+    """SpaGE's weights of the nearest cells by cosine distance, (n_spots, n_cells); see `spage_weights`.
 
-    ``cells`` are (n_cells, n_dims), ``spots`` (n_spots, n_dims). Of the ``n_neighbors`` nearest cells, those
-    at a distance below 1 count: with K of them, ``w_k = (1 - d_k / sum d) / (K - 1)``. A single one, or all
-    at distance 0, get equal weights. A spot without any keeps an empty row and is predicted as 0.
+    ``cells`` are (n_cells, n_dims) and ``spots`` (n_spots, n_dims); a row has at most ``n_neighbors`` of them.
     """
-    search = NearestNeighbors(n_neighbors=min(n_neighbors, len(cells)), algorithm="brute", metric="cosine")
-    distances, neighbors = search.fit(cells).kneighbors(spots)
+    k = min(n_neighbors, len(cells))
+    search = NearestNeighbors(n_neighbors=k, algorithm="brute", metric="cosine").fit(cells)
+    distances, neighbors = search.kneighbors(spots)
+    return spage_weights(distances, neighbors, len(cells))
+
+
+def spage_weights(distances: np.ndarray, neighbors: np.ndarray, n_cells: int) -> csr_matrix:
+    """Weights of the cells for every spot, (n_spots, n_cells), rows summing to 1 (Abdelaal et al. 2020).
+
+    Of the neighbours (n_spots, k), those at a cosine distance below 1 count: with K of them,
+    ``w_k = (1 - d_k / sum d) / (K - 1)``. A single one, or all at distance 0, get equal weights. A spot
+    without any keeps an empty row and is predicted as 0.
+    """
     near = distances < 1
     n_near = near.sum(axis=1, keepdims=True)
     total = np.where(near, distances, 0).sum(axis=1, keepdims=True)
@@ -23,7 +32,7 @@ def cosine_weights(cells: np.ndarray, spots: np.ndarray, n_neighbors: int) -> cs
     weights = (1 - distances / np.where(even, 1, total)) / np.where(even, 1, n_near - 1)
     weights = np.where(near, np.where(even, 1 / np.maximum(n_near, 1), weights), 0)
     starts = np.arange(0, weights.size + 1, weights.shape[1])
-    return csr_matrix((weights.ravel(), neighbors.ravel(), starts), shape=(len(spots), len(cells)))
+    return csr_matrix((weights.ravel(), neighbors.ravel(), starts), shape=(len(weights), n_cells))
 
 
 def equal_weights(cells: np.ndarray, spots: np.ndarray, n_neighbors: int) -> csr_matrix:

@@ -4,7 +4,7 @@ from scipy.linalg import orth
 from sklearn.decomposition import PCA
 
 from stbench.methods import REGISTRY, Context
-from stbench.methods.spage import principal_vectors, weights
+from stbench.methods.spage import principal_vectors
 from stbench.task import dense
 
 
@@ -47,18 +47,6 @@ def test_principal_vectors_find_the_shared_directions():
     np.testing.assert_allclose(similarity, [1, 1, 0], atol=1e-6)
     np.testing.assert_allclose(np.abs(vectors[:, :2]).sum(axis=1) > 0.01, [0, 1, 1, 0, 0, 0])
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(3), atol=1e-6)
-
-
-def test_weights_by_hand():
-    distances = np.array([[0.2, 0.6, 1.2], [0.5, 1.0, 1.0], [1.0, 1.1, 1.5], [0.0, 0.0, 2.0]])
-    neighbors = np.array([[2, 0, 1], [1, 0, 2], [0, 1, 2], [0, 2, 1]])
-    expected = [
-        [0.25, 0, 0.75],  # 1 - 0.2 / 0.8 and 1 - 0.6 / 0.8, over K - 1 = 1; the third is too far
-        [0, 1, 0],  # a single neighbour
-        [0, 0, 0],  # none
-        [0.5, 0, 0.5],  # two at distance 0
-    ]
-    np.testing.assert_allclose(weights(distances, neighbors, 3).toarray(), expected)
 
 
 def test_no_similar_vector_keeps_the_best_and_warns(make_task, caplog):
