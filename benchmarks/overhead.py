@@ -44,7 +44,9 @@ def engine_seconds(splits: int) -> float:
         def finished(self, spec, manifest) -> None: ...
 
     with tempfile.TemporaryDirectory() as folder:
-        config = RunConfig(methods=("mean",), datasets=("simulated",), out=Path(folder), splits=splits, jobs=1)
+        config = RunConfig(
+            methods=("mean",), datasets=("simulated",), out=Path(folder), splits=splits, jobs=1
+        )
         start = time.perf_counter()
         summary = run(config, lambda specs: Silent())
         total = time.perf_counter() - start

@@ -39,7 +39,9 @@ def load_simulated(folder: Path | None = None) -> tuple[AnnData, AnnData]:
         return np.exp(baseline + (0.8 * type_programs[types] + programs) @ loadings)  # (n_obs, n_genes)
 
     cell_types = rng.integers(0, N_TYPES, N_CELLS)
-    reference = _negative_binomial(rng, rates(cell_types, rng.normal(0, 0.5, (N_CELLS, N_PROGRAMS))), depth=1.0)
+    reference = _negative_binomial(
+        rng, rates(cell_types, rng.normal(0, 0.5, (N_CELLS, N_PROGRAMS))), depth=1.0
+    )
 
     coordinates = rng.uniform(0, 1000, (N_SPOTS, 2))
     centres = rng.uniform(0, 1000, (3 * N_TYPES, 2))  # three patches of tissue per type
@@ -47,15 +49,15 @@ def load_simulated(folder: Path | None = None) -> tuple[AnnData, AnnData]:
     strangers = rng.random(N_SPOTS) < 0.15  # a few cells of other types in every domain
     spot_types[strangers] = rng.integers(0, N_TYPES, strangers.sum())
     platform = np.exp(rng.normal(0, 0.5, N_GENES))
-    spatial = _negative_binomial(
-        rng, rates(spot_types, _gradients(rng, coordinates)) * platform, depth=1.0
-    )
+    spatial = _negative_binomial(rng, rates(spot_types, _gradients(rng, coordinates)) * platform, depth=1.0)
     panel = np.sort(rng.choice(N_GENES, N_PANEL, replace=False))
     names = [f"type{i}" for i in range(N_TYPES)]
     return (
         anndata.AnnData(
             sparse.csr_matrix(reference),
-            obs=pd.DataFrame({"cell_type": pd.Categorical([names[t] for t in cell_types])}, index=_names("cell", N_CELLS)),
+            obs=pd.DataFrame(
+                {"cell_type": pd.Categorical([names[t] for t in cell_types])}, index=_names("cell", N_CELLS)
+            ),
             var=pd.DataFrame(index=genes),
         ),
         anndata.AnnData(

@@ -22,8 +22,9 @@ SPATIAL_NAMES = ("Spatial_count.txt", "Insitu_count.txt")
 
 @register(
     "text",
-    reads=lambda folder: (folder / "scRNA_count.txt").is_file()
-    and any((folder / name).is_file() for name in SPATIAL_NAMES),
+    reads=lambda folder: (
+        (folder / "scRNA_count.txt").is_file() and any((folder / name).is_file() for name in SPATIAL_NAMES)
+    ),
 )
 def load_text(folder: Path) -> tuple[AnnData, AnnData]:
     """Reference (cells x genes) and spatial table (spots x genes) from the text files of ``folder``."""
@@ -39,7 +40,9 @@ def load_text(folder: Path) -> tuple[AnnData, AnnData]:
     if locations.is_file():
         coordinates = _table(locations).select_dtypes("number")
         if len(coordinates) != result.n_obs:
-            raise StbenchError(f"File '{locations}' has {len(coordinates)} spots, '{spatial_file}' {result.n_obs}.")
+            raise StbenchError(
+                f"File '{locations}' has {len(coordinates)} spots, '{spatial_file}' {result.n_obs}."
+            )
         result.obsm["spatial"] = coordinates.to_numpy(dtype="float32")
     return _anndata(reference, folder / "scRNA_count.txt"), result
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stbench.datasets import REGISTRY, Card, __path__ as CARD_FOLDERS
+from stbench.datasets import REGISTRY, Card
+from stbench.datasets import __path__ as CARD_FOLDERS
 from stbench.errors import StbenchError, unknown_name
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from stbench.grid import RunSpec
 from stbench.metrics import REGISTRY
 from stbench.results import OK, Results
 from stbench.scoring import default_metrics, score
-from stbench.taskfolder import read_prediction
 from stbench.task import dense
+from stbench.taskfolder import read_prediction
 
 
 def score_prediction(results: Results, spec: RunSpec, file: Path) -> pd.DataFrame:
@@ -94,7 +94,12 @@ def _run_scores(results: Results, record: dict[str, Any], names: list[str]) -> p
     if missing:
         split = results.split(record["split"]["hash"])
         new = _score(
-            results, record["dataset"], record["data_hash"], list(split.test), folder / "prediction.h5ad", missing
+            results,
+            record["dataset"],
+            record["data_hash"],
+            list(split.test),
+            folder / "prediction.h5ad",
+            missing,
         )
         stored = pd.concat([stored[~stored["metric"].isin(missing)], new], ignore_index=True)
         with whole_file(file) as part:
@@ -138,9 +143,15 @@ def _controls(results: Results, records: list[dict[str, Any]], names: list[str])
     for (dataset, data_hash, split_hash), record in splits.items():
         targets = results.split(split_hash).test
         truth = _truth(results, dataset, data_hash, targets)
-        tables = {"perfect": score(truth, perfect(truth), names, coordinates=_coordinates(results, dataset, data_hash))}
+        tables = {
+            "perfect": score(
+                truth, perfect(truth), names, coordinates=_coordinates(results, dataset, data_hash)
+            )
+        }
         if record["units"] == "counts":
-            scored = tables["perfect"].notna().any(axis=1)  # a gene constant in the truth has no ceiling either
+            scored = (
+                tables["perfect"].notna().any(axis=1)
+            )  # a gene constant in the truth has no ceiling either
             tables["ceiling"] = _ceiling(results.folder, dataset, data_hash).loc[list(targets)].where(scored)
         own = {"kind": "control", "family": "control", "preset": "", "seed": 0}
         frames += [

@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 def cosine_weights(cells: np.ndarray, spots: np.ndarray, n_neighbors: int) -> csr_matrix:
     """SpaGE's weights of the nearest cells by cosine distance, (n_spots, n_cells); see `spage_weights`.
 
-    ``cells`` are (n_cells, n_dims) and ``spots`` (n_spots, n_dims); a row has at most ``n_neighbors`` of them.
+    ``cells`` are (n_cells, n_dims), ``spots`` (n_spots, n_dims); a row has at most ``n_neighbors`` weights.
     """
     k = min(n_neighbors, len(cells))
     search = NearestNeighbors(n_neighbors=k, algorithm="brute", metric="cosine").fit(cells)

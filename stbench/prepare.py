@@ -1,4 +1,4 @@
-"""From the raw pair to the prepared pair: filters, shared genes, scale (paper section IV-A, design section 2).
+"""From the raw pair to the prepared pair: filters, shared genes, scale (CausalGeD paper, section IV-A).
 
 Everything here is part of the dataset, the same for every method, and happens before any split.
 """
@@ -118,7 +118,9 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     report |= {"cells": reference.n_obs, "spots": spatial.n_obs}
 
     reference = _normalised(reference, card.reference_units)
-    spatial.obs = pd.DataFrame({"total": np.asarray(spatial.X.sum(axis=1, dtype=np.float64)).ravel()}, index=spatial.obs_names)
+    spatial.obs = pd.DataFrame(
+        {"total": np.asarray(spatial.X.sum(axis=1, dtype=np.float64)).ravel()}, index=spatial.obs_names
+    )
     spatial = _normalised(spatial, card.units)
     reference.var = pd.DataFrame({"highly_variable": _most_variable(reference)}, index=reference.var_names)
     genes = _choose_genes(reference, spatial, card, limit, report)
@@ -137,7 +139,7 @@ def check(table: AnnData, what: str) -> None:
         if not names.is_unique:
             repeated = names[names.duplicated()][0]
             raise StbenchError(
-                f"The {what} has the {kind} '{repeated}' more than once. Keep one of each name, or rename them."
+                f"The {what} has the {kind} '{repeated}' more than once. Keep one of each, or rename them."
             )
     values = _csr(table).data
     if not np.isfinite(values).all():

@@ -111,9 +111,9 @@ class Results:
         """Keep a finished run: its manifest, and from ``work`` its prediction (where ok) and its log."""
         with whole_folder(self.run_folder(manifest["key"])) as part:
             write_json(part / "manifest.json", {"format": FORMAT} | manifest)
-            wanted = ["log.txt", "prediction.h5ad"] if manifest["status"] == OK else ["log.txt"]
-            for name in wanted if work is not None else []:
-                if (work / name).is_file():
+            for name in ("log.txt", "prediction.h5ad"):
+                keep = manifest["status"] == OK or name == "log.txt"
+                if work is not None and keep and (work / name).is_file():
                     shutil.copyfile(work / name, part / name)
             if scores is not None:
                 scores.to_parquet(part / "scores.parquet", index=False)

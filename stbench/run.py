@@ -117,7 +117,9 @@ def describe(pair: Pair) -> str:
         parts.append(f"{report['genes_constant']} constant genes left out")
     if report["genes_differing_in_case"]:
         count = len(report["genes_differing_in_case"])
-        parts.append(f"{count} genes differ in case only and are not matched ({report['genes_differing_in_case'][0]})")
+        parts.append(
+            f"{count} genes differ in case only and are not matched ({report['genes_differing_in_case'][0]})"
+        )
     if report["inferred"]:
         parts.append("inferred " + ", ".join(f"{key}={value}" for key, value in report["inferred"].items()))
     return ", ".join(parts)

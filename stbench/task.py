@@ -57,7 +57,7 @@ class Task:
         return self.hide(self.spatial.var_names[self.spatial.var["split"] == "val"])
 
     def hide(self, genes: Iterable[str]) -> tuple[Task, np.ndarray]:
-        """An inner task with the given visible genes as targets, renormalised without them; and their truth."""
+        """An inner task with some visible genes as targets, renormalised without them; and their truth."""
         from stbench.normalise import log_normalise
 
         hidden = list(genes)

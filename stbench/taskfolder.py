@@ -87,7 +87,7 @@ def write_prediction(file: Path, task: Task, answer: np.ndarray | Prediction) ->
 
 
 def read_prediction(file: Path, spots: list[str], targets: list[str]) -> Prediction:
-    """The answer in ``file``, rows and columns in the order asked for; `InvalidPrediction` where it is wrong."""
+    """The answer in ``file``, in the order asked for; `InvalidPrediction` where it is wrong."""
     if not file.is_file():
         raise InvalidPrediction("the run ended without a prediction")
     try:

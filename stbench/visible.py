@@ -36,6 +36,6 @@ class Visible(AnnData):
             if not hidden:
                 raise
             raise HiddenGene(
-                f"'{hidden[0]}' is a target: its spatial values are hidden. task.spatial has the visible genes; "
-                "the reference has all."
+                f"'{hidden[0]}' is a target: its spatial values are hidden. "
+                "task.spatial has the visible genes; the reference has all."
             ) from error

@@ -58,14 +58,25 @@ def test_list_works_without_torch(tmp_path):
 
 
 def test_run_ends_in_tables_and_then_has_nothing_to_do(data_folder, tmp_path):
-    arguments = ["run", "--methods", "mean,ridge", "--datasets", "planted", "--data", data_folder, "--out", "r"]
+    arguments = [
+        "run",
+        "--methods",
+        "mean,ridge",
+        "--datasets",
+        "planted",
+        "--data",
+        data_folder,
+        "--out",
+        "r",
+    ]
     done = stbench(*arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "ridge" in done.stdout
     board = pd.read_csv(tmp_path / "r" / "leaderboard" / "leaderboard.csv")
-    assert list(board.columns) == (
-        "dataset,method,kind,preset,limit,metric,mean,sd,n_genes,n_genes_unscored,n_splits,n_seeds,status".split(",")
+    columns = (
+        "dataset,method,kind,preset,limit,metric,mean,sd,n_genes,n_genes_unscored,n_splits,n_seeds,status"
     )
+    assert list(board.columns) == columns.split(",")
     assert set(board["method"]) == {"mean", "ridge", "perfect", "ceiling"}
     again = stbench(*arguments, cwd=tmp_path)
     assert again.returncode == 0
@@ -73,7 +84,9 @@ def test_run_ends_in_tables_and_then_has_nothing_to_do(data_folder, tmp_path):
 
 
 def test_leaderboard_command(data_folder, tmp_path):
-    stbench("run", "--methods", "knn", "--datasets", "planted", "--data", data_folder, "--out", tmp_path / "r")
+    stbench(
+        "run", "--methods", "knn", "--datasets", "planted", "--data", data_folder, "--out", tmp_path / "r"
+    )
     done = stbench("leaderboard", tmp_path / "r", "--out", tmp_path / "board")
     assert done.returncode == 0, done.stderr
     for name in ("leaderboard.csv", "leaderboard.md", "table1.md", "table1.tex"):
@@ -93,8 +106,8 @@ def test_failures_are_summed_up_and_make_the_exit_code(data_folder, tmp_path):
 
 def test_unsupported_alone_is_no_failure(data_folder, tmp_path):
     done = stbench(
-        "run", "--methods", "odd_unsupported", "--plugin", ODD, "--datasets", "planted", "--data", data_folder,
-        "--out", tmp_path / "r",
+        "run", "--methods", "odd_unsupported", "--plugin", ODD, "--datasets", "planted",
+        "--data", data_folder, "--out", tmp_path / "r",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -187,13 +200,17 @@ def empty(sc, st):
 )
 def test_bad_data_is_one_line(data_folder, tmp_path, change, parts):
     spoil(data_folder, change)
-    done = stbench("run", "--methods", "mean", "--datasets", "planted", "--data", data_folder, "--out", tmp_path / "r")
+    done = stbench(
+        "run", "--methods", "mean", "--datasets", "planted", "--data", data_folder, "--out", tmp_path / "r"
+    )
     assert_one_line_error(done, *parts)
 
 
 def test_corrupt_h5ad_is_one_line(data_folder, tmp_path):
     (data_folder / "planted" / "st.h5ad").write_bytes(b"not a file of that kind")
-    done = stbench("run", "--methods", "mean", "--datasets", "planted", "--data", data_folder, "--out", tmp_path / "r")
+    done = stbench(
+        "run", "--methods", "mean", "--datasets", "planted", "--data", data_folder, "--out", tmp_path / "r"
+    )
     assert_one_line_error(done, "st.h5ad", "cannot be read as h5ad")
 
 
@@ -203,7 +220,10 @@ def test_corrupt_h5ad_is_one_line(data_folder, tmp_path):
         (["--methods", "kernl"], ["Unknown method 'kernl'", "Did you mean 'kernel'"]),
         (["--datasets", "plantet"], ["Unknown dataset 'plantet'", "Did you mean 'planted'"]),
         (["--data", "no/such/folder"], ["no/such/folder", "does not exist"]),
-        (["--set", "knn.n_neighbor=3"], ["Unknown parameter of 'knn' 'n_neighbor'", "Did you mean 'n_neighbors'"]),
+        (
+            ["--set", "knn.n_neighbor=3"],
+            ["Unknown parameter of 'knn' 'n_neighbor'", "Did you mean 'n_neighbors'"],
+        ),
         (["--set", "knn.n_neighbors=many"], ["knn.n_neighbors=many", "integer"]),
         (["--set", "nonsense"], ["--set takes method.parameter=value"]),
         (["--set", "ridge.alpha=1"], ["'ridge' is not among the methods"]),
@@ -230,7 +250,9 @@ def test_unwritable_output_is_one_line(data_folder, tmp_path):
 
 def test_bad_config_names_the_option(tmp_path):
     (tmp_path / "run.toml").write_text("split = 3\n")
-    assert_one_line_error(stbench("run", "--config", "run.toml", cwd=tmp_path), "'split'", "Did you mean 'splits'")
+    assert_one_line_error(
+        stbench("run", "--config", "run.toml", cwd=tmp_path), "'split'", "Did you mean 'splits'"
+    )
 
 
 def test_one_bad_dataset_leaves_the_others(data_folder, tmp_path):

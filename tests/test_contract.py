@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import subprocess
@@ -107,11 +108,11 @@ def test_leaves_the_task_and_the_process_as_they_were(name, task, tmp_path):
     import torch
 
     before = copy_of(task, lambda values: values.copy())
-    state = np.random.get_state()[1].copy(), torch.get_rng_state(), random.getstate()
+    state = np.random.get_state()[1].copy(), torch.get_rng_state(), random.getstate()  # noqa: NPY002
     settings = torch.get_default_dtype(), torch.get_num_threads(), logging.getLogger().level
     handlers, filters = list(logging.getLogger().handlers), list(warnings.filters)
     mean(name, task, tmp_path)
-    np.testing.assert_array_equal(np.random.get_state()[1], state[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], state[0])  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), state[1])
     assert random.getstate() == state[2]
     assert (torch.get_default_dtype(), torch.get_num_threads(), logging.getLogger().level) == settings
@@ -123,6 +124,16 @@ def test_leaves_the_task_and_the_process_as_they_were(name, task, tmp_path):
         assert list(old.var.columns) == list(new.var.columns)
         assert list(old.uns) == list(new.uns)
         np.testing.assert_array_equal(old.X.toarray(), new.X.toarray())
+
+
+@contextlib.contextmanager
+def works_or_says(word):
+    """Either nothing is raised, or `Unsupported` with a reason that names what is missing."""
+    try:
+        yield
+    except Unsupported as error:
+        if word not in str(error):
+            raise
 
 
 def degenerate(make_pair, n_spots):
@@ -158,25 +169,21 @@ def test_intensities_work_or_are_unsupported(name, make_pair, tmp_path):
     reference, spatial = make_pair()
     spatial.X = spatial.X * 0.25
     task = make_task(reference, spatial)
-    try:
+    with works_or_says("counts"):
         mean(name, task, tmp_path)
-    except Unsupported as error:
-        assert "counts" in str(error)
 
 
 @every_method
 def test_no_coordinates_works_or_is_unsupported(name, make_pair, tmp_path):
     reference, spatial = make_pair()
     del spatial.obsm["spatial"]
-    try:
+    with works_or_says("coordinates"):
         mean(name, make_task(reference, spatial), tmp_path)
-    except Unsupported as error:
-        assert "coordinates" in str(error)
 
 
 @every_method
 def test_tripwire(name, make_pair, tmp_path):
-    """Spoiled hidden values and another hash seed: the prediction of the child process is the same, bit by bit."""
+    """Spoiled hidden values and another hash seed: the child's prediction is bit-identical."""
     split, answers = None, []
     for spoil in (False, True):
         reference, spatial = make_pair()
@@ -222,5 +229,3 @@ def test_has_a_test_of_its_own(name):
     assert any(f'"{name}"' in file.read_text() or file.stem == f"test_{name}" for file in tests), (
         f"add tests/methods/test_{name}.py"
     )
-
-

@@ -52,7 +52,18 @@ def odd_run(tmp_path_factory, write_data):
     """One grid of every odd method, and its results folder."""
     folder = tmp_path_factory.mktemp("odd")
     data = write_data(folder)
-    names = ["fine", "raises", "target", "hangs", "exits", "segfault", "killed", "memory", "estimate", "shape"]
+    names = [
+        "fine",
+        "raises",
+        "target",
+        "hangs",
+        "exits",
+        "segfault",
+        "killed",
+        "memory",
+        "estimate",
+        "shape",
+    ]
     methods = [f"odd_{name}" for name in [*names, "nan", "unsupported"]]
     return go(folder / "out", data, methods, timeout="4s", jobs=2), folder
 

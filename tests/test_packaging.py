@@ -22,7 +22,17 @@ def installed(tmp_path_factory):
     python = folder / "env" / "bin" / "python"
     site = next((folder / "env" / "lib").glob("python3*/site-packages"))
     (wheel,) = folder.glob("stbench-*.whl")
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(site),
+        str(wheel),
+    ]
     subprocess.run(install, check=True, capture_output=True)
     # a path file inside a path file is not read, so the editable install does not come along
     (site / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
@@ -70,4 +80,6 @@ def test_core_names_no_plugin():
         for line in file.read_text().splitlines():
             if line.lstrip().startswith(("import ", "from ")):
                 words = line.replace(".", " ").split()
-                assert not ({"methods", "datasets", "metrics"} & set(words) and set(REGISTRY.names()) & set(words))
+                assert not (
+                    {"methods", "datasets", "metrics"} & set(words) and set(REGISTRY.names()) & set(words)
+                )

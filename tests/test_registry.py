@@ -3,8 +3,8 @@ import textwrap
 import pytest
 
 from stbench.errors import StbenchError
-from stbench.metrics import REGISTRY as METRICS
 from stbench.methods import REGISTRY as METHODS
+from stbench.metrics import REGISTRY as METRICS
 from stbench.registry import Registry, load_plugin
 
 PLUGIN = """

@@ -11,7 +11,9 @@ import typer
 def leaderboard(
     results: Annotated[Path, typer.Argument(help="Results folder: the --out of stbench run.")],
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("board"),
-    plugin: Annotated[list[Path] | None, typer.Option(help="Python file with further renderers or metrics.")] = None,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(help="Python file with further renderers or metrics.")
+    ] = None,
 ) -> None:
     """Write the leaderboard of a results folder. Example: stbench leaderboard results --out board"""
     from stbench.evaluate import collect

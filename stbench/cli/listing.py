@@ -29,7 +29,9 @@ def list_plugins(
 
     for file in plugin or []:
         load_plugin(file)
-    rows = {Kind.methods: _methods, Kind.metrics: _metrics, Kind.datasets: lambda: _datasets(data or [])}[kind]()
+    rows = {Kind.methods: _methods, Kind.metrics: _metrics, Kind.datasets: lambda: _datasets(data or [])}[
+        kind
+    ]()
     print(json.dumps(rows, indent=1) if as_json else _table(rows))
 
 
@@ -47,7 +49,13 @@ def _metrics() -> list[dict[str, Any]]:
     from stbench.metrics import REGISTRY
 
     found: list[dict[str, Any]] = [
-        {"name": m.name, "best": m.best, "bounds": list(m.bounds), "primary": m.primary, "definition": m.definition}
+        {
+            "name": m.name,
+            "best": m.best,
+            "bounds": list(m.bounds),
+            "primary": m.primary,
+            "definition": m.definition,
+        }
         for m in REGISTRY.items().values()
     ]
     return found + _broken(REGISTRY.broken)
@@ -57,7 +65,12 @@ def _datasets(folders: list[Path]) -> list[dict[str, Any]]:
     from stbench.catalogue import catalogue, data_folders
 
     return [
-        {"name": d.name, "available": d.problem is None, "tissue": d.card.tissue, "note": d.problem or d.card.title}
+        {
+            "name": d.name,
+            "available": d.problem is None,
+            "tissue": d.card.tissue,
+            "note": d.problem or d.card.title,
+        }
         for d in catalogue(data_folders(folders)).values()
     ]
 
@@ -69,8 +82,12 @@ def _broken(reasons: dict[str, str]) -> list[dict[str, Any]]:
 def _table(rows: list[dict[str, Any]]) -> str:
     """Rows as aligned plain text: names for people, and for grep and awk."""
     lines = [[str(value) for value in _cells(row)] for row in rows]
-    widths = [max(len(line[i]) for line in lines if len(line) > i) for i in range(max(map(len, lines), default=0))]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=False)) for line in lines)
+    widths = [
+        max(len(line[i]) for line in lines if len(line) > i) for i in range(max(map(len, lines), default=0))
+    ]
+    padded = (
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=False)) for line in lines
+    )
     return "\n".join(line.rstrip() for line in padded)
 
 

@@ -56,7 +56,9 @@ class Bars:
 
     def progress(self, spec: RunSpec, seconds: float, state: dict[str, Any]) -> None:
         if state:
-            info = "  ".join(f"{key} {value:.4g}" for key, value in state["info"].items() if value is not None)
+            info = "  ".join(
+                f"{key} {value:.4g}" for key, value in state["info"].items() if value is not None
+            )
             self.view.update(self.rows[spec.key], completed=state["done"], total=state["total"], state=info)
 
     def finished(self, spec: RunSpec, manifest: dict[str, Any]) -> None:
@@ -71,4 +73,8 @@ def _outcome(spec: RunSpec, manifest: dict[str, Any]) -> str:
     cost = [f"{seconds:.1f} s"] if seconds is not None else []
     cost += [f"{memory / 1e6:.0f} MB"] if memory is not None else []
     reason = f": {manifest['reason']}" if manifest["reason"] else ""
-    return f"{spec.title}: {manifest['status']}{reason} ({', '.join(cost)})" if cost else f"{spec.title}: {manifest['status']}{reason}"
+    return (
+        f"{spec.title}: {manifest['status']}{reason} ({', '.join(cost)})"
+        if cost
+        else f"{spec.title}: {manifest['status']}{reason}"
+    )

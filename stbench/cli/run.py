@@ -40,10 +40,14 @@ def run(
     jobs: Annotated[int | None, typer.Option(help="Runs at once.  [default: half the cores]")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:i.  [default: auto]")] = None,
     preset: Annotated[Preset | None, typer.Option(help="Sizes of the methods.  [default: by device]")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="method.parameter=value; may be repeated.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="method.parameter=value; may be repeated.")
+    ] = None,
     limit: Annotated[str | None, typer.Option(help="cells=N,spots=N,genes=N: a seeded subsample.")] = None,
     timeout: Annotated[str | None, typer.Option(help="Kill a run after 90s, 30m or 2h.")] = None,
-    overwrite: Annotated[Overwrite | None, typer.Option(help="Which runs to make.  [default: missing]")] = None,
+    overwrite: Annotated[
+        Overwrite | None, typer.Option(help="Which runs to make.  [default: missing]")
+    ] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="Python file with further plugins.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with these options; flags win.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs, start none.")] = False,
@@ -58,8 +62,9 @@ def run(
 
     flags: dict[str, Any] = {
         "methods": methods, "datasets": datasets, "data": data, "out": out, "splits": splits,
-        "split_seed": split_seed, "seeds": seeds, "jobs": jobs, "device": device, "preset": preset, "set": set_,
-        "limit": limit, "timeout": timeout, "overwrite": overwrite, "plugin": plugin, "dry_run": dry_run or None,
+        "split_seed": split_seed, "seeds": seeds, "jobs": jobs, "device": device, "preset": preset,
+        "set": set_, "limit": limit, "timeout": timeout, "overwrite": overwrite, "plugin": plugin,
+        "dry_run": dry_run or None,
     }  # fmt: skip
     given = {key: value for key, value in flags.items() if value is not None}
     settings = make_config(read_config(config) if config else {}, given)
@@ -91,7 +96,8 @@ def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
         print(f"{len(summary.bad)} of {len(summary.specs)} runs failed:")
         for record in summary.bad:
             title = f"{record['label']} · {record['dataset']} · split {record['split']['rotation']}"
-            print(f"  {title}: {record['status']}: {record['reason']} (log: {out / 'runs' / record['key'] / 'log.txt'})")
+            log = out / "runs" / record["key"] / "log.txt"
+            print(f"  {title}: {record['status']}: {record['reason']} (log: {log})")
         print(f"Run them again with: {shlex.join(['stbench', *sys.argv[1:]])} --overwrite failed")
 
 

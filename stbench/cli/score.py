@@ -22,5 +22,7 @@ def score(
     with whole_file(out) as part:
         scores.to_csv(part, index_label="gene")
     means = "  ".join(f"{name} {value:.4f}" for name, value in scores.mean().items())
-    print(f"{len(scores)} genes ({int(scores.isna().all(axis=1).sum())} constant in the truth). Means: {means}")
+    print(
+        f"{len(scores)} genes ({int(scores.isna().all(axis=1).sum())} constant in the truth). Means: {means}"
+    )
     print(f"Wrote {out}")

@@ -5,7 +5,7 @@
     from dataclasses import dataclass
     from stbench.methods import Context, Method, Prediction, Task, register
 
-    @register("spage", family="alignment", paper="Abdelaal et al. 2020", doi="10.1093/nar/gkaa740", version="1")
+    @register("spage", family="alignment", paper="Abdelaal 2020", doi="10.1093/nar/gkaa740", version="1")
     @dataclass(frozen=True)
     class SpaGE(Method):
         n_pv: int = 50                     # a field is a parameter: --set spage.n_pv=30
@@ -106,7 +106,7 @@ class Method:
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray | Prediction:
-        """Values of ``task.targets`` at every spot, (n_spots, n_targets), finite, scale of ``task.spatial.X``."""
+        """Values of the targets at every spot, (n_spots, n_targets), finite, scale of ``task.spatial.X``."""
         raise NotImplementedError
 
     def memory_bytes(self, shape: Shape) -> int:
