@@ -1,0 +1,281 @@
+"""The networks of CausalGeD: a two-headed encoder, a decoder, and the causal attention transformer (CAT).
+
+A gene is the sample throughout: its map over the spots and its profile over the cells are each encoded into
+one latent vector, and that vector is one token of the transformer. Letters of the shapes: genes = tokens of
+one kind, length = tokens of a sequence, past = tokens whose keys and values are cached.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from .mask import CLEAN, CONDITION, NOISY
+
+if TYPE_CHECKING:
+    from . import CausalGeD
+
+TIME_FEATURES = 256
+TIME_PERIOD = 10_000
+MLP_RATIO = 4
+KINDS = 3  # condition, clean, noisy: see mask.py
+START_LOGVAR = -4.0
+SMALLEST_STD = 1e-4
+
+Cache = list[tuple[Tensor, Tensor]]  # keys and values of every block, (batch, heads, past, head_dim)
+
+
+class Posterior(NamedTuple):
+    """A diagonal Gaussian over latents, (genes, latent); a point where ``logvar`` is None."""
+
+    mean: Tensor
+    logvar: Tensor | None
+
+    @property
+    def variance(self) -> Tensor:
+        """(genes, latent)."""
+        return torch.zeros_like(self.mean) if self.logvar is None else self.logvar.exp()
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """One latent per gene, (genes, latent)."""
+        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
+        return self.mean + self.variance.sqrt() * noise
+
+    def divergence(self) -> Tensor:
+        """Kullback-Leibler divergence from the standard normal, (genes,), nats; 0 for a point."""
+        if self.logvar is None:
+            return torch.zeros_like(self.mean[:, 0])
+        return 0.5 * (self.mean**2 + self.variance - 1 - self.logvar).sum(dim=-1)
+
+
+class Encoder(nn.Module):
+    """``q(z | gene)``: a head for maps, a head for profiles, one trunk (the two-headed encoder).
+
+    Fig. 7 compares the variational encoder with a plain one.
+    """
+
+    def __init__(self, n_spots: int, n_cells: int, hidden: int, latent: int, variational: bool):
+        super().__init__()
+        self.variational = variational
+        self.map_head = nn.Linear(n_spots, hidden)
+        self.profile_head = nn.Linear(n_cells, hidden)
+        self.trunk = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden // 2), nn.ReLU())
+        self.mean = nn.Linear(hidden // 2, latent)
+        self.logvar = nn.Linear(hidden // 2, latent) if variational else None
+
+    def of_maps(self, maps: Tensor) -> Posterior:
+        """Posterior of genes from their maps (genes, n_spots)."""
+        h = self.trunk(self.map_head(maps))  # (genes, hidden / 2)
+        return Posterior(self.mean(h).float(), None if self.logvar is None else self.logvar(h).float())
+
+    def of_profiles(self, profiles: Tensor) -> Tensor:
+        """Latents (genes, latent) of genes from their profiles (genes, n_cells).
+
+        No draw: the profile is what the model is told, not what it has to explain.
+        """
+        return self.mean(self.trunk(self.profile_head(profiles))).float()
+
+
+class Standardiser(nn.Module):
+    """Latents to mean 0 and variance 1 per dimension over genes, and back."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, latent: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(latent))
+        self.register_buffer("std", torch.ones(latent))
+
+    @torch.no_grad()
+    def fit(self, posterior: Posterior) -> None:
+        """Take the moments over the genes of latents drawn from ``posterior``.
+
+        Its variance counts: a dimension that the encoder does not use has the same mean for every gene, and
+        dividing by the spread of the means alone would blow up its noise.
+        """
+        variance = posterior.mean.var(dim=0, correction=0) + posterior.variance.mean(dim=0)
+        self.mean.copy_(posterior.mean.mean(dim=0))
+        self.std.copy_(variance.sqrt().clamp(min=SMALLEST_STD))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return (z - self.mean) / self.std
+
+    def inverse(self, z: Tensor) -> Tensor:
+        return z * self.std + self.mean
+
+
+class Decoder(nn.Sequential):
+    """From latents (..., latent) to maps (..., n_spots) between 0 and 1."""
+
+    def __init__(self, n_spots: int, hidden: int, latent: int):
+        super().__init__(
+            nn.Linear(latent, hidden // 2),
+            nn.ReLU(),
+            nn.Linear(hidden // 2, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, n_spots),
+            nn.Sigmoid(),  # maps are divided by their maximum
+        )
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return super().forward(latents).float()
+
+
+class Attention(nn.Module):
+    """Multi-head attention with LayerNorm on queries and keys, which keeps the logits bounded."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.norm_q = nn.LayerNorm(width // heads)
+        self.norm_k = nn.LayerNorm(width // heads)
+        self.out = nn.Linear(width, width)
+
+    def forward(
+        self, x: Tensor, mask: Tensor | None, past: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k = self.norm_q(q).to(v), self.norm_k(k).to(v)  # (batch, heads, length, head_dim)
+        if past is not None:
+            k, v = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)  # (.., past + length, ..)
+        h = scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (batch, heads, length, head_dim)
+        return self.out(h.transpose(1, 2).flatten(2)), (k, v)
+
+
+class Block(nn.Module):
+    """One pre-LayerNorm block of the CAT (Fig. 9 varies their number)."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, MLP_RATIO * width), nn.GELU("tanh"), nn.Linear(MLP_RATIO * width, width)
+        )
+
+    def forward(
+        self, x: Tensor, mask: Tensor | None, past: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        attended, cache = self.attention(self.norm_attention(x), mask, past)
+        x = x + attended  # (batch, length, width)
+        return x + self.mlp(self.norm_mlp(x)), cache
+
+
+class CAT(nn.Module):
+    """The causal attention transformer: what the diffusion needs to know of every noisy gene.
+
+    A token is the sum of what it holds (a latent), what it is (condition, clean or noisy), which gene it
+    belongs to (``ident``, read from the profile in the reference, so that it exists for genes never seen in
+    space) and, where it is noisy, the time. No token has a position: the order of the genes is arbitrary.
+    """
+
+    def __init__(self, latent: int, width: int, depth: int, heads: int):
+        super().__init__()
+        self.of_profile = nn.Linear(latent, width)
+        self.of_map = nn.Linear(latent, width)  # clean and noisy latents live in one space
+        self.ident = nn.Linear(latent, width)
+        self.kind = nn.Embedding(KINDS, width)
+        self.time = nn.Sequential(nn.Linear(TIME_FEATURES, width), nn.SiLU(), nn.Linear(width, width))
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.norm_out = nn.LayerNorm(width)
+        self.out = nn.Linear(width, latent)
+
+    def condition_tokens(self, profile: Tensor) -> Tensor:
+        """(..., genes, width) from the profile latents: what the reference says about the genes."""
+        return self.of_profile(profile) + self.ident(profile.detach()) + self.kind.weight[CONDITION]
+
+    def clean_tokens(self, latent: Tensor, profile: Tensor) -> Tensor:
+        """(..., genes, width) of genes whose map is known."""
+        return self.of_map(latent) + self.ident(profile.detach()) + self.kind.weight[CLEAN]
+
+    def noisy_tokens(self, latent: Tensor, profile: Tensor, time: Tensor) -> Tensor:
+        """(..., genes, width) of genes that are being generated; ``time`` (..., genes) or (1,)."""
+        content = self.of_map(latent) + self.ident(profile.detach()) + self.kind.weight[NOISY]
+        return content + self.time(sinusoid(time))
+
+    def forward(
+        self, tokens: Tensor, mask: Tensor | None = None, past: Cache | None = None
+    ) -> tuple[Tensor, Cache]:
+        """Hidden states (batch, length, width), and the keys and values of the past and of ``tokens``.
+
+        ``mask`` (batch or 1, 1, length, length) is Algorithm 2. Without it every token sees the past and all
+        of ``tokens``, which is the row of Algorithm 2 for the genes of one step.
+        """
+        cache: Cache = []
+        for i, block in enumerate(self.blocks):
+            tokens, seen = block(tokens, mask, past[i] if past else None)
+            cache.append(seen)
+        return tokens, cache
+
+    def read(self, hidden: Tensor) -> Tensor:
+        """Prediction (..., genes, latent) from the hidden states of noisy tokens."""
+        return self.out(self.norm_out(hidden)).float()
+
+
+class CausalGeDNet(nn.Module):
+    """All weights of one model, and the scale of the latent space in which the diffusion runs."""
+
+    def __init__(self, n_spots: int, n_cells: int, sizes: CausalGeD):
+        super().__init__()
+        self.encoder = Encoder(n_spots, n_cells, sizes.hidden, sizes.latent, sizes.variational)
+        self.decoder = Decoder(n_spots, sizes.hidden, sizes.latent)
+        self.map_scale = Standardiser(sizes.latent)
+        self.profile_scale = Standardiser(sizes.latent)
+        self.cat = CAT(sizes.latent, sizes.width, sizes.depth, sizes.heads)
+
+    @torch.no_grad()
+    def fit_scales(self, posterior: Posterior, profiles: Tensor) -> None:
+        """Standardise both kinds of latents over the genes at hand."""
+        self.map_scale.fit(posterior)
+        self.profile_scale.fit(Posterior(profiles, None))
+
+
+def sinusoid(time: Tensor) -> Tensor:
+    """Features (..., 256) of times (...): cosines, then sines, at rates from 1 down to about 1 / 10,000."""
+    half = TIME_FEATURES // 2
+    rates = torch.exp(-math.log(TIME_PERIOD) * torch.arange(half, device=time.device) / half)
+    angles = time[..., None].float() * rates
+    return torch.cat((angles.cos(), angles.sin()), dim=-1)
+
+
+def build(n_spots: int, n_cells: int, sizes: CausalGeD, generator: torch.Generator) -> CausalGeDNet:
+    """A network on the CPU whose weights come from ``generator`` alone."""
+    with torch.device("meta"):  # PyTorch's own initialisation would use up global random numbers
+        net = CausalGeDNet(n_spots, n_cells, sizes)
+    net.to_empty(device="cpu")
+    initialise(net, generator)
+    return net
+
+
+def half_on_cuda(device: torch.device) -> torch.autocast:
+    """Context in which matrix products run in bfloat16 on CUDA; weights, losses and states stay fp32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+@torch.no_grad()
+def initialise(net: CausalGeDNet, generator: torch.Generator) -> None:
+    """Set every weight and buffer of ``net``."""
+    for module in net.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02, generator=generator)  # as small as in other transformers
+        elif isinstance(module, Standardiser):
+            nn.init.zeros_(module.mean)
+            nn.init.ones_(module.std)
+    nn.init.zeros_(net.cat.out.weight)  # the first prediction is 0, so the first loss is that of no model
+    if net.encoder.logvar is not None:
+        # narrow posteriors at first: under unit noise the decoder would learn to ignore the latents
+        nn.init.constant_(net.encoder.logvar.bias, START_LOGVAR)
