@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     doi="10.1038/s41592-021-01264-7",
     version="1",
     packages=("tangram-sc", "torch"),
+    gpu=True,
 )
 @dataclass(frozen=True)
 class Tangram(Method):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     doi="10.48550/arXiv.2502.07751",
     version="1",
     packages=("torch",),
+    gpu=True,
 )
 @dataclass(frozen=True)
 class CausalGeD(Method):
