@@ -25,7 +25,10 @@ def sees_cuda() -> bool:
     return torch.cuda.is_available()
 
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not sees_cuda(), reason="needs an NVIDIA GPU and a CUDA torch")]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not sees_cuda(), reason="needs an NVIDIA GPU and a CUDA torch"),
+]
 
 
 class Quiet:
@@ -54,5 +57,6 @@ def test_runs_on_cuda_and_uses_it(name, data_folder, tmp_path):
     results = Results(tmp_path / "r")
     truth = results.truth("planted", record["data_hash"])
     targets = list(results.split(record["split"]["hash"]).test)
-    answer = read_prediction(results.run_folder(record["key"]) / "prediction.h5ad", list(truth.obs_names), targets)
+    file = results.run_folder(record["key"]) / "prediction.h5ad"
+    answer = read_prediction(file, list(truth.obs_names), targets)
     assert np.isfinite(answer.mean).all()
