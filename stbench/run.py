@@ -34,6 +34,12 @@ class Summary:
         """Records of this grid that failed in some way."""
         return [record for record in self.records.values() if record["status"] in BAD]
 
+    @property
+    def without_answer(self) -> list[dict[str, Any]]:
+        """The first record where every run of the grid was unsupported or skipped: nothing was predicted."""
+        records = list(self.records.values())
+        return [] if self.bad or any(r["status"] == OK for r in records) else records[:1]
+
 
 def run(
     config: RunConfig,

@@ -104,12 +104,20 @@ def test_failures_are_summed_up_and_make_the_exit_code(data_folder, tmp_path):
     assert "--overwrite failed" in done.stdout
 
 
-def test_unsupported_alone_is_no_failure(data_folder, tmp_path):
+def test_unsupported_beside_others_is_no_failure(data_folder, tmp_path):
     done = stbench(
-        "run", "--methods", "odd_unsupported", "--plugin", ODD, "--datasets", "planted",
+        "run", "--methods", "odd_unsupported,mean", "--plugin", ODD, "--datasets", "planted",
         "--data", data_folder, "--out", tmp_path / "r",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "unsupported: needs a second tissue" in done.stdout
+
+
+def test_a_method_that_needs_coordinates_where_there_are_none_is_one_line(data_folder, tmp_path):
+    spoil(data_folder, lambda sc, st: st.obsm.pop("spatial"))
+    base = ["run", "--datasets", "planted", "--data", data_folder, "--out", tmp_path / "r"]
+    done = stbench(*base, "--methods", "novosparc")
+    assert_one_line_error(done, "novosparc on planted: unsupported: needs coordinates in obsm['spatial']")
 
 
 def test_dry_run_starts_nothing(data_folder, tmp_path):

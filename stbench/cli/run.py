@@ -75,7 +75,7 @@ def run(
         print("Interrupted: finished runs are kept; the same command goes on from here.", file=sys.stderr)
         raise typer.Exit(130) from None
     _report(summary, settings.out, dry_run=settings.dry_run)
-    if summary.bad or summary.broken_datasets:
+    if summary.bad or summary.broken_datasets or summary.without_answer:
         raise typer.Exit(1)
 
 
@@ -92,6 +92,12 @@ def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
         _tables(out)
     for name, reason in summary.broken_datasets.items():
         print(f"Dataset {name} left out: {reason}")
+    for record in summary.without_answer:
+        name = f"{record['label']} on {record['dataset']}"
+        print(
+            f"Error: no run gave a prediction: {name}: {record['status']}: {record['reason']}",
+            file=sys.stderr,
+        )
     if summary.bad:
         print(f"{len(summary.bad)} of {len(summary.specs)} runs failed:")
         for record in summary.bad:
