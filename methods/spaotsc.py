@@ -70,9 +70,9 @@ class SpaOTsc(Method):
         return (plan / plan.sum(axis=0)).T @ dense(task.reference, task.targets)
 
     def memory_bytes(self, shape: Shape) -> int:
-        """Four matrices cells x spots and two dense copies of the genes in use."""
+        """Six matrices cells x spots and two dense copies of the genes in use."""
         genes = shape.visible + shape.targets
-        return 8 * (4 * shape.cells * shape.spots + 2 * (shape.cells + shape.spots) * genes)
+        return 8 * (6 * shape.cells * shape.spots + 2 * (shape.cells + shape.spots) * genes)
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:

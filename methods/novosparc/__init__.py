@@ -97,14 +97,14 @@ class NovoSpaRc(Method):
         return next(maps(task, [best]))
 
     def memory_bytes(self, shape: Shape) -> int:
-        """Distances within cells and within spots, six tables between them, and the genes in use, in bytes.
+        """Distances within cells and within spots, eight tables between them, the genes in use, in bytes.
 
-        ``8 (2 (n^2 + n_spots^2) + 6 n n_spots + 2 (n_cells + n_spots) n_genes)`` with n the smaller of
+        ``8 (2 (n^2 + n_spots^2) + 8 n n_spots + 2 (n_cells + n_spots) n_genes)`` with n the smaller of
         ``n_cells`` and ``max_cells``, and n_genes the visible genes, the targets and those of the graph.
         """
         n = min(shape.cells, self.max_cells)
         genes = shape.visible + shape.targets + min(self.n_graph_genes, shape.reference_genes)
-        tables = 2 * (n**2 + shape.spots**2) + 6 * n * shape.spots
+        tables = 2 * (n**2 + shape.spots**2) + 8 * n * shape.spots
         return 8 * (tables + 2 * (shape.cells + shape.spots) * genes)
 
 

@@ -1,4 +1,4 @@
-"""Controls, baselines and alignment methods: what they owe beyond the contract of all methods."""
+"""Baselines, alignment and transport methods: what they owe beyond the contract of all methods."""
 
 from importlib.util import find_spec
 
@@ -7,13 +7,15 @@ import pytest
 
 from stbench.methods import REGISTRY, Context
 
-QUICK = {"tangram": {"num_epochs": 20}, "scvi": {"steps": 6}}
-NAMES = ["ridge", "ridge_genes", "knn", "kernel", "spage", "tangram", "scvi"]
+QUICK = {"tangram": {"num_epochs": 20}, "scvi": {"steps": 6}, "stplus": {"n_hidden": 200}}
+NEEDS = {"tangram": "tangram", "scvi": "scvi", "stplus": "torch", "harmony": "harmonypy"}
+UNTRAINED = ["tangram", "scvi"]  # at so few steps
+NAMES = ["ridge", "ridge_genes", "knn", "kernel", "spage", "novosparc", "spaotsc", *NEEDS]
 
 
 def predict(name, task):
-    if name in QUICK and find_spec(name) is None:
-        pytest.skip(f"{name} is not installed")
+    if name in NEEDS and find_spec(NEEDS[name]) is None:
+        pytest.skip(f"{NEEDS[name]} is not installed")
     return REGISTRY.get(name)(**QUICK.get(name, {})).predict(task, Context())
 
 
@@ -40,7 +42,7 @@ def test_order_of_genes_does_not_matter(make_task, name):
     np.testing.assert_allclose(predict(name, turned)[:, ::-1], predict(name, task), rtol=2e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in QUICK])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in UNTRAINED])
 def test_predicts_the_simulated_targets(make_task, name):
     task, truth = make_task(n_cells=200, n_spots=150)
     values = predict(name, task)
