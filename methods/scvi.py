@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,15 +144,18 @@ def _table(counts: np.ndarray, genes: list[str]) -> Any:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Set the seed of scvi-tools, which also decides the rows that training leaves out."""
+    """Set the seed of scvi-tools, which also decides the rows left out of training; silence Lightning."""
     import scvi
 
-    before = scvi.settings.seed
+    lightning = logging.getLogger("lightning.pytorch")
+    before, level = scvi.settings.seed, lightning.level
     scvi.settings.seed = seed
+    lightning.setLevel(logging.WARNING)  # it advertises its other products
     try:
         yield
     finally:
         scvi.settings.seed = before
+        lightning.setLevel(level)
 
 
 def _batch_size(sizes: Sequence[int]) -> int:

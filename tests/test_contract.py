@@ -26,7 +26,7 @@ from stbench.splits import make_splits
 from stbench.taskfolder import visible_spatial, write_task
 
 # Sizes at which a method does all that it does, in seconds. The default parameters where it is not here.
-TINY: dict[str, dict[str, object]] = {}
+TINY: dict[str, dict[str, object]] = {"scvi": {"max_steps": 32}, "tangram": {"num_epochs": 20}}
 
 NAMES = REGISTRY.names()
 every_method = pytest.mark.parametrize("name", NAMES)

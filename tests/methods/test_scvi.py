@@ -1,3 +1,4 @@
+import logging
 import sys
 from importlib.util import find_spec
 
@@ -97,13 +98,16 @@ def test_empty_spots_are_zero(make_task):
     assert (np.delete(values, [4, 60], axis=0) > 0).all()
 
 
-def test_leaves_the_seed_of_the_package(make_task):
+def test_leaves_the_settings_of_the_package(make_task, capfd):
     import scvi
 
+    log = logging.getLogger("lightning.pytorch")
     task, _ = make_task()
-    before = scvi.settings.seed
+    before = scvi.settings.seed, log.level
+    capfd.readouterr()
     METHOD(steps=1).predict(task, Context(seed=17))
-    assert scvi.settings.seed == before
+    assert (scvi.settings.seed, log.level) == before
+    assert capfd.readouterr().out == ""
 
 
 def test_intensities_are_unsupported(make_task):
