@@ -30,12 +30,12 @@ def from_zscores(task: Task, maps: np.ndarray) -> np.ndarray:
     genes = task.varying_genes()
     seen, known = dense(task.spatial, genes), dense(task.reference, genes)
     new = dense(task.reference, task.targets)
-    mean = _along_line(known.mean(axis=0), seen.mean(axis=0), new.mean(axis=0))
-    sd = _along_line(known.std(axis=0), seen.std(axis=0), new.std(axis=0))
+    mean = along_line(known.mean(axis=0), seen.mean(axis=0), new.mean(axis=0))
+    sd = along_line(known.std(axis=0), seen.std(axis=0), new.std(axis=0))
     return np.where(new.any(axis=0), mean + sd * maps, 0.0)
 
 
-def _along_line(known: np.ndarray, seen: np.ndarray, new: np.ndarray) -> np.ndarray:
+def along_line(known: np.ndarray, seen: np.ndarray, new: np.ndarray) -> np.ndarray:
     """``new`` along the least-squares line through (log known, log seen), within the range of seen."""
     tiny = 1e-3  # a gene that is almost never seen must not bend the line
     x, y = np.log(known + tiny), np.log(seen + tiny)

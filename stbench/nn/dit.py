@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from stbench.errors import StbenchError
+
 TIME_FEATURES = 256
 TIME_PERIOD = 10_000
 MLP_RATIO = 4
@@ -40,6 +42,8 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int):
         super().__init__()
+        if width % heads:
+            raise StbenchError(f"A network of width {width} cannot have {heads} heads: take a divisor.")
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
@@ -100,8 +104,9 @@ def initialise(net: nn.Module, generator: torch.Generator) -> None:
             nn.init.zeros_(module.bias)
     for module in net.modules():
         if isinstance(module, TimeEmbedding):
-            for layer in (module[0], module[2]):
-                nn.init.normal_(layer.weight, std=0.02, generator=generator)
+            for layer in module.children():
+                if isinstance(layer, nn.Linear):
+                    nn.init.normal_(layer.weight, std=0.02, generator=generator)
         elif isinstance(module, Block):
             nn.init.zeros_(module.modulation.weight)
         elif isinstance(module, FinalLayer):
