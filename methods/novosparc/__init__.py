@@ -53,7 +53,8 @@ class NovoSpaRc(Method):
     - Predictions are means of cells; the original's are sums over a coupling of mass 1, smaller by the number
       of spots.
     - A plan that runs out of floating-point range is solved again in the log domain at the same ``eps``. The
-      original means to raise ``eps`` then, but does not notice, and returns zeros.
+      original means to raise ``eps`` then, but does not notice, and returns zeros. The log
+      domain is slower by an order; at the values of `EPSILONS` costs of at most 2 never need it.
     """
 
     alpha: float | None = None
