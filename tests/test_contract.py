@@ -26,7 +26,12 @@ from stbench.splits import make_splits
 from stbench.taskfolder import visible_spatial, write_task
 
 # Sizes at which a method does all that it does, in seconds. The default parameters where it is not here.
-TINY: dict[str, dict[str, object]] = {"scvi": {"max_steps": 32}, "tangram": {"num_epochs": 20}}
+TINY: dict[str, dict[str, object]] = {
+    "scvi": {"max_steps": 32},
+    "spadit": {"hidden": 8, "depth": 1, "heads": 2, "max_updates": 4, "check_every": 2, "sampling_steps": 2},
+    "stdiff": {"width": 16, "depth": 1, "heads": 2, "max_updates": 4, "checks": 2},
+    "tangram": {"num_epochs": 20},
+}
 
 NAMES = REGISTRY.names()
 every_method = pytest.mark.parametrize("name", NAMES)
