@@ -116,7 +116,8 @@ def _tables(out: Path) -> None:
     from stbench.results import Results
 
     board = collect(Results.open(out), print)
-    show(board, Console())
+    console = Console()
+    show(board, console if console.is_terminal else Console(width=200))  # a log need not fold its lines
     folder = out / "leaderboard"
     folder.mkdir(exist_ok=True)
     paths = render(board, folder)

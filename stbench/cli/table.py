@@ -30,7 +30,7 @@ def show(board: Board, console: Console) -> None:
     shown = range(len(names)) if len(board.columns) <= MAX_COLUMNS else [len(names) - 1]
     table = Table(title=f"Mean {HEADLINE} over test genes ({block.direction})", title_justify="left")
     for name in ("method", "preset"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=True)
     for name in ("AS", f"AS without {REDUNDANT}", *(names[i] for i in shown), "datasets ok"):
         table.add_column(Text(name), justify="right")
 
