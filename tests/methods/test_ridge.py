@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from stbench.methods import REGISTRY, Context
-from stbench.methods.ridge import regress
+from stbench.methods.ridge import ALPHAS, regress
 from stbench.standardise import zscore
 from stbench.task import dense
+from stbench.tuning import mean_pearson
 
 
 def test_equals_sklearn_on_zscored_genes(make_task):
@@ -19,20 +20,18 @@ def test_equals_sklearn_on_zscored_genes(make_task):
 
 
 def test_given_alpha_is_used_and_none_takes_the_best_on_validation_genes(make_task):
-    from stbench.tuning import mean_pearson
-
     task, _ = make_task()
     method = REGISTRY.get("ridge")
     inner, truth = task.validation()
-    from stbench.methods.ridge import ALPHAS
-
     best = max(ALPHAS, key=lambda alpha: mean_pearson(truth, regress(inner, [alpha])[0]))
     chosen = method().predict(task, Context())
     np.testing.assert_array_equal(chosen, method(alpha=best).predict(task, Context()))
     assert np.abs(chosen - method(alpha=best * 30).predict(task, Context())).max() > 1e-3
 
 
-def test_scale_follows_the_visible_genes(make_task):
+def test_level_and_spread_follow_the_visible_genes(make_task):
     task, truth = make_task(n_cells=300, n_spots=300)
     values = REGISTRY.get("ridge")().predict(task, Context())
     assert values.mean(axis=0) == pytest.approx(truth.mean(axis=0), rel=0.5)
+    flattened = REGISTRY.get("ridge")(alpha=300.0).predict(task, Context())
+    assert flattened.std(axis=0) == pytest.approx(values.std(axis=0), rel=0.5)
