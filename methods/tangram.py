@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from stbench.errors import require_package
-from stbench.methods import Context, Method, Shape, Task, dense, register
+from stbench.methods import Context, Method, Shape, Task, Unsupported, dense, register
 
 if TYPE_CHECKING:
     import numpy as np
+    from scipy.sparse import csr_matrix
+
+MANY_TYPES = 500
 
 
 @register(
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 )
 @dataclass(frozen=True)
 class Tangram(Method):
-    """Tangram in ``cells`` mode (Biancalani et al. 2021, Nature Methods 18, 1352), by tangram-sc 1.0.4.
+    """Tangram (Biancalani et al. 2021, Nature Methods 18, 1352), by tangram-sc 1.0.4.
 
     Every cell gets a distribution over the spots, M = softmax(W), such that the summed cells resemble the
     measured genes (cosine per gene) and the mass per spot follows a density. A target at a spot is the sum of
@@ -38,6 +41,10 @@ class Tangram(Method):
 
     Parameters
     ----------
+    mode
+        ``cells`` (package default) maps every cell; ``clusters`` maps the summed cells of each type in
+        ``obs["cell_type"]``, the authors' mode for references that are too large: another estimator, which
+        the name of the run shows.
     num_epochs
         Steps of Adam (package default, 1000; preset ``cpu``, 300: the predictions hardly move after 200).
     learning_rate
@@ -56,6 +63,7 @@ class Tangram(Method):
       genes.
     """
 
+    mode: Literal["cells", "clusters"] = "cells"
     num_epochs: int = 1000
     learning_rate: float = 0.1
     density_prior: Literal["rna_count_based", "uniform"] = "rna_count_based"
@@ -71,14 +79,35 @@ class Tangram(Method):
         genes = task.varying_genes()
         cells, spots = dense(task.reference, genes, layer), dense(task.spatial, genes, layer)
 
-        mapping = self.map_cells(cells, spots, ctx)  # (n_cells, n_spots)
-        depth = mapping.T @ cells.sum(axis=1)  # (n_spots,)
+        members = self._members(task)  # (n_mapped, n_cells)
+        mapping = self.map_cells(cells, spots, ctx, members)  # (n_mapped, n_spots)
+        depth = mapping.T @ (members @ cells.sum(axis=1))  # (n_spots,)
         scale = np.median(spots.sum(axis=1)) / depth.mean()
-        values = scale * (mapping.T @ dense(task.reference, task.targets, layer))
+        values = scale * (mapping.T @ (members @ dense(task.reference, task.targets, layer)))
         return np.log1p(values) if counts else values
 
-    def map_cells(self, cells: np.ndarray, spots: np.ndarray, ctx: Context) -> np.ndarray:
-        """Distribution over the spots of every cell, (n_cells, n_spots), from tables of the same genes."""
+    def _members(self, task: Task) -> csr_matrix:
+        """Which cells are mapped as one, (n_mapped, n_cells) of 0 and 1."""
+        import numpy as np
+        from scipy.sparse import csr_matrix, identity
+
+        if self.mode == "cells":
+            return identity(task.reference.n_obs, format="csr")
+        if "cell_type" not in task.reference.obs or task.reference.obs["cell_type"].isna().any():
+            raise Unsupported("mode clusters needs obs['cell_type'] of every cell of the reference")
+        names, types = np.unique(task.reference.obs["cell_type"].astype(str), return_inverse=True)
+        cells = np.arange(len(types))
+        return csr_matrix((np.ones(len(types)), (types, cells)), shape=(len(names), len(types)))
+
+    def map_cells(
+        self, cells: np.ndarray, spots: np.ndarray, ctx: Context, members: csr_matrix
+    ) -> np.ndarray:
+        """Distribution over the spots of every row of ``members``, (n_mapped, n_spots).
+
+        ``cells`` and ``spots`` are tables of the same genes.
+        """
+        import numpy as np
+
         from stbench.traces import no_traces
 
         with no_traces(ctx.device):
@@ -86,12 +115,16 @@ class Tangram(Method):
 
             names = [f"gene{i}" for i in range(cells.shape[1])]
             reference, space = _table(cells, names), _table(spots, names)
+            if self.mode == "clusters":
+                reference.obs["cluster"] = np.asarray(members.argmax(axis=0)).ravel()
             tangram.pp_adatas(reference, space, genes=names, gene_to_lowercase=False)
             with _steps_reported(ctx, self.num_epochs):
                 mapping = tangram.map_cells_to_space(
                     reference,
                     space,
                     cv_train_genes=names,  # in this order
+                    mode=self.mode,
+                    cluster_label="cluster" if self.mode == "clusters" else None,
                     device=ctx.device,
                     learning_rate=self.learning_rate,
                     num_epochs=self.num_epochs,
@@ -99,14 +132,18 @@ class Tangram(Method):
                     random_state=ctx.seed + 1,
                     verbose=False,
                 )
+        if self.mode == "clusters":  # the package orders them by size
+            return mapping.X[np.argsort(mapping.obs["cluster"].to_numpy())]
         return mapping.X
 
     def memory_bytes(self, shape: Shape) -> int:
         """Seven float32 matrices cells x spots, the float64 draw of the start, and the tables of genes.
 
-        The seven are W, its gradient, the two moments of Adam, M, its gradient and a product.
+        The seven are W, its gradient, the two moments of Adam, M, its gradient and a product. In ``clusters``
+        mode the cells are at most some 500 types.
         """
-        return (7 * 4 + 8) * shape.cells * shape.spots + 4 * 8 * (shape.cells + shape.spots) * shape.visible
+        mapped = shape.cells if self.mode == "cells" else min(shape.cells, MANY_TYPES)
+        return (7 * 4 + 8) * mapped * shape.spots + 4 * 8 * (shape.cells + shape.spots) * shape.visible
 
 
 def _table(values: np.ndarray, names: list[str]) -> Any:

@@ -8,7 +8,7 @@ from anndata import AnnData
 from scipy.sparse import csr_matrix
 
 from stbench.errors import StbenchError
-from stbench.methods import REGISTRY, Context
+from stbench.methods import REGISTRY, Context, Unsupported
 from stbench.task import dense
 from stbench.traces import no_traces
 
@@ -38,6 +38,37 @@ def test_equals_a_direct_call_of_the_package(make_task, density_prior):
 
     ours = METHOD(num_epochs=40, density_prior=density_prior).predict(task, Context(seed=3))
     np.testing.assert_allclose(ours, expected, rtol=1e-4)
+
+
+def test_clusters_mode_equals_a_direct_call_of_the_package(make_task):
+    task, _ = make_task()
+    task.reference.obs["cell_type"] = np.random.default_rng(0).choice(["b", "a", "c"], task.reference.n_obs)
+    tables = []
+    for table, genes in ((task.reference, task.visible + task.targets), (task.spatial, task.visible)):
+        tables.append(AnnData(csr_matrix(dense(table, genes, "counts", dtype="float32"))))
+        tables[-1].var_names = [f"g{i}" for i in range(len(genes))]
+    tables[0].obs["cell_type"] = task.reference.obs["cell_type"].to_numpy()
+    with no_traces("cpu"):
+        import tangram
+
+        names = list(tables[1].var_names)
+        tangram.pp_adatas(*tables, genes=names, gene_to_lowercase=False)
+        mapping = tangram.map_cells_to_space(
+            *tables, names, cluster_label="cell_type", mode="clusters", num_epochs=40, random_state=4,
+            verbose=False,
+        )  # fmt: skip
+        projected = tangram.project_genes(mapping, tables[0], cluster_label="cell_type").to_df()
+    scale = np.median(np.asarray(tables[1].X.sum(axis=1))) / projected[names].sum(axis=1).mean()
+    wanted = [f"g{i}" for i in range(len(names), len(names) + len(task.targets))]
+
+    ours = METHOD(mode="clusters", num_epochs=40).predict(task, Context(seed=3))
+    np.testing.assert_allclose(ours, np.log1p(scale * projected[wanted]), rtol=1e-4)
+
+
+def test_clusters_mode_needs_types(make_task):
+    task, _ = make_task()
+    with pytest.raises(Unsupported, match="cell_type"):
+        METHOD(mode="clusters").predict(task, Context())
 
 
 def test_gets_better_and_reports_every_step(make_task):
