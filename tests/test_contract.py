@@ -27,8 +27,18 @@ from stbench.taskfolder import visible_spatial, write_task
 
 # Sizes at which a method does all that it does, in seconds. The default parameters where it is not here.
 TINY: dict[str, dict[str, object]] = {
+    "causalged": {
+        "hidden": 16,
+        "latent": 8,
+        "width": 16,
+        "heads": 2,
+        "pretrain_steps": 10,
+        "steps": 20,
+        "n_samples": 4,
+    },
     "scvi": {"max_steps": 32},
     "spadit": {"hidden": 8, "depth": 1, "heads": 2, "max_updates": 4, "check_every": 2, "sampling_steps": 2},
+    "stplus": {"n_hidden": 50},
     "stdiff": {"width": 16, "depth": 1, "heads": 2, "max_updates": 4, "checks": 2},
     "tangram": {"num_epochs": 20},
 }
