@@ -36,8 +36,7 @@ class Optimiser:
 
     def __init__(self, net: nn.Module, lr: float):
         self.parameters = list(net.parameters())
-        fused = self.parameters[0].is_cuda
-        self.adamw = torch.optim.AdamW(self.parameters, lr=lr, weight_decay=0.0, fused=fused)
+        self.adamw = torch.optim.AdamW(self.parameters, lr=lr, weight_decay=0.0, fused=True)
 
     def follow(self, loss: Tensor) -> Tensor:
         """Take one step down ``loss``; the loss, detached."""
