@@ -1,4 +1,4 @@
-"""Baseline: ridge regression from a gene's profile over cells to its map over spots; genes are the samples."""
+"""Baseline: ridge regression from a gene's profile over cells to its map over spots; samples are genes."""
 
 from __future__ import annotations
 

@@ -47,9 +47,9 @@ class GimVI(Method):
     max_steps
         Most steps that are tried.
     learning_rate
-        Of Adam. Preset ``paper`` has the package's 0.001 and time for it. Preset ``cpu`` has 0.005: 1000 steps
-        of it predicted validation genes as well as 4000 at 0.001, and 2000 not better by more than 0.015
-        (visium_hippocampus, merfish_hypothalamus, pdac_a_st).
+        Of Adam. Preset ``paper`` has the package's 0.001 and time for it. Preset ``cpu`` has 0.005: 1000
+        steps of it predicted validation genes as well as 4000 at 0.001, and 2000 not better by more than
+        0.015 (visium_hippocampus, merfish_hypothalamus, pdac_a_st).
 
     Deviations
     ----------
