@@ -1,7 +1,8 @@
 """The process of one run: reads a task folder, lets the method predict, writes the answer.
 
 ``python -m stbench.child FOLDER``: ``FOLDER/task`` is the task; ``prediction.h5ad``, ``outcome.json`` and
-``progress.json`` are written into ``FOLDER``. Whatever a method does here harms no other run.
+``progress.json`` are written into ``FOLDER``. Whatever a method does here harms no other run. With
+``--end-with-stdin`` the process ends when its standard input does, so that it never outlives its engine.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -35,6 +38,16 @@ def main(folder: Path) -> None:
     outcome["peak_rss_bytes"] = peak_rss_bytes()
     outcome["cpu_s"] = time.process_time()
     write_json(folder / "outcome.json", outcome)
+
+
+def end_with_stdin() -> None:
+    """Kill the process group as soon as standard input ends, as it does when the engine dies."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _run(folder: Path) -> dict[str, Any]:
@@ -134,4 +147,6 @@ def _versions(packages: tuple[str, ...]) -> dict[str, str | None]:
 
 
 if __name__ == "__main__":
+    if "--end-with-stdin" in sys.argv:
+        end_with_stdin()
     main(Path(sys.argv[1]))

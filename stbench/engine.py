@@ -111,10 +111,10 @@ def _start(spec: RunSpec, workspace: Workspace, options: Options) -> _Running:
     folder = workspace.run_folder(spec, {"threads": options.threads, "plugins": list(options.plugins)})
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "stbench.child", str(folder)],
+            [sys.executable, "-m", "stbench.child", str(folder), "--end-with-stdin"],
             cwd=folder,
             env=_environment(folder, options.threads),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # never written to; closes when this process dies
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # its own process group, so that a kill reaches its children too

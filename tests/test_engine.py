@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from stbench.results import Results
 from stbench.run import run
 
 ODD = Path(__file__).parent / "plugins" / "odd_methods.py"
+pytestmark = pytest.mark.xdist_group("engine")  # the module's grid is run once
 
 
 class Quiet:
@@ -65,7 +67,7 @@ def odd_run(tmp_path_factory, write_data):
         "shape",
     ]
     methods = [f"odd_{name}" for name in [*names, "nan", "unsupported"]]
-    return go(folder / "out", data, methods, timeout="4s", jobs=2), folder
+    return go(folder / "out", data, methods, timeout="12s", jobs=2), folder
 
 
 def test_every_fault_is_one_row_with_its_status(odd_run):
@@ -75,7 +77,7 @@ def test_every_fault_is_one_row_with_its_status(odd_run):
     assert found["odd_raises"] == ("failed", "ValueError: the inner reason")
     assert found["odd_target"][0] == "failed"
     assert "is a target: its spatial values are hidden" in found["odd_target"][1]
-    assert found["odd_hangs"] == ("timeout", "killed after 4 s (--timeout)")
+    assert found["odd_hangs"] == ("timeout", "killed after 12 s (--timeout)")
     assert found["odd_exits"] == ("failed", "the process ended with exit code 3 and without an outcome")
     assert found["odd_segfault"][0] == "failed"
     assert "SIGSEGV" in found["odd_segfault"][1]
@@ -129,10 +131,10 @@ def test_run_folder_holds_prediction_scores_log(odd_run):
 def test_second_call_has_nothing_to_do_and_failed_can_be_repeated(odd_run):
     _, folder = odd_run
     methods = ["odd_fine", "odd_raises", "odd_shape"]
-    again = go(folder / "out", folder / "data", methods, timeout="4s")
+    again = go(folder / "out", folder / "data", methods, timeout="12s")
     assert (len(again.specs), len(again.todo)) == (3, 0)
     assert len(again.bad) == 2
-    failed = go(folder / "out", folder / "data", methods, timeout="4s", overwrite="failed")
+    failed = go(folder / "out", folder / "data", methods, timeout="12s", overwrite="failed")
     assert {spec.method for spec in failed.todo} == {"odd_raises", "odd_shape"}
 
 
@@ -188,6 +190,35 @@ def test_interrupt_keeps_what_finished(data_folder, tmp_path):
     records = [json.loads(file.read_text()) for file in out.glob("runs/*/manifest.json")]
     assert [(r["method"], r["status"]) for r in records] == [("odd_fine", "ok")]
     assert not list(out.glob("runs/.*"))
+
+
+def test_a_killed_engine_leaves_no_run_behind(data_folder, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = [sys.executable, "-c", "from stbench.cli import main; main()", "run", "--methods", "odd_hangs"]
+    command += ["--datasets", "planted", "--data", str(data_folder), "--out", str(tmp_path / "r")]
+    environment = os.environ | {"TMPDIR": str(scratch)}
+    process = subprocess.Popen([*command, "--plugin", str(ODD)], stdout=subprocess.DEVNULL, env=environment)
+    log = wait_for(lambda: next((f for f in scratch.glob("*/log.txt") if "child " in f.read_text()), None))
+    grandchild = int(log.read_text().split("child ")[1].split()[0])
+    process.kill()
+    process.wait()
+    assert wait_for(lambda: not alive(grandchild))
+
+
+def alive(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def wait_for(condition, seconds=60):
+    """The first true value of ``condition``, within ``seconds``."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
 
 
 def test_progress_reaches_the_reporter(data_folder, tmp_path):
