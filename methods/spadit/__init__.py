@@ -80,7 +80,8 @@ class SpaDiT(Method):
       the other entries of the **test** maps are copied into the prediction.
     - The network predicts the clean map, and the sampler takes it as that. Upstream it is trained for the
       noise and sampled as if it gave the map. Noise at every spot does not pass through a layer narrower than
-      the number of spots, so ``eps`` stays at chance on validation genes.
+      the number of spots: on the validation genes of merfish_hypothalamus ``eps`` reaches a correlation of
+      0.01 with 400 spots, and of 0.1 to 0.2 with 60, where the layer is wide enough.
     - All of a train map is noised, as all of a target is unknown, and its values are not set to zero first,
       which upstream leaves nothing to learn from. The profile is clean in training too.
     - The condition is the time alone; upstream would add the mean profile of the reference, which is the same
@@ -138,10 +139,14 @@ class SpaDiT(Method):
         )
 
     def memory_bytes(self, shape: Shape) -> int:
-        """Rows of both sides, weights with the states of AdamW, samples and activations of one batch."""
+        """Torch, rows of both sides, weights in training, samples and activations of one batch."""
+        from stbench.nn import BYTES_PER_WEIGHT, TORCH_BYTES
+
         genes, width = shape.visible + shape.targets, 2 * self.hidden
         rows = 3 * 8 * (shape.cells + shape.spots) * genes
-        weights = 16 * (18 * self.depth * width**2 + (shape.cells + 3 * shape.spots) * self.hidden)
+        weights = BYTES_PER_WEIGHT * (
+            18 * self.depth * width**2 + (shape.cells + 3 * shape.spots) * self.hidden
+        )
         tokens = (self.batch + self.context_genes) * self.n_samples
         activations = 4 * tokens * (6 * shape.spots + shape.cells + 32 * width * self.depth)
-        return rows + weights + activations
+        return TORCH_BYTES + rows + weights + activations

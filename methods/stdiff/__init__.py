@@ -141,10 +141,12 @@ class StDiff(Method):
         return updates if self.max_updates is None else min(updates, self.max_updates)
 
     def memory_bytes(self, shape: Shape) -> int:
-        """Rows of the cells in fp64 and fp32, weights with the states of AdamW, activations of one batch."""
+        """Torch, rows of the cells in fp64 and fp32, weights in training, activations of one batch."""
+        from stbench.nn import BYTES_PER_WEIGHT, TORCH_BYTES
+
         genes = shape.visible + shape.targets
         width, batch = self.size(genes)
         rows = 2 * shape.cells * genes * (3 * 8 + 4) + shape.spots * genes * 8 * self.n_samples
-        weights = 16 * (18 * self.depth * width**2 + 3 * genes * width)
+        weights = BYTES_PER_WEIGHT * (18 * self.depth * width**2 + 3 * genes * width)
         activations = 4 * batch * width * max(32 * self.depth, 12 * self.n_samples)
-        return rows + weights + activations
+        return TORCH_BYTES + rows + weights + activations

@@ -84,8 +84,29 @@ def train_and_predict(
     afresh on train and validation genes and takes as many updates as the best check had.
     """
     inner, truth = task.validation()
-    learner = make(inner)
-    best_score, best_updates = -np.inf, 0
+    best_updates, best_score = _best_updates(
+        make(inner), truth, ctx, max_updates=max_updates, check_every=check_every, patience=patience
+    )
+    learner = make(task)  # the first one is gone by now: only one network at a time is in memory
+    before = 2 * max_updates - best_updates
+    for done in range(1, best_updates + 1):
+        loss = learner.update()
+        if done % check_every == 0:
+            ctx.progress(before + done, 2 * max_updates, loss=float(loss), val=best_score)
+    return learner.predict()
+
+
+def _best_updates(
+    learner: Learner,
+    truth: np.ndarray,
+    ctx: Context,
+    *,
+    max_updates: int,
+    check_every: int,
+    patience: int | None,
+) -> tuple[int, float]:
+    """After how many updates ``learner`` predicts ``truth`` best, and how well; the first of equals."""
+    best_updates, best_score = 0, -np.inf
     for done in range(1, max_updates + 1):
         loss = learner.update()
         if done % check_every and done < max_updates:
@@ -94,14 +115,7 @@ def train_and_predict(
         ctx.log.info("update %d: loss %.4f, validation PCC %.4f", done, loss, score)
         ctx.progress(done, 2 * max_updates, loss=float(loss), val=score)
         if score > best_score:
-            best_score, best_updates = score, done
+            best_updates, best_score = done, score
         elif patience is not None and done - best_updates >= patience * check_every:
             break
-
-    learner = make(task)
-    before = 2 * max_updates - best_updates
-    for done in range(1, best_updates + 1):
-        loss = learner.update()
-        if done % check_every == 0:
-            ctx.progress(before + done, 2 * max_updates, loss=float(loss), val=best_score)
-    return learner.predict()
+    return best_updates, best_score
