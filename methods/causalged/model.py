@@ -7,21 +7,19 @@ one kind, length = tokens of a sequence, past = tokens whose keys and values are
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from stbench.nn.dit import MLP_RATIO, TimeEmbedding
+
 from .mask import CLEAN, CONDITION, NOISY
 
 if TYPE_CHECKING:
     from . import CausalGeD
 
-TIME_FEATURES = 256
-TIME_PERIOD = 10_000
-MLP_RATIO = 4
 KINDS = 3  # condition, clean, noisy: see mask.py
 START_LOGVAR = -4.0
 SMALLEST_STD = 1e-4
@@ -60,7 +58,6 @@ class Encoder(nn.Module):
 
     def __init__(self, n_spots: int, n_cells: int, hidden: int, latent: int, variational: bool):
         super().__init__()
-        self.variational = variational
         self.map_head = nn.Linear(n_spots, hidden)
         self.profile_head = nn.Linear(n_cells, hidden)
         self.trunk = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden // 2), nn.ReLU())
@@ -182,7 +179,7 @@ class CAT(nn.Module):
         self.of_map = nn.Linear(latent, width)  # clean and noisy latents live in one space
         self.ident = nn.Linear(latent, width)
         self.kind = nn.Embedding(KINDS, width)
-        self.time = nn.Sequential(nn.Linear(TIME_FEATURES, width), nn.SiLU(), nn.Linear(width, width))
+        self.time = TimeEmbedding(width)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.norm_out = nn.LayerNorm(width)
         self.out = nn.Linear(width, latent)
@@ -198,7 +195,7 @@ class CAT(nn.Module):
     def noisy_tokens(self, latent: Tensor, profile: Tensor, time: Tensor) -> Tensor:
         """(..., genes, width) of genes that are being generated; ``time`` (..., genes) or (1,)."""
         content = self.of_map(latent) + self.ident(profile.detach()) + self.kind.weight[NOISY]
-        return content + self.time(sinusoid(time))
+        return content + self.time(time)
 
     def forward(
         self, tokens: Tensor, mask: Tensor | None = None, past: Cache | None = None
@@ -237,14 +234,6 @@ class CausalGeDNet(nn.Module):
         self.profile_scale.fit(Posterior(profiles, None))
 
 
-def sinusoid(time: Tensor) -> Tensor:
-    """Features (..., 256) of times (...): cosines, then sines, at rates from 1 down to about 1 / 10,000."""
-    half = TIME_FEATURES // 2
-    rates = torch.exp(-math.log(TIME_PERIOD) * torch.arange(half, device=time.device) / half)
-    angles = time[..., None].float() * rates
-    return torch.cat((angles.cos(), angles.sin()), dim=-1)
-
-
 def build(n_spots: int, n_cells: int, sizes: CausalGeD, generator: torch.Generator) -> CausalGeDNet:
     """A network on the CPU whose weights come from ``generator`` alone."""
     with torch.device("meta"):  # PyTorch's own initialisation would use up global random numbers
@@ -252,11 +241,6 @@ def build(n_spots: int, n_cells: int, sizes: CausalGeD, generator: torch.Generat
     net.to_empty(device="cpu")
     initialise(net, generator)
     return net
-
-
-def half_on_cuda(device: torch.device) -> torch.autocast:
-    """Context in which matrix products run in bfloat16 on CUDA; weights, losses and states stay fp32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
 @torch.no_grad()

@@ -1,18 +1,23 @@
-"""CausalGeD part by part: Algorithms 1 and 2, the diffusion, the networks, the training loop."""
+"""CausalGeD part by part: Algorithms 1 and 2, the networks, the training."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from anndata import AnnData
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.testing import assert_close
+from torch.utils.flop_counter import FlopCounterMode
 
-from stbench.methods import Context
+from stbench.methods import Context, Task
 from stbench.methods.causalged import CausalGeD
-from stbench.methods.causalged import diffusion as df
-from stbench.methods.causalged.data import GeneRows
+from stbench.methods.causalged.data import gene_rows
+from stbench.methods.causalged.learner import CausalGeDLearner, reconstruction_loss
 from stbench.methods.causalged.mask import (
     CLEAN,
     CONDITION,
@@ -22,8 +27,7 @@ from stbench.methods.causalged.mask import (
     step_weights,
 )
 from stbench.methods.causalged.model import Posterior, Standardiser, build
-from stbench.methods.causalged.sample import denoise, generate, read_context
-from stbench.methods.causalged.train import Trainer, mean_pcc, reconstruction_loss
+from stbench.methods.causalged.sample import read_context
 
 SMALL = CausalGeD(
     hidden=16, latent=8, width=16, depth=2, heads=2, pretrain_steps=0, batch=2, seq_genes=9, warmup=1, lr=1e-2
@@ -126,74 +130,27 @@ def test_weights_fall_from_the_largest_to_one():
     np.testing.assert_allclose(step_weights(sizes, "none", 2.0), 1.0)
 
 
-def test_cosine_schedule():
-    n_times = 2000
-    alpha_bar = df.cosine_alpha_bar(n_times)
-    assert alpha_bar.dtype == torch.float32
-    assert (alpha_bar.diff() < 0).all()
-    assert alpha_bar[0] > 0.9999
-    assert 0 < alpha_bar[-1] < 1e-5
-
-    def curve(u):
-        return math.cos(math.pi / 2 * (u + 0.008) / 1.008) ** 2
-
-    for i in (0, 500, 1500):
-        assert_close(alpha_bar[i].item(), curve((i + 1) / n_times) / curve(0), rtol=1e-5, atol=0)
-
-
-def test_noise_and_clean_values_are_inverse():
-    x0, noise = torch.randn(2, 50, generator=torch.Generator().manual_seed(0))
-    level = torch.tensor(0.3)
-    x_t = df.add_noise(x0, noise, level)
-    assert_close(x_t, 0.3**0.5 * x0 + 0.7**0.5 * noise)
-    assert_close(df.clean_from_noise(x_t, noise, level), x0)
-    assert_close(df.noise_from_clean(x_t, x0, level), noise)
-
-
-def test_eta_one_is_the_ancestral_step():
-    """The posterior of Ho et al. 2020 (Eqs. 6 and 7), term by term."""
-    generator = torch.Generator().manual_seed(0)
-    alpha_bar = df.cosine_alpha_bar(50).double()
-    x_t, x0, fresh = torch.randn(3, 20, dtype=torch.float64, generator=generator)
-    for t in (1, 20, 49):
-        now, earlier = alpha_bar[t], alpha_bar[t - 1]
-        alpha = now / earlier
-        beta = 1 - alpha
-        mean = earlier.sqrt() * beta / (1 - now) * x0 + alpha.sqrt() * (1 - earlier) / (1 - now) * x_t
-        expected = mean + (beta * (1 - earlier) / (1 - now)).sqrt() * fresh
-        assert_close(df.step_back(x_t, x0, now, earlier, 1.0, fresh), expected)
-
-
-@pytest.mark.parametrize("eta", [0.0, 1.0])
-def test_the_last_step_returns_the_clean_values_exactly(eta):
-    x_t, x0, fresh = torch.randn(3, 20, generator=torch.Generator().manual_seed(0))
-    now = df.cosine_alpha_bar(2000)[0]
-    assert torch.equal(df.step_back(x_t, x0, now, torch.tensor(1.0), eta, fresh), x0)
-
-
-def test_sampling_times():
-    grid = CausalGeD(t_sampling="1/4", timesteps=40).time_grid()
-    assert grid.tolist() == list(range(0, 40, 4))
-    assert df.sample_times(grid, 4).tolist() == [36, 24, 12, 0]
-    assert df.sample_times(grid, 100).tolist() == grid.flip(0).tolist()
+def test_time_grid_is_the_multiples_of_n():
+    assert CausalGeD(t_sampling="1/4", timesteps=40).time_grid().tolist() == list(range(0, 40, 4))
     assert CausalGeD(timesteps=5).time_grid().tolist() == [0, 1, 2, 3, 4]
 
 
-def small_rows(n_known=9, n_targets=4, seed=0) -> GeneRows:
-    generator = torch.Generator().manual_seed(seed)
-    return GeneRows(
-        torch.rand(n_known, 12, generator=generator),
-        torch.rand(n_known, 15, generator=generator),
-        torch.rand(n_targets, 15, generator=generator),
+def small_task(n_visible=9, n_targets=4, n_spots=12, n_cells=15) -> Task:
+    rng = np.random.default_rng(0)
+    names = [f"g{i}" for i in range(n_visible + n_targets)]
+    reference, spatial = (
+        AnnData(rng.uniform(size=shape).astype(np.float32), var=pd.DataFrame(index=genes))
+        for shape, genes in (((n_cells, len(names)), names), ((n_spots, n_visible), names[:n_visible]))
     )
+    return Task(reference, spatial, names[n_visible:], units="intensity")
 
 
-def trained(settings: CausalGeD = SMALL, rows: GeneRows | None = None) -> Trainer:
-    """A few steps, so that the output layer, which starts at zero, says something."""
-    trainer = Trainer(settings, rows or small_rows(), Context())
-    for _ in range(5):
-        trainer.step()
-    return trainer
+def trained(settings: CausalGeD = SMALL, n_updates: int = 5) -> CausalGeDLearner:
+    """After a few updates, so that the output layer, which starts at zero, says something."""
+    learner = CausalGeDLearner(settings, small_task(), Context())
+    for _ in range(n_updates):
+        learner.update()
+    return learner
 
 
 def test_a_new_model_predicts_zero_whatever_the_noise():
@@ -294,45 +251,59 @@ def test_a_gene_does_not_see_the_later_steps_in_training():
 
 
 def test_the_average_follows_the_weights():
-    trainer = Trainer(SMALL, small_rows(), Context())
-    start = {name: weight.clone() for name, weight in trainer.net.named_parameters()}
-    trainer.step()
+    learner = trained(n_updates=0)
+    start = [weight.clone() for weight in learner.net.parameters()]
+    learner.update()
     decay = 1 / 11  # the first of a rising series that ends at ema
-    for (name, weight), average in zip(
-        trainer.net.named_parameters(), trainer.average.parameters(), strict=True
+    for before, weight, average in zip(
+        start, learner.net.parameters(), learner.average.parameters(), strict=True
     ):
-        assert_close(average, decay * start[name] + (1 - decay) * weight.detach())
-    trainer.done = 10**6
-    before = [average.clone() for average in trainer.average.parameters()]
-    trainer.update_average()
-    for old, average, weight in zip(
-        before, trainer.average.parameters(), trainer.net.parameters(), strict=True
+        assert_close(average, decay * before + (1 - decay) * weight.detach())
+    learner.done = 10**6
+    averages = [average.clone() for average in learner.average.parameters()]
+    learner.move_average()
+    for before, weight, average in zip(
+        averages, learner.net.parameters(), learner.average.parameters(), strict=True
     ):
-        assert_close(average, 0.999 * old + 0.001 * weight.detach())
+        assert_close(average, 0.999 * before + 0.001 * weight.detach())
 
 
 def test_a_frozen_decoder_stays_as_pretrained():
-    settings = CausalGeD(**{**vars(SMALL), "decoder": "pretrained_frozen", "pretrain_steps": 2})
-    trainer = Trainer(settings, small_rows(), Context())
-    start = [weight.detach().clone() for weight in trainer.net.decoder.parameters()]
-    trainer.step(), trainer.step()
-    pretrained = [weight.detach().clone() for weight in trainer.net.decoder.parameters()]
-    trainer.step(), trainer.step()
-    assert all(not torch.equal(a, b) for a, b in zip(start, pretrained, strict=True))
-    for before, after in zip(pretrained, trainer.net.decoder.parameters(), strict=True):
-        assert torch.equal(before, after)
+    pretrained = trained(replace(SMALL, pretrain_steps=2), n_updates=0)
+    frozen = trained(replace(SMALL, pretrain_steps=2, decoder="pretrained_frozen"), n_updates=3)
+    joint = trained(replace(SMALL, pretrain_steps=2), n_updates=3)
+    for a, b, c in zip(
+        *(learner.net.decoder.parameters() for learner in (pretrained, frozen, joint)), strict=True
+    ):
+        assert torch.equal(a, b)
+        assert not torch.equal(a, c)
+
+
+def test_learning_rate_warms_up():
+    learner = trained(replace(SMALL, warmup=4, lr=1e-3), n_updates=0)
+    rates = []
+    for _ in range(6):
+        learner.update()
+        rates.append(learner.adamw.param_groups[0]["lr"])
+    assert rates == pytest.approx([2.5e-4, 5e-4, 7.5e-4, 1e-3, 1e-3, 1e-3])
 
 
 def test_denoising_does_not_train_the_encoder_of_maps():
-    trainer = trained()
-    trainer.net.zero_grad()
-    maps = trainer.rows.maps
-    posterior = trainer.net.encoder.of_maps(maps)
-    conditions = trainer.net.encoder.of_profiles(trainer.rows.profiles)
-    trainer.diffusion_loss(posterior.mean.detach(), conditions).backward()
-    assert trainer.net.encoder.map_head.weight.grad is None
-    assert trainer.net.encoder.profile_head.weight.grad.abs().sum() > 0
-    assert trainer.net.decoder[0].weight.grad is None
+    learner = trained()
+    learner.net.zero_grad()
+    latents = learner.net.encoder.of_maps(learner.rows.maps).mean.detach()
+    learner.diffusion_loss(latents, learner.net.encoder.of_profiles(learner.rows.profiles)).backward()
+    assert learner.net.encoder.map_head.weight.grad is None
+    assert learner.net.encoder.profile_head.weight.grad.abs().sum() > 0
+    assert learner.net.decoder[0].weight.grad is None
+
+
+def test_checking_changes_nothing():
+    learner, other = trained(), trained()
+    first = learner.check()
+    assert first.shape == (12, 4)
+    np.testing.assert_array_equal(learner.check(), first)
+    assert torch.equal(learner.update(), other.update())
 
 
 def test_reconstruction_loss_by_hand():
@@ -365,37 +336,45 @@ def test_latents_are_standardised_over_genes():
     assert_close(scale.inverse(draws), scale.inverse(scale(scale.inverse(draws))))
 
 
-def test_mean_pcc():
-    truth = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 2.0], [2.0, 2.0, 2.0]])
-    prediction = np.array([[1.0, 2.0, 5.0], [2.0, 4.0, 1.0], [3.0, 0.0, 2.0]])
-    assert mean_pcc(truth, prediction) == pytest.approx((1 - 1 + 0) / 3)
-
-
 def test_samples_differ_and_their_number_is_as_asked():
-    trainer = trained()
-    maps = generate(
-        trainer.net, trainer.rows, SMALL, torch.Generator().manual_seed(0), n_samples=3, n_steps=2
-    )
+    maps = trained().maps(3, 2)
     assert maps.shape == (3, 4, 12)
-    assert not torch.equal(maps[0], maps[1])
+    assert not np.array_equal(maps[0], maps[1])
     assert ((maps >= 0) & (maps <= 1)).all()
 
 
-def test_denoising_recovers_the_latents_of_a_perfect_model():
-    """With a network that knows the answer, every sampler ends at it."""
+def test_profiles_alone_are_decoded_directly():
+    learner = trained(replace(SMALL, generation="direct", align_weight=1.0))
+    net = learner.average
+    expected = net.decoder(net.encoder.of_profiles(learner.rows.target_profiles))
+    assert_close(torch.from_numpy(learner.maps(1, 1)[0]).float(), expected)
 
-    class Oracle:
-        def noisy_tokens(self, latent, profile, time):
-            return latent
 
-        def __call__(self, tokens, past):
-            return tokens, past
+def test_rows_are_matched_by_name_and_end_at_one():
+    task = small_task()
+    turned = Task(task.reference[:, ::-1].copy(), task.spatial, task.targets, task.units)
+    rows, other = gene_rows(task, "cpu"), gene_rows(turned, "cpu")
+    assert_close(rows.maps, torch.from_numpy(task.spatial.X / task.spatial.X.max(axis=0)).T)
+    assert torch.equal(rows.profiles, other.profiles)
+    assert torch.equal(rows.target_profiles, other.target_profiles)
+    assert_close(rows.target_profiles.amax(dim=1), torch.ones(4))
 
-        def read(self, hidden):
-            return torch.full_like(hidden, 1.5)
 
-    for eta in (0.0, 1.0):
-        settings = CausalGeD(objective="x0", eta=eta, timesteps=50)
-        generator = torch.Generator().manual_seed(0)
-        latents = denoise(Oracle(), torch.zeros(3, 8), [], settings, generator, n_samples=2, n_steps=5)
-        assert torch.equal(latents, torch.full((2, 3, 8), 1.5))
+def test_the_cpu_preset_stays_within_its_budget():
+    """At most 1e13 operations at 2,000 cells, 1,500 spots and 300 genes, as the docstring says."""
+    settings = CausalGeD(**CausalGeD.presets["cpu"])
+
+    def operations(do) -> int:
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # others go uncounted
+            do()
+        return counter.get_total_flops()
+
+    def cost(n_visible, n_targets) -> float:
+        task = small_task(n_visible, n_targets, n_spots=1500, n_cells=2000)
+        learner = CausalGeDLearner(replace(settings, pretrain_steps=0), task, Context())
+        joint = np.mean([operations(learner.update) for _ in range(4)])
+        pretraining = operations(lambda: learner.loss(pretraining=True).backward())
+        check = operations(learner.check) / settings.val_every
+        return pretraining * settings.pretrain_steps + (joint + check) * settings.steps
+
+    assert 1e12 < cost(210, 60) + cost(270, 30) < 1e13

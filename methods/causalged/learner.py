@@ -1,0 +1,175 @@
+"""Training of the three networks on the visible genes, and prediction of the targets."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import huber_loss, mse_loss
+
+from stbench.maxima import target_maxima
+from stbench.methods import Context, Task
+from stbench.nn.diffusion import add_noise, cosine_alpha_bar
+from stbench.nn.training import autocast, generator
+
+from .data import gene_rows
+from .mask import CLEAN, CONDITION, NOISY, causal_mask, draw_step_sizes, step_weights
+from .model import build
+from .sample import generate
+
+if TYPE_CHECKING:
+    from . import CausalGeD
+
+BETAS = (0.9, 0.95)  # CausalFusion
+AVERAGE_START = 10  # updates after which the average has mostly forgotten the initial weights
+
+
+class CausalGeDLearner:
+    """CausalGeD on one task; its encoder and decoder are pretrained when it is made.
+
+    The predictions come from a moving average of the weights.
+    """
+
+    def __init__(self, settings: CausalGeD, task: Task, ctx: Context):
+        self.settings, self.task, self.ctx = settings, task, ctx
+        self.rows = gene_rows(task, ctx.device)
+        n_spots, n_cells = self.rows.maps.shape[1], self.rows.profiles.shape[1]
+        self.net = build(n_spots, n_cells, settings, generator(ctx.seed, "weights")).to(ctx.device)
+        self.average = copy.deepcopy(self.net).requires_grad_(False)
+        if settings.compile:
+            self.net.cat.compile(dynamic=True)  # the number of clean tokens differs between updates
+        self.adamw = torch.optim.AdamW(
+            self.net.parameters(), settings.lr, BETAS, weight_decay=0.0, fused=True
+        )
+        self.rng = np.random.default_rng(ctx.seed)  # draws orders and steps, on the host
+        self.generator = generator(ctx.seed, "training", ctx.device)  # draws noise, on the device
+        self.alpha_bar = cosine_alpha_bar(settings.timesteps).to(ctx.device)
+        self.times = settings.time_grid().to(ctx.device)
+        self.done = 0
+        for _ in range(settings.pretrain_steps):
+            self.update()
+
+    def update(self) -> Tensor:
+        """Take one step of the optimiser; the loss before it, a scalar."""
+        settings = self.settings
+        pretraining = self.done < settings.pretrain_steps
+        self.net.decoder.requires_grad_(pretraining or settings.decoder == "joint")
+        for group in self.adamw.param_groups:
+            group["lr"] = settings.lr * min(1.0, (self.done + 1) / settings.warmup)
+        with autocast(self.ctx.device):
+            loss = self.loss(pretraining)
+        self.adamw.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), settings.clip)
+        self.adamw.step()
+        self.done += 1
+        self.move_average()
+        return loss.detach()
+
+    @torch.no_grad()
+    def move_average(self) -> None:
+        """Move the averaged weights towards the current ones."""
+        decay = min(self.settings.ema, self.done / (self.done + AVERAGE_START))
+        for average, weight in zip(self.average.parameters(), self.net.parameters(), strict=True):
+            average.lerp_(weight, 1 - decay)
+
+    def loss(self, pretraining: bool) -> Tensor:
+        """Autoencoding and, after pretraining, alignment and diffusion; a scalar.
+
+        All sequences of an update hold the same ``seq_genes`` genes, usually all, each in its own order.
+        """
+        settings, net = self.settings, self.net
+        chosen = self.on_device(np.sort(self.rng.permutation(len(self.rows.maps))[: settings.seq_genes]))
+        maps, profiles = self.rows.maps[chosen], self.rows.profiles[chosen]  # (genes, n_spots or n_cells)
+        draws = torch.rand(maps.shape, generator=self.generator, device=maps.device)
+        posterior = net.encoder.of_maps(maps * (draws >= settings.denoise_input))
+        latents = posterior.draw(self.generator)  # (genes, latent)
+        loss = reconstruction_loss(net.decoder(latents), maps)
+        loss = loss + settings.kl_weight * posterior.divergence().mean()
+        if pretraining:
+            return loss
+        conditions = net.encoder.of_profiles(profiles)  # (genes, latent)
+        loss = loss + settings.align_weight * mse_loss(conditions, posterior.mean.detach())
+        if settings.generation == "diffusion":
+            net.fit_scales(posterior, conditions)
+            # detached: the encoder could make its latents easy to predict by making them all alike
+            wanted = net.map_scale(latents.detach())
+            loss = loss + self.diffusion_loss(wanted, net.profile_scale(conditions))
+        return loss
+
+    def diffusion_loss(self, latents: Tensor, profiles: Tensor) -> Tensor:
+        """Eq. 3 in latent space under the causal mask: weighted mean squared error, a scalar.
+
+        ``latents`` and ``profiles`` (genes, latent) are standardised.
+        """
+        settings, cat = self.settings, self.net.cat
+        n_genes, n_sequences = len(latents), settings.batch
+        sizes = np.array([n_genes])  # without context there is nothing to wait for
+        if settings.context == "clean":
+            sizes = draw_step_sizes(n_genes, settings.ar_step_decay, self.rng)
+        order = self.on_device([self.rng.permutation(n_genes) for _ in range(n_sequences)])
+        step = self.on_device(np.repeat(np.arange(len(sizes)), sizes)).expand_as(order)
+        step = torch.empty_like(order).scatter_(1, order, step)  # (sequences, genes): when is each gene made
+        seen = order[:, : n_genes - sizes[-1]]  # nobody waits for the last step, so it has no clean tokens
+
+        time = torch.randint(
+            len(self.times),
+            (n_sequences, 1 if settings.t_shared else len(sizes)),
+            generator=self.generator,
+            device=latents.device,
+        )
+        time = self.times[time].expand(-1, len(sizes)).gather(1, step)  # (sequences, genes)
+        noise = torch.randn(n_sequences, *latents.shape, generator=self.generator, device=latents.device)
+        noisy = add_noise(latents, noise, self.alpha_bar[time][..., None])  # (sequences, genes, latent)
+
+        conditioned = profiles if settings.cond == "own" else profiles[:0]
+        tokens = (
+            cat.condition_tokens(conditioned).expand(n_sequences, -1, -1),  # (sequences, genes or 0, width)
+            cat.clean_tokens(latents[seen], profiles.detach()[seen]),  # (sequences, seen, width)
+            cat.noisy_tokens(noisy, profiles, time),  # (sequences, genes, width)
+        )
+        kind = self.on_device(np.repeat((CONDITION, CLEAN, NOISY), [part.shape[1] for part in tokens]))
+        steps = torch.cat((torch.zeros_like(step[:, : len(conditioned)]), step.gather(1, seen), step), dim=1)
+        hidden, _ = cat(torch.cat(tokens, dim=1), causal_mask(kind, steps)[:, None])
+        prediction = cat.read(hidden[:, -n_genes:])  # (sequences, genes, latent)
+
+        wanted = noise if settings.objective == "eps" else latents.expand_as(noise)
+        weights = self.on_device(step_weights(sizes, settings.ar_weights, settings.ar_weight_max))
+        return (weights.float()[step] * (wanted - prediction).square().mean(dim=-1)).mean()
+
+    def check(self) -> np.ndarray:
+        """Maps of the targets, (n_spots, n_targets), each between 0 and 1, by the sampler for checks."""
+        return self.maps(self.settings.val_samples, self.settings.val_steps).mean(axis=0).T
+
+    def predict(self) -> np.ndarray:
+        """Mean of the samples on the scale of ``X``, (n_spots, n_targets)."""
+        maps = self.maps(self.settings.n_samples, self.settings.sample_steps)
+        self.ctx.log.info("mean sd over samples: %.4f of a gene's maximum", maps.std(axis=0).mean())
+        return maps.mean(axis=0).T * target_maxima(self.task)
+
+    @torch.no_grad()
+    def maps(self, n_samples: int, n_steps: int) -> np.ndarray:
+        """Samples (n_samples, n_targets, n_spots) by the averaged weights; the same noise at every call."""
+        net, rows = self.average, self.rows
+        noise = generator(self.ctx.seed, "sampling", self.ctx.device)
+        with autocast(self.ctx.device):
+            net.fit_scales(net.encoder.of_maps(rows.maps), net.encoder.of_profiles(rows.profiles))
+            maps = generate(net, rows, self.settings, noise, n_samples=n_samples, n_steps=n_steps)
+        return maps.double().cpu().numpy()
+
+    def on_device(self, values: object) -> Tensor:
+        return torch.from_numpy(np.asarray(values)).to(self.ctx.device)
+
+
+def reconstruction_loss(decoded: Tensor, maps: Tensor) -> Tensor:
+    """Mean squared error over the non-zeros plus mean Huber loss over the zeros of ``maps``, a scalar.
+
+    Two means, since in one the zeros of a sparse map would drown the rest.
+    """
+    zero = maps == 0
+    squared = torch.where(zero, 0, (decoded - maps).square()).sum() / (~zero).sum().clamp(min=1)
+    huber = torch.where(zero, huber_loss(decoded, maps, reduction="none"), 0).sum() / zero.sum().clamp(min=1)
+    return squared + huber
