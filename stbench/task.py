@@ -84,8 +84,11 @@ class Task:
 
     def varying_genes(self) -> list[str]:
         """Visible genes that vary in the reference and in space: the ones that a z-score exists for."""
-        reference = varies(self.reference[:, self.visible].X)
-        return [g for g, a, b in zip(self.visible, reference, varies(self.spatial.X), strict=True) if a and b]
+        reference, space = varies(self.reference[:, self.visible].X), varies(self.spatial.X)
+        genes = [gene for gene, a, b in zip(self.visible, reference, space, strict=True) if a and b]
+        if not genes:
+            raise StbenchError("No visible gene varies both in the reference and in space.")
+        return genes
 
 
 def dense(adata: AnnData, genes: Iterable[str], layer: str | None = None, dtype: Any = float) -> np.ndarray:

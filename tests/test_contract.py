@@ -37,6 +37,7 @@ TINY: dict[str, dict[str, object]] = {
         "n_samples": 4,
     },
     "scvi": {"max_steps": 32},
+    "spatialscope": {"max_updates": 6, "n_levels": 3, "n_inner": 1, "n_replicates": 1, "val_spots": 20},
     "spadit": {"hidden": 8, "depth": 1, "heads": 2, "max_updates": 4, "check_every": 2, "sampling_steps": 2},
     "stplus": {"n_hidden": 50},
     "stdiff": {"width": 16, "depth": 1, "heads": 2, "max_updates": 4, "checks": 2},

@@ -102,6 +102,13 @@ def test_validation_hides_val_and_renormalises(pair, tmp_path):
         task.hide(task.visible)
 
 
+def test_no_varying_gene_is_one_line(pair, tmp_path):
+    task, _ = read_task(task_folder(tmp_path / "a", pair, make_splits(pair.genes)[0]))
+    task.spatial.X = np.ones(task.spatial.shape, dtype=np.float32)
+    with pytest.raises(StbenchError, match="No visible gene varies"):
+        task.varying_genes()
+
+
 def small_task():
     spatial = AnnData(np.ones((3, 2), dtype=np.float32))
     spatial.obs_names = ["s0", "s1", "s2"]
