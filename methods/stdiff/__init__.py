@@ -44,6 +44,8 @@ class StDiff(Method):
         Blocks, and attention heads of each (published: 6 and 16).
     timesteps
         Times of the cosine schedule (published: 1500).
+    objective
+        What the network predicts: the noise (``eps``, published) or the clean targets (``x0``).
     epochs
         Most passes through the rows (published: 900).
     max_updates
@@ -66,8 +68,11 @@ class StDiff(Method):
     Notes
     -----
     ``cpu`` is a smaller variant: width 128 of 512, 3 blocks of 6, 4 heads of 16, batches of 128 with a higher
-    rate of 1e-3, at most 1,000 updates, 5 checks, 10 steps of the sampler. At most 4e12 floating-point
-    operations at 2,000 cells, 1,500 spots and 300 genes, and no more with more cells.
+    rate of 1e-3, at most 1,000 updates, 10 checks, 10 steps of the sampler. It predicts the clean targets:
+    noise on more genes than the network is wide does not pass through it. With 248 hidden genes (pdac_a_st)
+    ``eps`` stays at a correlation of -0.01 on the validation genes and ``x0`` reaches 0.15; with 26
+    (merfish_hypothalamus) both reach 0.23. At most 6e12 floating-point operations at 2,000 cells, 1,500 spots
+    and 300 genes, and no more with more cells.
 
     Deviations from the published code:
 
@@ -88,6 +93,7 @@ class StDiff(Method):
     depth: int = 6
     heads: int = 16
     timesteps: int = 1500
+    objective: Literal["eps", "x0"] = "eps"
     epochs: int = 900
     max_updates: int | None = None
     lr: float = 1.6046744893538737e-4
@@ -105,9 +111,10 @@ class StDiff(Method):
             "batch": 128,
             "depth": 3,
             "heads": 4,
+            "objective": "x0",
             "max_updates": 1000,
             "lr": 1e-3,
-            "checks": 5,
+            "checks": 10,
             "sampling_steps": 10,
             "check_steps": 10,
         },

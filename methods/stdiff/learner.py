@@ -40,7 +40,7 @@ class StDiffLearner:
         return self.optimiser.follow(self.loss(self.rows[next(self.batches)][None]))
 
     def loss(self, rows: Tensor) -> Tensor:
-        """Squared error of the predicted noise on the targets of ``rows`` (1, batch, n_genes), a scalar.
+        """Squared error of the objective on the targets of ``rows`` (1, batch, n_genes), a scalar.
 
         Every row draws its own time. Averaged over all genes as in stDiff, where the visible ones are
         masked and add zero.
@@ -51,10 +51,11 @@ class StDiffLearner:
         )
         noise = torch.randn(clean.shape, generator=self.generator, device=rows.device)
         noisy = add_noise(clean, noise, self.alpha_bar[time][..., None])
-        return (noise - self.noise(visible, noisy, time)).square().sum() / rows.numel()
+        wanted = noise if self.settings.objective == "eps" else clean
+        return (wanted - self.estimate(visible, noisy, time)).square().sum() / rows.numel()
 
-    def noise(self, visible: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
-        """Predicted noise on the targets; shapes as in `Denoiser.forward`."""
+    def estimate(self, visible: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
+        """What the network predicts, noise or clean targets; shapes as in `Denoiser.forward`."""
         n_batches, n_rows, _ = noisy.shape
         if not self.settings.attend_batch:  # every row is a sequence of its own
             visible, noisy = visible.reshape(-1, 1, visible.shape[-1]), noisy.reshape(-1, 1, noisy.shape[-1])
@@ -86,7 +87,10 @@ class StDiffLearner:
         shape = (*visible.shape[:2], len(self.task.targets))
 
         def clean(x: Tensor, t: Tensor) -> Tensor:
-            return clean_from_noise(x, self.noise(visible, x, t.expand(1, 1)), self.alpha_bar[t])
+            answer = self.estimate(visible, x, t.expand(1, 1))
+            if self.settings.objective == "x0":
+                return answer
+            return clean_from_noise(x, answer, self.alpha_bar[t])
 
         return denoise(
             clean,

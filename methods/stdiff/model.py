@@ -1,4 +1,4 @@
-"""The network of stDiff: predicts the noise on the hidden genes of a cell from its visible ones."""
+"""The network of stDiff: separates the hidden genes of a cell from noise, given its visible ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Denoiser(nn.Module):
         self.final = FinalLayer(width, n_hidden, NORM_EPS)
 
     def forward(self, visible: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
-        """Noise (batch, rows, n_hidden) on ``noisy``, the hidden genes at ``time`` (batch, rows) or (1, 1).
+        """Estimate (batch, rows, n_hidden) from ``noisy``, hidden genes at ``time`` (batch, rows) or (1, 1).
 
         ``visible`` (batch, rows, n_visible) is clean. Rows of one batch attend to each other.
         """

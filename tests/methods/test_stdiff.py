@@ -94,9 +94,10 @@ def test_loss_at_the_start_is_the_share_of_hidden_genes(make_task):
     assert np.mean(losses) == pytest.approx(4 / 28, rel=0.05)
 
 
-def test_loss_by_hand(make_task):
+@pytest.mark.parametrize("objective", ["eps", "x0"])
+def test_loss_by_hand(make_task, objective):
     task, _ = make_task()
-    made = learner(task)
+    made = learner(task, objective=objective)
     rows, state = made.rows[None, :32], made.generator.get_state()
     loss = made.loss(rows)
     made.generator.set_state(state)
@@ -104,7 +105,7 @@ def test_loss_by_hand(make_task):
     noise = torch.randn((1, 32, 4), generator=made.generator)
     share = made.alpha_bar[time][..., None]
     noisy = share.sqrt() * rows[..., 24:] + (1 - share).sqrt() * noise
-    error = noise - made.net(rows[..., :24], noisy, time)
+    error = (noise if objective == "eps" else rows[..., 24:]) - made.net(rows[..., :24], noisy, time)
     torch.testing.assert_close(loss, error.square().sum() / (32 * 28))
 
 
@@ -114,8 +115,8 @@ def test_spots_know_no_order(make_task, attend_batch):
     made = learner(task, attend_batch=attend_batch)
     visible, noisy, time = made.rows[None, :9, :24], torch.randn(1, 9, 4), torch.tensor([[700]])
     order = [4, 2, 8, 0, 1, 7, 6, 3, 5]
-    expected = made.noise(visible, noisy, time)[:, order]
-    torch.testing.assert_close(made.noise(visible[:, order], noisy[:, order], time), expected)
+    expected = made.estimate(visible, noisy, time)[:, order]
+    torch.testing.assert_close(made.estimate(visible[:, order], noisy[:, order], time), expected)
 
 
 def test_company_matters_only_where_rows_attend_to_each_other(make_task):
@@ -124,9 +125,21 @@ def test_company_matters_only_where_rows_attend_to_each_other(make_task):
     for attend_batch in (True, False):
         made = learner(task, attend_batch=attend_batch)
         visible = made.rows[:9, :24].expand(2, -1, -1)
-        difference = made.noise(visible, noisy, time)[:, :5] - made.noise(visible[:, :5], noisy[:, :5], time)
+        difference = made.estimate(visible, noisy, time)[:, :5] - made.estimate(
+            visible[:, :5], noisy[:, :5], time
+        )
         assert (difference.abs().max() > 1e-3) == attend_batch
         assert attend_batch or difference.abs().max() < 1e-5
+
+
+def test_sampler_takes_the_answer_as_what_was_trained(make_task):
+    """A fresh network answers zero: as clean targets that is the middle of the range, for every spot."""
+    task, _ = make_task()
+    _, scale = spot_rows(task)
+    middle = on_scale_of_x(task, scale, np.zeros((70, 4)))
+    fresh = {o: StDiffLearner(replace(TINY, objective=o), task, Context()) for o in ("x0", "eps")}
+    np.testing.assert_allclose(fresh["x0"].predict(), middle)
+    assert np.abs(fresh["eps"].predict() - middle).max() > 0.1  # as noise it leaves the start, only larger
 
 
 def test_no_spot_is_left_to_a_batch_of_its_own(make_task):
@@ -145,7 +158,15 @@ def test_published_sizes_by_number_of_genes():
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"attend_batch": False}, {"sampler": "ddim"}, {"aug_add": 0.0}, {"n_samples": 1}]
+    "changes",
+    [
+        {},
+        {"attend_batch": False},
+        {"sampler": "ddim"},
+        {"objective": "x0"},
+        {"aug_add": 0.0},
+        {"n_samples": 1},
+    ],
 )
 def test_switches_change_the_prediction(make_task, changes):
     task, _ = make_task()
@@ -167,12 +188,13 @@ def test_a_check_changes_nothing(make_task):
     np.testing.assert_array_equal(alone.predict(), checked.predict())
 
 
-def test_learns(make_task):
+@pytest.mark.parametrize("objective", ["eps", "x0"])
+def test_learns(make_task, objective):
     """Five types, told apart by their visible genes, in space mixed smoothly."""
     task, truth = make_task(n_cells=300, n_spots=150)
     method = StDiff(
         width=32, batch=64, depth=2, heads=2, max_updates=400, lr=3e-3, checks=2, sampling_steps=8,
-        check_steps=8,
+        check_steps=8, objective=objective,
     )  # fmt: skip
     assert mean_pearson(truth, method.predict(task, Context())) > 0.3
 
