@@ -45,22 +45,23 @@ def collect(results: Results, say: Callable[[str], None] = lambda text: None) ->
 
 
 def _newest(records: list[dict[str, Any]], say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """The records of the newest preparation of every dataset and the newest version of every method."""
+    """The newest run of every cell, of the newest preparation of its dataset and version of its method."""
     order = sorted(records, key=lambda record: record.get("started") or "")
-    newest_data = {(r["dataset"], r["limit"]): r["data_hash"] for r in order}
-    newest_version = {(r["dataset"], r["limit"], r["method"]): r["version"] for r in order}
-    current = [
-        r
-        for r in records
-        if r["data_hash"] == newest_data[r["dataset"], r["limit"]]
-        and r["version"] == newest_version[r["dataset"], r["limit"], r["method"]]
-    ]
+    data = {(r["dataset"], r["limit"]): r["data_hash"] for r in order}
+    version = {(r["dataset"], r["limit"], r["method"]): r["version"] for r in order}
+    cells = {
+        tuple(_identity(r).values()): r["key"]
+        for r in order
+        if r["data_hash"] == data[r["dataset"], r["limit"]]
+        and r["version"] == version[r["dataset"], r["limit"], r["method"]]
+    }
+    current = set(cells.values())
     if len(current) < len(records):
         say(
-            f"{len(records) - len(current)} older runs left out: their dataset was prepared anew, or their "
-            "method has a newer version."
+            f"{len(records) - len(current)} older runs left out: the dataset was prepared anew, or the "
+            "method or its preset has changed since."
         )
-    return current
+    return [record for record in records if record["key"] in current]
 
 
 def _identity(record: dict[str, Any]) -> dict[str, Any]:

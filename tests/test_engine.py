@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -163,6 +164,20 @@ def test_scores_of_an_older_definition_are_made_anew(odd_run):
     pd.testing.assert_frame_equal(
         renewed.sort_values(key, ignore_index=True)[kept.columns], kept.sort_values(key, ignore_index=True)
     )
+
+
+def test_an_older_run_of_the_same_cell_is_left_out_and_said(data_folder, tmp_path):
+    out = tmp_path / "out"
+    record = next(iter(go(out, data_folder, ["odd_fine"]).records.values()))
+    older = record | {"key": "0" * 16, "started": "2000-01-01T00:00:00", "parameters": {"scale": 9.0}}
+    shutil.copytree(out / "runs" / record["key"], out / "runs" / older["key"])
+    (out / "runs" / older["key"] / "manifest.json").write_text(json.dumps(older))
+    said = []
+    board = collect(Results.open(out), said.append)
+    assert len(board.runs) == 1
+    assert said == [
+        "1 older runs left out: the dataset was prepared anew, or the method or its preset has changed since."
+    ]
 
 
 def test_parameters_seeds_and_splits_make_runs_of_their_own(data_folder, tmp_path):
