@@ -191,7 +191,9 @@ def test_parameters_seeds_and_splits_make_runs_of_their_own(data_folder, tmp_pat
 
 def test_interrupt_keeps_what_finished(data_folder, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-c", "from stbench.cli import main; main()", "run", "--methods"]
+    # a job in the background of a script starts with SIGINT ignored, and hands that on
+    code = "import signal; signal.signal(2, signal.default_int_handler)\nfrom stbench.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", "--methods"]
     command += ["odd_fine,odd_hangs", "--datasets", "planted", "--data", str(data_folder), "--jobs", "1"]
     command += ["--out", str(out), "--plugin", str(ODD)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
