@@ -96,7 +96,7 @@ def test_a_timeout_kills_the_children_too(odd_run):
     record = next(r for r in summary.records.values() if r["method"] == "odd_hangs")
     log = (folder / "out" / "runs" / record["key"] / "log.txt").read_text()
     child = int(log.split("child ")[1].split()[0])
-    assert not psutil.pid_exists(child)
+    assert wait_for(lambda: not alive(child))
 
 
 def test_manifest_says_where_the_number_comes_from(odd_run):
@@ -224,7 +224,12 @@ def test_a_killed_engine_leaves_no_run_behind(data_folder, tmp_path):
 
 
 def alive(pid):
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    """Whether the sleeping child of ``odd_hangs`` still runs; a zombie waits for its new parent only."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and "time.sleep(600)" in process.cmdline()[-1]
+    except (psutil.NoSuchProcess, IndexError):
+        return False
 
 
 def wait_for(condition, seconds=60):
