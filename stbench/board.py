@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from stbench.errors import StbenchError
 from stbench.metrics import Metric
+
+if TYPE_CHECKING:
+    from stbench.archive import Archive
 
 COLUMN = ["dataset", "limit"]
 ROW = ["method", "kind", "preset"]
@@ -46,6 +50,8 @@ class Board:
         One row per run (columns `RUNS`); ``status`` is ``ok`` or one of `FAILURES`.
     metrics
         The definitions of the metrics in ``scores``, by name.
+    archive
+        The results folder behind it, None for a board of scores alone.
 
     Raises
     ------
@@ -56,6 +62,7 @@ class Board:
     scores: pd.DataFrame
     runs: pd.DataFrame
     metrics: Mapping[str, Metric]
+    archive: Archive | None = None
 
     def __post_init__(self) -> None:
         if self.runs.empty:
@@ -73,6 +80,14 @@ class Board:
     def columns(self) -> list[tuple[str, str]]:
         """Sorted pairs (dataset, limit): the columns of every table."""
         return sorted(set(self.runs[COLUMN].itertuples(index=False, name=None)))
+
+    @cached_property
+    def names(self) -> dict[tuple[str, str, str], str]:
+        """How a figure calls a row (method, kind, preset): the method, with the preset where it needs it."""
+        rows = set(self.runs[ROW].itertuples(index=False, name=None))
+        rows |= set(self.scores[ROW].itertuples(index=False, name=None))
+        methods = [method for method, _, _ in rows]
+        return {row: f"{row[0]} [{row[2]}]" if methods.count(row[0]) > 1 else row[0] for row in sorted(rows)}
 
     @cached_property
     def metric_order(self) -> list[str]:

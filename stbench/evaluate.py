@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from stbench.archive import Archive
 from stbench.board import Board
 from stbench.controls import ceiling_scores, perfect
 from stbench.files import whole_file
@@ -29,11 +30,13 @@ def score_prediction(results: Results, spec: RunSpec, file: Path) -> pd.DataFram
     return _score(results, spec.dataset, spec.data_hash, list(spec.split.test), file, default_metrics())
 
 
-def collect(results: Results, say: Callable[[str], None] = lambda text: None) -> Board:
+def collect(
+    results: Results, say: Callable[[str], None] = lambda text: None, data: Iterable[Path] = ()
+) -> Board:
     """Every run and every score of a results folder, with the controls that the scorer makes.
 
     Runs of an older preparation of a dataset, or of an older version of a method, are left out; ``say``
-    hears of them.
+    hears of them. ``data`` are folders where the renderers find the references.
     """
     records = _newest(results.records(), say)
     names = default_metrics()
@@ -41,7 +44,8 @@ def collect(results: Results, say: Callable[[str], None] = lambda text: None) ->
     scores += _controls(results, records, names)
     runs = pd.DataFrame([_identity(r) | _outcome(r) for r in records])
     metrics = {name: REGISTRY.get(name) for name in names}
-    return Board(pd.concat(scores, ignore_index=True) if scores else _no_scores(), runs, metrics)
+    archive = Archive(results, records, tuple(data))
+    return Board(pd.concat(scores, ignore_index=True) if scores else _no_scores(), runs, metrics, archive)
 
 
 def _newest(records: list[dict[str, Any]], say: Callable[[str], None]) -> list[dict[str, Any]]:

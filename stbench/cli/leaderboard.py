@@ -1,4 +1,4 @@
-"""``stbench leaderboard``: tables from a results folder."""
+"""``stbench leaderboard``: tables, figures and the page from a results folder."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ import typer
 
 def leaderboard(
     results: Annotated[Path, typer.Argument(help="Results folder: the --out of stbench run.")],
-    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("board"),
+    out: Annotated[Path, typer.Option(help="Folder for the leaderboard.")] = Path("board"),
+    only: Annotated[str, typer.Option(help="Renderers with commas, for example site,figures.")] = "",
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Folder of datasets, for figures of the references.")
+    ] = None,
     plugin: Annotated[
         list[Path] | None, typer.Option(help="Python file with further renderers or metrics.")
     ] = None,
 ) -> None:
-    """Write the leaderboard of a results folder. Example: stbench leaderboard results --out board"""
+    """Write tables, figures and the page of a results folder.
+
+    Example: stbench leaderboard results --out board
+    """
     from stbench.evaluate import collect
     from stbench.files import writable_folder
     from stbench.registry import load_plugin
@@ -24,6 +31,7 @@ def leaderboard(
 
     for file in plugin or []:
         load_plugin(file)
-    board = collect(Results.open(results), print)
-    for path in render(board, writable_folder(out)):
+    board = collect(Results.open(results), print, data or [])
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    for path in render(board, writable_folder(out), names, slow=True):
         print(f"Wrote {path}")
