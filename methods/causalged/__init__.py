@@ -73,6 +73,8 @@ class CausalGeD(Method):
         ``1/n``: train and sample on the multiples of n only (Table II).
     t_shared
         One time for all steps of a sequence, or one for each (paper).
+    ar_steps
+        ``one``: all genes are made in one step, without autoregression and thus without clean context.
     ar_step_decay
         Decay of the distribution of the number of steps, Algorithm 1 (Fig. 8; the paper chose 0.8).
     ar_weights, ar_weight_max
@@ -80,7 +82,7 @@ class CausalGeD(Method):
     cond
         Whether there are condition tokens from the reference; ``none`` leaves only each gene's identity.
     context
-        Whether clean spatial latents of other genes are seen.
+        Whether clean spatial latents of genes of earlier steps are seen.
     seq_genes, batch
         Genes of a sequence at most, and sequences of a step (ours).
     steps, lr, warmup, clip, ema
@@ -139,6 +141,7 @@ class CausalGeD(Method):
     timesteps: int = 2000
     t_sampling: Literal["full", "1/2", "1/3", "1/4", "1/20"] = "full"
     t_shared: bool = False
+    ar_steps: Literal["random", "one"] = "random"
     ar_step_decay: float = 0.8
     ar_weights: Literal["linear", "cosine", "none"] = "linear"
     ar_weight_max: float = 2.0
@@ -209,6 +212,11 @@ class CausalGeD(Method):
             check_every=self.val_every,
             patience=self.patience,
         )
+
+    @property
+    def sees_clean(self) -> bool:
+        """Whether a gene sees the clean latents of genes of earlier steps; with one step there are none."""
+        return self.context == "clean" and self.ar_steps == "random"
 
     def time_grid(self) -> Tensor:
         """The diffusion times in use: every one, or the multiples of n for ``t_sampling="1/n"``."""

@@ -107,13 +107,14 @@ class CausalGeDLearner:
         """
         settings, cat = self.settings, self.net.cat
         n_genes, n_sequences = len(latents), settings.batch
-        sizes = np.array([n_genes])  # without context there is nothing to wait for
-        if settings.context == "clean":
+        sizes = np.array([n_genes])
+        if settings.ar_steps == "random":
             sizes = draw_step_sizes(n_genes, settings.ar_step_decay, self.rng)
         order = self.on_device([self.rng.permutation(n_genes) for _ in range(n_sequences)])
         step = self.on_device(np.repeat(np.arange(len(sizes)), sizes)).expand_as(order)
         step = torch.empty_like(order).scatter_(1, order, step)  # (sequences, genes): when is each gene made
-        seen = order[:, : n_genes - sizes[-1]]  # nobody waits for the last step, so it has no clean tokens
+        # nobody waits for the last step, so it has no clean tokens
+        seen = order[:, : n_genes - sizes[-1] if settings.sees_clean else 0]
 
         time = torch.randint(
             len(self.times),

@@ -49,7 +49,7 @@ def generate(
     for genes in order.tensor_split(min(settings.n_ar_infer, len(order))):
         one_step = sample_latents(net.cat, targets[genes], cache, settings, generator, n_samples, n_steps)
         latents[:, genes] = one_step
-        if settings.context == "clean":
+        if settings.sees_clean:
             _, cache = net.cat(net.cat.clean_tokens(one_step, targets[genes]), past=cache)
     return net.decoder(net.map_scale.inverse(latents))
 
@@ -63,7 +63,7 @@ def read_context(cat: CAT, context: Tensor, known: Tensor, targets: Tensor, sett
     parts: dict[int, Tensor] = {}
     if settings.cond == "own":
         parts[CONDITION] = cat.condition_tokens(torch.cat((known, targets)))  # (all genes, width)
-    if settings.context == "clean":
+    if settings.sees_clean:
         parts[CLEAN] = cat.clean_tokens(context, known)  # (n_visible, width)
     if not parts:
         return []

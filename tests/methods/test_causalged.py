@@ -76,6 +76,7 @@ def predict(method: CausalGeD, task: Task, seed: int = 0) -> np.ndarray:
         {"seq_genes": 7},
         {"cond": "none"},
         {"context": "none"},
+        {"ar_steps": "one"},
         {"cond": "none", "context": "none"},
         {"generation": "direct", "align_weight": 1.0},
         {"denoise_input": 0.2},
