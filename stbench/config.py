@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from typing import Any, Literal
 from stbench.errors import StbenchError, unknown_name
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
+BYTES = {"M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,13 @@ class RunConfig:
     device: str = "auto"
     preset: Literal["cpu", "paper"] | None = None
     set: tuple[str, ...] = ()
+    sweep: tuple[str, ...] = ()
     limit: str = ""
     timeout: str | None = None
+    threads: int | None = None
+    memory_limit: str | None = None
+    memory_budget: str | None = None
+    disk_limit: str | None = None
     overwrite: Literal["missing", "failed", "all"] = "missing"
     plugin: tuple[Path, ...] = ()
     dry_run: bool = False
@@ -48,9 +55,20 @@ def read_config(file: Path) -> dict[str, Any]:
     for key in content:
         if key not in known:
             raise StbenchError(f"Config file '{file}': {unknown_name('option', key, known)}")
-    if isinstance(content.get("set"), dict):  # [set.spage] n_pv = 30 reads better than a list of texts
-        content["set"] = [f"{m}.{p}={v}" for m, values in content["set"].items() for p, v in values.items()]
+    for option in ("set", "sweep"):  # [set.spage] n_pv = 30 reads better than a list of texts
+        if isinstance(content.get(option), dict):
+            content[option] = list(_settings(file, option, content[option]))
     return content
+
+
+def _settings(file: Path, option: str, table: dict[str, Any]) -> Iterator[str]:
+    """``{"spage": {"n_pv": [30, 50]}}`` as ``spage.n_pv=30,50``."""
+    for method, values in table.items():
+        if not isinstance(values, dict):
+            raise StbenchError(f"Config file '{file}': [{option}.{method}] takes parameter = value.")
+        for parameter, value in values.items():
+            text = ",".join(map(str, value)) if isinstance(value, list) else value
+            yield f"{method}.{parameter}={text}"
 
 
 def make_config(*sources: dict[str, Any]) -> RunConfig:
@@ -78,6 +96,16 @@ def seconds(text: str | None) -> float | None:
     if match is None or float(match.group(1)) == 0:
         raise StbenchError(f"--timeout takes a time such as 90s, 30m or 2h, not '{text}'.")
     return float(match.group(1)) * UNITS[match.group(2)]
+
+
+def bytes_of(text: str | None, option: str) -> int | None:
+    """``500MB`` or ``8GB`` in bytes; None stays None."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT])B", text.strip())
+    if match is None or float(match.group(1)) == 0:
+        raise StbenchError(f"{option} takes a size such as 500MB, 8GB or 1.5TB, not '{text}'.")
+    return int(float(match.group(1)) * BYTES[match.group(2)])
 
 
 def _listed(value: Any) -> list[Any]:

@@ -8,17 +8,20 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from stbench.errors import StbenchError
 
 
 def resolve(device: str) -> str:
-    """``auto``, ``cpu`` or ``cuda[:i]`` as ``cpu`` or ``cuda:i``; an error where there is no such GPU."""
+    """``cpu``, ``cuda`` (any GPU) or ``cuda:i`` for what was asked; an error where there is no such GPU."""
     if device == "auto":
-        return "cuda:0" if gpus() and _torch_sees_cuda() else "cpu"
+        return "cuda" if gpus() and _torch_sees_cuda() else "cpu"
     if device == "cpu":
         return "cpu"
     match = re.fullmatch(r"cuda(?::(\d+))?", device)
@@ -33,20 +36,29 @@ def resolve(device: str) -> str:
         raise StbenchError(
             f"--device {device}: the installed torch has no CUDA. Install a CUDA build of torch."
         )
-    return f"cuda:{index}"
+    return device
 
 
 @cache
 def gpus() -> list[dict[str, Any]]:
-    """Name, driver and memory of every NVIDIA GPU, without importing torch."""
+    """Name, driver, memory and identifier of every NVIDIA GPU that this process may use, without torch."""
     if shutil.which("nvidia-smi") is None:
         return []
-    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"]
-    answer = subprocess.run(query, capture_output=True, text=True, check=False)
+    query = ["nvidia-smi", "--query-gpu=index,uuid,name,driver_version,memory.total"]
+    answer = subprocess.run(
+        [*query, "--format=csv,noheader,nounits"], capture_output=True, text=True, check=False
+    )
     if answer.returncode != 0:
         return []
-    rows = [line.split(", ") for line in answer.stdout.strip().splitlines()]
-    return [{"name": name, "driver": driver, "memory_bytes": int(mib) << 20} for name, driver, mib in rows]
+    found = {}
+    for line in answer.stdout.strip().splitlines():
+        index, uuid, name, driver, mib = line.split(", ")
+        gpu = {"name": name, "driver": driver, "memory_bytes": int(mib) << 20, "uuid": uuid}
+        found[index] = found[uuid] = gpu
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return list({gpu["uuid"]: gpu for gpu in found.values()}.values())
+    return [found[part.strip()] for part in visible.split(",") if part.strip() in found]
 
 
 @cache
@@ -56,10 +68,20 @@ def _torch_sees_cuda() -> bool:
 
 
 def memory_bytes(device: str) -> int:
-    """Memory of the machine, or of the GPU."""
+    """Memory of the machine (or of the container it is for us), or of the GPU; the least one for ``cuda``."""
+    if device == "cuda":
+        return min(gpu["memory_bytes"] for gpu in gpus())
     if device.startswith("cuda"):
         return gpus()[int(device.split(":")[1])]["memory_bytes"]
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([psutil.virtual_memory().total, *_container_bytes()])
+
+
+def _container_bytes() -> list[int]:
+    """The memory limit of the control group, where there is one."""
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):  # version 2, version 1
+        with suppress(OSError, ValueError):  # no such file; "max"
+            return [int(Path("/sys/fs/cgroup", file).read_text())]
+    return []
 
 
 def cores() -> int:
@@ -75,7 +97,7 @@ def hardware() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": cores(),
         "memory_bytes": memory_bytes("cpu"),
-        "gpus": gpus(),
+        "gpus": [{key: gpu[key] for key in ("name", "driver", "memory_bytes")} for gpu in gpus()],
     }
 
 

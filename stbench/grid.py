@@ -40,6 +40,11 @@ class RunSpec:
         content = [self.method, self.version, self.parameters, self.data_hash, self.split.hash, self.seed]
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
+    def description(self, device: str) -> dict[str, Any]:
+        """What ``task.json`` says about the run; ``device`` is its name for the method's process."""
+        parameters = {"method": self.method, "parameters": self.parameters, "seed": self.seed}
+        return parameters | {"device": device}
+
     @property
     def title(self) -> str:
         """Short name of the run for people."""
@@ -50,17 +55,22 @@ def plan(
     pair: Pair,
     methods: Sequence[type[Method]],
     *,
-    settings: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Sequence[Mapping[str, Any]]],
     preset: str | None,
     device: str,
     n_splits: int,
     split_seed: int,
     n_seeds: int,
 ) -> list[RunSpec]:
-    """Every run on one prepared dataset, in the order split, seed, method."""
+    """Every run on one prepared dataset, in the order split, seed, method, settings of the method.
+
+    ``settings`` are those of each method by name, see `stbench.parameters.variants`.
+    """
     if n_seeds < 1:
         raise StbenchError(f"--seeds takes a number from 1, not {n_seeds}.")
-    configured = [_configured(cls, settings.get(cls.info.name, {}), preset, device) for cls in methods]
+    configured = [
+        _configured(cls, variant, preset, device) for cls in methods for variant in settings[cls.info.name]
+    ]
     return [
         RunSpec(
             **fields,
@@ -79,16 +89,6 @@ def plan(
     ]
 
 
-def check_settings(settings: Mapping[str, Mapping[str, Any]], methods: Sequence[type[Method]]) -> None:
-    """Raise `StbenchError` for a ``--set`` whose method is not part of the grid."""
-    names = [cls.info.name for cls in methods]
-    for name in settings:
-        if name not in names:
-            raise StbenchError(
-                f"--set {name}.…: '{name}' is not among the methods of this run ({', '.join(names)})."
-            )
-
-
 def _configured(
     cls: type[Method], settings: Mapping[str, Any], preset: str | None, device: str
 ) -> tuple[Method, dict[str, Any]]:
@@ -98,7 +98,7 @@ def _configured(
     info = cls.info
     return method, {
         "method": info.name,
-        "label": label(method, settings),
+        "label": label(method, chosen),
         "family": info.family,
         "kind": info.kind,
         "version": info.version,

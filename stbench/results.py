@@ -41,7 +41,7 @@ class Results:
     def create(cls, folder: Path) -> Results:
         """The results folder at ``folder``, writable."""
         writable_folder(folder)
-        for part in ("datasets", "splits", "runs"):
+        for part in ("datasets", "splits", "runs", ".claims"):
             (folder / part).mkdir(exist_ok=True)
         return cls(folder)
 
@@ -59,6 +59,18 @@ class Results:
 
     def run_folder(self, key: str) -> Path:
         return self.folder / "runs" / key
+
+    @property
+    def claims_folder(self) -> Path:
+        """Where grids say which runs they are making."""
+        return self.folder / ".claims"
+
+    def stamp(self, key: str) -> int | None:
+        """Changes whenever the run ``key`` is stored anew; None where there is none."""
+        try:
+            return (self.run_folder(key) / "manifest.json").stat().st_mtime_ns
+        except OSError:
+            return None
 
     def store_truth(self, pair: Pair) -> None:
         """Keep what the scorer needs: the prepared spatial table, the card, what the preparation did."""

@@ -9,11 +9,12 @@ from typing import Any
 
 from stbench import devices
 from stbench.catalogue import Dataset, catalogue, data_folders, select
-from stbench.config import RunConfig, seconds
-from stbench.engine import Options, Reporter, run_grid
+from stbench.config import RunConfig
+from stbench.engine import Grid, Reporter
 from stbench.errors import StbenchError
-from stbench.grid import RunSpec, check_settings, plan
-from stbench.parameters import parse_settings, select_methods
+from stbench.executors import open_executor
+from stbench.grid import RunSpec, plan
+from stbench.parameters import parse_settings, select_methods, variants
 from stbench.prepare import Limit, Pair, prepare
 from stbench.registry import load_plugin
 from stbench.results import BAD, OK, Results
@@ -58,15 +59,20 @@ def run(
     if not config.methods:
         raise StbenchError("--methods is missing: give names (see `stbench list methods`) or all.")
     methods = select_methods(config.methods)
-    settings = parse_settings(config.set)
-    check_settings(settings, methods)
+    settings = variants(
+        [cls.info.name for cls in methods],
+        parse_settings(config.set),
+        parse_settings(config.sweep, "--sweep"),
+    )
     device = devices.resolve(config.device)
-    timeout_s, limit = seconds(config.timeout), Limit.parse(config.limit)
+    limit = Limit.parse(config.limit)
     datasets, notices = select(config.datasets, catalogue(data_folders(config.data)))
     for notice in notices:
         say(notice)
     results = Results.create(config.out)
     summary = Summary()
+    executor = open_executor(config)
+    seen: dict[str, int | None] = {}
     with Workspace(results) as workspace:
         for dataset in datasets:
             try:
@@ -87,6 +93,7 @@ def run(
                 summary.broken_datasets[dataset.name] = str(error)
                 continue
             say(describe(pair))
+            seen |= {spec.key: results.stamp(spec.key) for spec in specs}
             todo = [spec for spec in specs if _wanted(results, spec, config.overwrite)]
             summary.specs += specs
             summary.todo += todo
@@ -96,8 +103,10 @@ def run(
                     results.store_split(spec.split)
                 workspace.add(pair)
         if summary.todo and not config.dry_run:
-            options = _options(config, timeout_s, command)
-            run_grid(summary.todo, workspace, results, options, reporter(summary.todo))
+            environment = {"command": list(command)}
+            shown = reporter(summary.todo)
+            grid = Grid(workspace, results, executor, shown, seen=seen, environment=environment)
+            grid.run(summary.todo)
     found = ((spec.key, results.record(spec.key)) for spec in summary.specs)
     summary.records = {key: record for key, record in found if record is not None}
     return summary
@@ -134,14 +143,3 @@ def describe(pair: Pair) -> str:
 def _wanted(results: Results, spec: RunSpec, overwrite: str) -> bool:
     record = results.record(spec.key)
     return record is None or overwrite == "all" or (overwrite == "failed" and record["status"] != OK)
-
-
-def _options(config: RunConfig, timeout_s: float | None, command: tuple[str, ...]) -> Options:
-    jobs = config.jobs or max(1, devices.cores() // 2)
-    return Options(
-        jobs=jobs,
-        threads=max(1, devices.cores() // jobs),
-        timeout_s=timeout_s,
-        plugins=tuple(str(path.resolve()) for path in config.plugin),
-        command=command,
-    )

@@ -8,6 +8,7 @@ the contract for programs in other languages too.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,12 @@ def visible_spatial(truth: AnnData, split: Split, units: str) -> AnnData:
 
 
 def write_task(folder: Path, reference: Path, spatial: AnnData, targets: list[str], units: str) -> None:
-    """Write the part of a task folder that all methods share; ``reference`` is an h5ad file to copy."""
+    """Write the part of a task folder that all methods share; ``reference`` is an h5ad file beside it."""
     folder.mkdir(parents=True)
-    shutil.copyfile(reference, folder / "reference.h5ad")
+    try:
+        os.link(reference, folder / "reference.h5ad")  # only read from here: each run gets a copy
+    except OSError:  # a disk without links
+        shutil.copyfile(reference, folder / "reference.h5ad")
     spatial.write_h5ad(folder / "spatial.h5ad")
     write_json(folder / "task.json", {"format": FORMAT, "targets": targets, "units": units})
 

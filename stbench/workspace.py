@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from stbench.files import read_json, write_json
+from filelock import FileLock, Timeout
+
 from stbench.grid import RunSpec
 from stbench.prepare import Pair
 from stbench.results import Results
 from stbench.taskfolder import visible_spatial, write_task
 
+PREFIX = "stbench-grid-"
+LOCK = "lock"
+SETTLED_SECONDS = 60.0  # a younger folder may be one whose owner has not locked it yet
+
 
 class Workspace:
-    """Holds the references and the task folders of a grid while it runs; gone afterwards."""
+    """Holds the references and the task folders of a grid while it runs; gone afterwards.
 
-    def __init__(self, results: Results):
+    Folders beside it whose names start with its own are the grid's too. ``parent`` is where it is made, the
+    system's temporary folder unless given. What killed grids left there is removed first.
+    """
+
+    def __init__(self, results: Results, parent: Path | None = None):
         self.results = results
-        self.folder = Path(tempfile.mkdtemp(prefix="stbench-grid-"))
+        parent = parent or Path(tempfile.gettempdir())
+        remove_dead(parent)
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        self._lock = FileLock(self.folder / LOCK)
+        self._lock.acquire()
 
     def __enter__(self) -> Workspace:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove_all(self.folder)
+        self._lock.release()
 
     def add(self, pair: Pair) -> None:
-        """Keep the reference of a dataset, ready to be copied into tasks."""
+        """Keep the reference of a dataset, ready to be put into tasks."""
         pair.reference.write_h5ad(self.folder / f"{pair.hash}.h5ad")
 
-    def run_folder(self, spec: RunSpec, extra: dict[str, Any]) -> Path:
-        """A fresh folder for one run with its ``task`` inside; ``extra`` completes ``task.json``."""
-        run = Path(tempfile.mkdtemp(prefix="stbench-run-"))
-        shutil.copytree(self._task(spec), run / "task")
-        description = {
-            "method": spec.method,
-            "parameters": spec.parameters,
-            "seed": spec.seed,
-            "device": spec.device,
-        }
-        write_json(run / "task" / "task.json", read_json(run / "task" / "task.json") | description | extra)
-        return run
-
-    def _task(self, spec: RunSpec) -> Path:
-        """The task folder that all runs on this split share; the truth stays outside."""
+    def task(self, spec: RunSpec) -> Path:
+        """The task folder that all runs on the split of ``spec`` share; the truth stays outside."""
         folder = self.folder / f"{spec.data_hash}-{spec.split.hash}"
         if not folder.is_dir():
             truth = self.results.truth(spec.dataset, spec.data_hash)
@@ -55,3 +58,18 @@ class Workspace:
                 folder, self.folder / f"{spec.data_hash}.h5ad", spatial, list(spec.split.test), spec.units
             )
         return folder
+
+
+def remove_dead(parent: Path) -> None:
+    """Remove what grids left in ``parent`` that were killed."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        lock = folder / LOCK
+        with suppress(Timeout, OSError):  # alive, or not ours
+            if lock.is_file() and time.time() - os.stat(lock).st_mtime > SETTLED_SECONDS:
+                with FileLock(lock, timeout=0):
+                    _remove_all(folder)
+
+
+def _remove_all(folder: Path) -> None:
+    for path in folder.parent.glob(f"{folder.name}*"):
+        shutil.rmtree(path, ignore_errors=True)

@@ -82,7 +82,8 @@ def test_every_fault_is_one_row_with_its_status(odd_run):
     assert found["odd_exits"] == ("failed", "the process ended with exit code 3 and without an outcome")
     assert found["odd_segfault"][0] == "failed"
     assert "SIGSEGV" in found["odd_segfault"][1]
-    assert found["odd_killed"][0] == "out_of_memory"
+    killed = "the process ended with signal SIGKILL and without an outcome"
+    assert found["odd_killed"] == ("failed", killed)
     assert found["odd_memory"][0] == "out_of_memory"
     assert found["odd_estimate"][0] == "skipped"
     assert found["odd_shape"] == ("invalid", "mean has shape (50, 2) instead of (50, 3) (spots, targets)")

@@ -43,8 +43,23 @@ def run(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="method.parameter=value; may be repeated.")
     ] = None,
+    sweep: Annotated[
+        list[str] | None, typer.Option(help="method.parameter=a,b,c: one run for each; may be repeated.")
+    ] = None,
     limit: Annotated[str | None, typer.Option(help="cells=N,spots=N,genes=N: a seeded subsample.")] = None,
     timeout: Annotated[str | None, typer.Option(help="Kill a run after 90s, 30m or 2h.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads per run.  [default: cores / jobs]")] = None,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(help="Kill a run that holds more, e.g. 8GB.  [default: 90% of the machine]"),
+    ] = None,
+    memory_budget: Annotated[
+        str | None,
+        typer.Option(help="Estimated memory of runs started together.  [default: 90% of the machine]"),
+    ] = None,
+    disk_limit: Annotated[
+        str | None, typer.Option(help="Kill a run that writes more.  [default: 20GB]")
+    ] = None,
     overwrite: Annotated[
         Overwrite | None, typer.Option(help="Which runs to make.  [default: missing]")
     ] = None,
@@ -63,8 +78,9 @@ def run(
     flags: dict[str, Any] = {
         "methods": methods, "datasets": datasets, "data": data, "out": out, "splits": splits,
         "split_seed": split_seed, "seeds": seeds, "jobs": jobs, "device": device, "preset": preset,
-        "set": set_, "limit": limit, "timeout": timeout, "overwrite": overwrite, "plugin": plugin,
-        "dry_run": dry_run or None,
+        "set": set_, "sweep": sweep, "limit": limit, "timeout": timeout, "threads": threads,
+        "memory_limit": memory_limit, "memory_budget": memory_budget, "disk_limit": disk_limit,
+        "overwrite": overwrite, "plugin": plugin, "dry_run": dry_run or None,
     }  # fmt: skip
     given = {key: value for key, value in flags.items() if value is not None}
     settings = make_config(read_config(config) if config else {}, given)

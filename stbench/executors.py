@@ -1,0 +1,37 @@
+"""Which engine a call asked for, and what it may use."""
+
+from __future__ import annotations
+
+from stbench import devices
+from stbench.config import RunConfig, bytes_of, seconds
+from stbench.engine import Executor
+from stbench.local import LocalExecutor
+from stbench.single import Limits
+
+MEMORY_SHARE = 0.9  # of the machine: the rest is for the system and the grid itself
+DISK_BYTES = 20 * 10**9
+
+
+def limits(config: RunConfig) -> Limits:
+    """What one run may use."""
+    return Limits(
+        timeout_s=seconds(config.timeout),
+        memory_bytes=bytes_of(config.memory_limit, "--memory-limit") or _memory_bytes(),
+        disk_bytes=bytes_of(config.disk_limit, "--disk-limit") or DISK_BYTES,
+    )
+
+
+def open_executor(config: RunConfig) -> Executor:
+    """The engine of ``--executor``."""
+    jobs = config.jobs or max(1, devices.cores() // 2)
+    return LocalExecutor(
+        jobs,
+        threads=config.threads or max(1, devices.cores() // jobs),
+        limits=limits(config),
+        memory_bytes=bytes_of(config.memory_budget, "--memory-budget") or _memory_bytes(),
+        plugins=tuple(str(path.resolve()) for path in config.plugin),
+    )
+
+
+def _memory_bytes() -> int:
+    return int(MEMORY_SHARE * devices.memory_bytes("cpu"))
