@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ AVERAGE_START = 10  # updates after which the average has mostly forgotten the i
 
 
 class CausalGeDLearner:
-    """CausalGeD on one task; its encoder and decoder are pretrained when it is made.
+    """CausalGeD on one task; its first update comes after the pretraining of encoder and decoder.
 
     The predictions come from a moving average of the weights.
     """
@@ -49,11 +49,15 @@ class CausalGeDLearner:
         self.alpha_bar = cosine_alpha_bar(settings.timesteps).to(ctx.device)
         self.times = settings.time_grid().to(ctx.device)
         self.done = 0
-        for _ in range(settings.pretrain_steps):
-            self.update()
 
     def update(self) -> Tensor:
-        """Take one step of the optimiser; the loss before it, a scalar."""
+        """Take one step of the optimiser, pretrained; the loss before it, a scalar."""
+        while self.done < self.settings.pretrain_steps:
+            self.step()
+        return self.step()
+
+    def step(self) -> Tensor:
+        """Take one step of the optimiser, be it of the pretraining; the loss before it, a scalar."""
         settings = self.settings
         pretraining = self.done < settings.pretrain_steps
         self.net.decoder.requires_grad_(pretraining or settings.decoder == "joint")
@@ -140,6 +144,26 @@ class CausalGeDLearner:
         wanted = noise if settings.objective == "eps" else latents.expand_as(noise)
         weights = self.on_device(step_weights(sizes, settings.ar_weights, settings.ar_weight_max))
         return (weights.float()[step] * (wanted - prediction).square().mean(dim=-1)).mean()
+
+    def state(self) -> dict[str, Any]:
+        """Weights, their average, the optimiser, and where the random draws are."""
+        return {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "adamw": self.adamw.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "generator": self.generator.get_state(),
+            "done": self.done,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from ``state``, to the bit on the CPU."""
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.adamw.load_state_dict(state["adamw"])
+        self.rng.bit_generator.state = state["rng"]
+        self.generator.set_state(state["generator"])
+        self.done = state["done"]
 
     def check(self) -> np.ndarray:
         """Maps of the targets, (n_spots, n_targets), each between 0 and 1, by the sampler for checks."""

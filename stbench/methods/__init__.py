@@ -41,7 +41,8 @@ class Context:
     """What a run brings besides the task.
 
     Everything random derives from ``seed``; ``device`` is ``cpu`` or ``cuda:i``; ``scratch`` is a folder
-    that vanishes after the run; ``progress(done, total, **info)`` feeds the live line, for example
+    that vanishes after the run; ``checkpoint`` a file that outlives an interruption: what a method wrote
+    there it finds again when the same run is started anew (None: nothing is kept); ``progress(done, total, **info)`` feeds the live line, for example
     ``ctx.progress(epoch, n_epochs, loss=0.3)``.
     """
 
@@ -49,6 +50,7 @@ class Context:
     device: str = "cpu"
     threads: int = 1
     scratch: Path = Path()
+    checkpoint: Path | None = None
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("stbench.method"))
     progress: Callable[..., None] = lambda done, total, **info: None
 

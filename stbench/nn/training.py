@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from stbench.methods import Context, Task
+from stbench.nn.checkpoint import Checkpoint
 from stbench.nn.dit import initialise
 from stbench.tuning import mean_pearson
 
@@ -29,6 +32,17 @@ class Learner(Protocol):
 
     def predict(self) -> np.ndarray:
         """Values of the task's targets on the scale of ``X``, (n_spots, n_targets); changes no state."""
+
+
+@runtime_checkable
+class Resumable(Learner, Protocol):
+    """A learner whose state can be saved, and restored into a new one that has made no update."""
+
+    def state(self) -> dict[str, Any]:
+        """All that changes in training, see `stbench.nn.checkpoint.Checkpoint`."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from ``state``, to the bit on the CPU."""
 
 
 class Optimiser:
@@ -81,41 +95,77 @@ def train_and_predict(
 
     A first learner sees the train genes only. Every ``check_every`` updates it predicts the validation genes,
     until ``patience`` checks in a row bring no better mean Pearson correlation. A second learner then starts
-    afresh on train and validation genes and takes as many updates as the best check had.
+    afresh on train and validation genes and takes as many updates as the best check had. A `Resumable`
+    learner goes on from ``ctx.checkpoint`` where there is one.
     """
-    inner, truth = task.validation()
-    best_updates, best_score = _best_updates(
-        make(inner), truth, ctx, max_updates=max_updates, check_every=check_every, patience=patience
-    )
-    learner = make(task)  # the first one is gone by now: only one network at a time is in memory
-    before = 2 * max_updates - best_updates
-    for done in range(1, best_updates + 1):
+    checkpoint = Checkpoint(ctx.checkpoint)
+    at, state = _resume(checkpoint)
+    if not at.search_done:
+        inner, truth = task.validation()
+        learner = _restored(make(inner), state)
+        limits = {"max_updates": max_updates, "check_every": check_every, "patience": patience}
+        _search(learner, truth, ctx, at, checkpoint, **limits)
+        at, state = replace(at, search_done=True, updates=0), None
+        del learner  # only one network at a time is in memory
+    learner = _restored(make(task), state)
+    before = 2 * max_updates - at.best_updates
+    while at.updates < at.best_updates:
         loss = learner.update()
-        if done % check_every == 0:
-            ctx.progress(before + done, 2 * max_updates, loss=float(loss), val=best_score)
+        at.updates += 1
+        if at.updates % check_every == 0:
+            ctx.progress(before + at.updates, 2 * max_updates, loss=float(loss), val=at.best_score)
+            _keep(checkpoint, at, learner)
     return learner.predict()
 
 
-def _best_updates(
+@dataclass
+class _Standing:
+    """Where a training stands: how far the current learner is, and the best check so far."""
+
+    search_done: bool = False
+    updates: int = 0
+    best_updates: int = 0
+    best_score: float = -math.inf
+
+
+def _search(
     learner: Learner,
     truth: np.ndarray,
     ctx: Context,
+    at: _Standing,
+    checkpoint: Checkpoint,
     *,
     max_updates: int,
     check_every: int,
     patience: int | None,
-) -> tuple[int, float]:
-    """After how many updates ``learner`` predicts ``truth`` best, and how well; the first of equals."""
-    best_updates, best_score = 0, -np.inf
-    for done in range(1, max_updates + 1):
+) -> None:
+    """Find after how many updates ``learner`` predicts ``truth`` best, the first of equals, into ``at``."""
+    while at.updates < max_updates:
         loss = learner.update()
-        if done % check_every and done < max_updates:
+        at.updates += 1
+        if at.updates % check_every and at.updates < max_updates:
             continue
         score = mean_pearson(truth, learner.check())
-        ctx.log.info("update %d: loss %.4f, validation PCC %.4f", done, loss, score)
-        ctx.progress(done, 2 * max_updates, loss=float(loss), val=score)
-        if score > best_score:
-            best_updates, best_score = done, score
-        elif patience is not None and done - best_updates >= patience * check_every:
-            break
-    return best_updates, best_score
+        ctx.log.info("update %d: loss %.4f, validation PCC %.4f", at.updates, loss, score)
+        ctx.progress(at.updates, 2 * max_updates, loss=float(loss), val=score)
+        if score > at.best_score:
+            at.best_updates, at.best_score = at.updates, score
+        elif patience is not None and at.updates - at.best_updates >= patience * check_every:
+            return
+        _keep(checkpoint, at, learner)
+
+
+def _resume(checkpoint: Checkpoint) -> tuple[_Standing, dict[str, Any] | None]:
+    saved = checkpoint.load()
+    return (_Standing(), None) if saved is None else (_Standing(**saved["at"]), saved["learner"])
+
+
+def _restored(learner: Learner, state: dict[str, Any] | None) -> Learner:
+    if state is not None and isinstance(learner, Resumable):
+        learner.restore(state)
+    return learner
+
+
+def _keep(checkpoint: Checkpoint, at: _Standing, learner: Learner) -> None:
+    if isinstance(learner, Resumable) and checkpoint.due():
+        checkpoint.save({"at": asdict(at), "learner": learner.state()})

@@ -1,0 +1,42 @@
+"""The state of a training in one file, so that an interrupted run goes on where it was."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+SAVE_SECONDS = 60.0  # lost at most, apart from the updates between two checks
+
+
+class Checkpoint:
+    """The latest state saved in ``file``; without a file nothing is kept.
+
+    States are trees of dicts of tensors, numbers and texts; nothing else is read, so a file can hold no code.
+    """
+
+    def __init__(self, file: Path | None):
+        self.file = file
+        self.saved_at = time.monotonic()
+
+    def load(self) -> dict[str, Any] | None:
+        """The saved state, on the CPU; None where there is none."""
+        if self.file is None or not self.file.is_file():
+            return None
+        return torch.load(self.file, map_location="cpu", weights_only=True)
+
+    def due(self) -> bool:
+        """Whether it is time to save again."""
+        return self.file is not None and time.monotonic() - self.saved_at >= SAVE_SECONDS
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the file; it is whole at every moment."""
+        if self.file is None:
+            return
+        part = self.file.with_suffix(".part")
+        torch.save(state, part)
+        os.replace(part, self.file)
+        self.saved_at = time.monotonic()
