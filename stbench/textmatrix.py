@@ -1,0 +1,88 @@
+"""Tables of numbers as text, read block by block into sparse matrices: a whole atlas fits in memory."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from anndata import AnnData
+from pyarrow import csv as arrow
+from scipy import sparse
+
+from stbench.errors import StbenchError
+
+BLOCK_BYTES = 1 << 26  # text parsed at once; wide lines need large blocks to be quick
+
+
+def read_text_matrix(file: Path, *, named_rows: bool | None = None, unnamed: str = "row") -> AnnData:
+    """The table in ``file`` as it lies there, rows x columns, float32 CSR.
+
+    Parameters
+    ----------
+    file
+        Comma separated (``.csv``) or tab separated, perhaps compressed (``.gz``), with a header.
+    named_rows
+        Whether the first column holds the names of the rows. Default: it does where the header is one
+        field short (as R writes it), where its own header is empty, or where its first value is no number.
+    unnamed
+        What rows without names are called, followed by their number from 0.
+
+    Raises
+    ------
+    StbenchError
+        For a file that is no such table; the message names the file.
+    """
+    delimiter = "," if ".csv" in file.suffixes else "\t"
+    try:
+        with io.TextIOWrapper(pa.input_stream(file, compression="detect"), encoding="utf-8") as text:
+            lines = csv.reader(text, delimiter=delimiter)
+            header, first = next(lines, []), next(lines, [])
+        if not header or not first:
+            raise StbenchError(f"File '{file}' is no table: it has no line of values below a header.")
+        short_header = len(first) == len(header) + 1
+        if named_rows is None:
+            named_rows = short_header or header[0] == "" or not _is_number(first[0])
+        names = header if short_header or not named_rows else header[1:]
+        if len(first) != len(names) + named_rows:
+            raise StbenchError(
+                f"File '{file}' is no table: a header of {len(header)} fields, a first line of {len(first)}."
+            )
+        rows: list[str] = []
+        parts = []
+        for block in _blocks(file, delimiter, len(first), named_rows):
+            columns = [column.to_numpy(zero_copy_only=False) for column in block.columns[named_rows:]]
+            parts.append(sparse.csr_matrix(np.stack(columns, axis=1)))
+            rows += block.column(0).to_pylist() if named_rows else []
+    except (OSError, ValueError, UnicodeDecodeError, csv.Error) as error:  # ArrowInvalid is a ValueError
+        reason = str(error).splitlines()[0]
+        raise StbenchError(f"File '{file}' is not a table of numbers ({reason}).") from error
+    values = sparse.vstack(parts, format="csr")
+    if not named_rows:
+        rows = [f"{unnamed}{i}" for i in range(values.shape[0])]
+    return AnnData(values, obs=pd.DataFrame(index=rows), var=pd.DataFrame(index=names))
+
+
+def _blocks(file: Path, delimiter: str, n_fields: int, named_rows: bool) -> Iterator[pa.RecordBatch]:
+    positions = [str(i) for i in range(n_fields)]  # repeated names in the header are kept, to be reported
+    types = dict.fromkeys(positions, pa.float32())
+    if named_rows:
+        types["0"] = pa.string()
+    return arrow.open_csv(
+        file,
+        read_options=arrow.ReadOptions(skip_rows=1, column_names=positions, block_size=BLOCK_BYTES),
+        parse_options=arrow.ParseOptions(delimiter=delimiter),
+        convert_options=arrow.ConvertOptions(column_types=types),
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
