@@ -16,6 +16,7 @@ import pandas as pd
 
 from stbench.errors import StbenchError
 from stbench.metrics import Metric
+from stbench.statistics import DIGITS, bootstrap_intervals
 
 if TYPE_CHECKING:
     from stbench.archive import Archive
@@ -27,14 +28,15 @@ SCORES = [*COLUMN, *ROW, "family", "rotation", "split_seed", *CELL, "gene", "met
 RUNS = [*COLUMN, *ROW, "family", "rotation", "split_seed", *CELL]
 RUNS += ["status", "reason", "wall_s", "peak_rss_bytes"]
 SUMMARY = [*COLUMN[:1], *ROW, *COLUMN[1:], "metric", "mean", "sd", "n_genes", "n_genes_unscored"]
-SUMMARY += ["n_splits", "n_seeds", "status"]
+SUMMARY += ["n_splits", "n_seeds", "status", "share"]
+INTERVALS = [*COLUMN[:1], *ROW, *COLUMN[1:], "metric", "mean", "sd", "median", "low", "high"]
+INTERVALS += ["n_genes", "n_splits", "n_seeds", "status"]
 
 FAILURES = ("invalid", "failed", "out_of_memory", "timeout", "unsupported", "skipped")  # worst first
 HEADLINE = "pcc"
 REDUNDANT = "rmse"  # of z-scores it is sqrt(2 - 2 pcc): a rank over both counts correlation twice
 CEILING = "ceiling"
 MIN_CEILING = 0.1  # below it the share divides by noise
-DIGITS = 12  # equal up to rounding is a tie
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +122,8 @@ class Board:
 
         The grid of a column holds every (split, seed) that anything was run on there. The status is ``ok``
         when the row has all of them; else its worst failure with a count, ``partial (2 of 3)`` when runs are
-        absent, ``not run`` when all are. ``by_scorer`` marks the controls that have scores and no runs.
+        absent, ``not run`` when all are. ``failed`` says that every cell was run and some failed.
+        ``by_scorer`` marks the controls that have scores and no runs.
         """
         index = [*COLUMN, *ROW]
         n_cells = self.runs.drop_duplicates([*COLUMN, *CELL]).groupby(COLUMN).size().rename("n_cells")
@@ -129,8 +132,10 @@ class Board:
         counts = counts.reindex(columns=["ok", *FAILURES]).reset_index()
         table = table.merge(counts, how="left", on=index).fillna(dict.fromkeys(["ok", *FAILURES], 0))
         table["status"] = [_status(row) for row in table.to_dict("records")]
+        n_runs = table[["ok", *FAILURES]].sum(axis=1)
+        table["failed"] = (n_runs == table["n_cells"]) & (table["ok"] < table["n_cells"])
         table["by_scorer"] = False
-        return pd.concat([table[[*index, "n_cells", "status", "by_scorer"]], self._scorer_controls()])
+        return pd.concat([table[[*index, "n_cells", "status", "failed", "by_scorer"]], self._scorer_controls()])
 
     def _scorer_controls(self) -> pd.DataFrame:
         """Statuses of the controls that have scores and no runs: they need one cell per split."""
@@ -141,7 +146,7 @@ class Board:
         n_cells = self.runs.groupby(COLUMN)["split"].nunique().rename("n_cells")
         table = table.merge(n_cells.reset_index(), on=COLUMN)
         table["status"] = [_status(row) for row in table.to_dict("records")]
-        return table.drop(columns="ok").assign(by_scorer=True)
+        return table.drop(columns="ok").assign(failed=False, by_scorer=True)
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
@@ -166,7 +171,9 @@ class Board:
         n_missing = (table["n_cells"] - table["n_scored"])[unscored].astype(str)
         of = table["n_cells"][unscored].astype(str)
         table.loc[unscored, "status"] = "not scored (" + n_missing + " of " + of + ")"
-        return self._sorted(table)[SUMMARY]
+        share = self.share_of_ceiling().reset_index().assign(metric=HEADLINE)
+        table = table.merge(share, how="left", on=keys).astype({"mean": float, "sd": float, "share": float})
+        return self._sorted(table)
 
     def _sorted(self, table: pd.DataFrame) -> pd.DataFrame:
         place = {name: i for i, name in enumerate(self.metric_order)}
@@ -179,10 +186,41 @@ class Board:
 
         ``mean`` and ``sd`` (n - 1) run over genes, each averaged over seeds first and pooled over rotations.
         ``n_splits`` and ``n_seeds`` are those behind the mean. What failed has a row with an empty mean.
+        ``share`` stands on the rows of pcc, see `share_of_ceiling`.
         """
-        return self._summary.copy()
+        return self._summary[SUMMARY].copy()
 
-    def accuracy(self, leave_out: str | None = None) -> pd.DataFrame:
+    def intervals(self) -> pd.DataFrame:
+        """Mean, sd, median and the 95 % interval ``low`` to ``high`` of the mean (columns `INTERVALS`).
+
+        One row per column, row and metric, in the order of `summary`. The interval is a seeded bootstrap
+        over rotations and the genes in them, see `stbench.statistics.bootstrap_intervals`; with several
+        split seeds a gene counts in the first split that tested it. One gene has no interval.
+        """
+        keys = [*COLUMN, *ROW, "metric"]
+        tested = self.scores.drop_duplicates([*COLUMN, "gene"]).set_index([*COLUMN, "gene"])["split"]
+        frames = []
+        for column, scores in self.gene_scores.groupby(COLUMN):
+            wide = scores.pivot(index="gene", columns=[*ROW, "metric"], values="value")
+            table = bootstrap_intervals(wide, tested.loc[column].loc[wide.index])
+            table = table.assign(median=wide.median()).reset_index()
+            frames.append(table.assign(**dict(zip(COLUMN, column, strict=True))))
+        if not frames:
+            frames = [pd.DataFrame(columns=[*keys, "median", "low", "high"])]
+        table = self._summary.merge(pd.concat(frames), how="left", on=keys)
+        return table.astype({"median": float, "low": float, "high": float})[INTERVALS]
+
+    def gene_table(self, dataset: str, limit: str, metric: str) -> pd.DataFrame:
+        """Scores of one metric, genes x (method, kind, preset), of all that is ``ok`` there and no control."""
+        ok = self._summary.query(
+            "dataset == @dataset and limit == @limit and metric == @metric "
+            "and status == 'ok' and kind != 'control'"
+        )
+        scores = self.gene_scores.query("dataset == @dataset and limit == @limit and metric == @metric")
+        wide = scores.pivot(index="gene", columns=ROW, values="value").dropna(how="all")
+        return wide.reindex(columns=pd.MultiIndex.from_frame(ok[ROW]))
+
+    def accuracy(self, leave_out: str | None = None, *, failures_last: bool = False) -> pd.DataFrame:
         """``AS`` of every ranked row in every column, as a table rows x columns.
 
         AS is the mean over the primary metrics of rank / N, where the best of N rows gets rank N and ties
@@ -192,9 +230,13 @@ class Board:
         ----------
         leave_out
             A primary metric that does not count.
+        failures_last
+            Also rank what was run on every cell and failed on some: where it failed it comes last, and
+            shares the last ranks with what failed too. What was not run everywhere is never ranked.
         """
+        ranked = self._tried if failures_last else self.ranked
         table = self._summary.set_index(ROW)
-        table = table[table["metric"].isin(self.primary) & table.index.isin(self._ranked)].reset_index()
+        table = table[table["metric"].isin(self.primary) & table.index.isin(ranked)].reset_index()
         names = [name for name in self.primary if name != leave_out]
         fractions = [self._fractions(table[table["metric"] == name], name) for name in names]
         stacked = pd.concat(fractions, keys=names)
@@ -206,16 +248,27 @@ class Board:
 
     def _fractions(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
         """rank / N of one metric, rows x columns."""
-        means = table.pivot(index=ROW, columns=COLUMN, values="mean").round(DIGITS)
-        ranks = means.rank(ascending=self.metrics[name].best == "high")
+        high = self.metrics[name].best == "high"
+        means = table.assign(mean=table["mean"].round(DIGITS).where(table["status"] == "ok"))
+        ranks = means.pivot(index=ROW, columns=COLUMN, values="mean").fillna(-inf if high else inf)
+        ranks = ranks.rank(ascending=high)
         return ranks / ranks.count()
 
     @cached_property
-    def _ranked(self) -> pd.MultiIndex:
-        """The rows that take part in the rank: ok in every column for every primary metric, no controls."""
-        table = self._summary
+    def ranked(self) -> pd.MultiIndex:
+        """The rows (method, kind, preset) that take part in the rank: ok in every column for every primary metric, no controls."""
+        return self._everywhere(self._summary["status"] == "ok")
+
+    @cached_property
+    def _tried(self) -> pd.MultiIndex:
+        """The rows, no controls, that are ok or failed after every cell was run, in every column."""
+        return self._everywhere((self._summary["status"] == "ok") | self._summary["failed"])
+
+    def _everywhere(self, valid: pd.Series) -> pd.MultiIndex:
+        """The rows, no controls, that are ``valid`` in every column for every primary metric."""
+        table = self._summary.assign(valid=valid)
         table = table[table["metric"].isin(self.primary) & (table["kind"] != "control")]
-        valid = (table["status"] == "ok").groupby([table[key] for key in ROW]).all()
+        valid = table.groupby(ROW)["valid"].all()
         return valid.index[valid]
 
     def share_of_ceiling(self) -> pd.Series:
@@ -237,6 +290,7 @@ class Board:
         table = self.statuses[ROW].drop_duplicates().set_index(ROW)
         table["AS"] = self.accuracy().mean(axis=1)
         table[f"AS_without_{REDUNDANT}"] = self.accuracy(leave_out=REDUNDANT).mean(axis=1)
+        table["AS_failures_last"] = self.accuracy(failures_last=True).mean(axis=1)
 
         headline = self._summary[self._summary["metric"] == HEADLINE]
         n_ok = headline[headline["status"] == "ok"].groupby(ROW).size().reindex(table.index, fill_value=0)
@@ -256,10 +310,10 @@ class Board:
     def ranks(self) -> pd.DataFrame:
         """One row per method and preset, best first, the unranked behind and the controls last.
 
-        ``AS`` and ``AS_without_rmse`` are means over the columns; so are the mean pcc and the share of the
-        ceiling (over the columns that have one), shown only for rows that are ok in every column: a mean over
-        other datasets would not compare. ``n_ok`` counts columns that are ok, ``reason`` says what keeps a
-        row from the rank.
+        ``AS``, ``AS_without_rmse`` and ``AS_failures_last`` (see `accuracy`) are means over the columns; so
+        are the mean pcc and the share of the ceiling (over the columns that have one), shown only for rows
+        that are ok in every column: a mean over other datasets would not compare. ``n_ok`` counts columns
+        that are ok, ``reason`` says what keeps a row from the rank.
         """
         return self._ranks.copy()
 

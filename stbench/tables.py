@@ -49,13 +49,13 @@ class Block:
     """One metric: all rows of the board in the order of the ranks, times its columns."""
 
     name: str
-    best: Literal["high", "low"]
+    best: Literal["high", "low", "level"]
     lines: list[Line]
 
     @property
     def direction(self) -> str:
-        """``higher is better`` or ``lower is better``."""
-        return f"{self.best}er is better"
+        """``higher is better``, ``lower is better`` or ``best at the nominal level``."""
+        return "best at the nominal level" if self.best == "level" else f"{self.best}er is better"
 
     @property
     def methods(self) -> list[Line]:
@@ -99,7 +99,7 @@ def table1(board: Board) -> list[Block]:
     return [*blocks, accuracy_block(board, REDUNDANT)] if REDUNDANT in board.primary else blocks
 
 
-def _block(board: Board, name: str, best: Literal["high", "low"], table: pd.DataFrame) -> Block:
+def _block(board: Board, name: str, best: Literal["high", "low", "level"], table: pd.DataFrame) -> Block:
     """``table`` has mean, sd and status by row and column; a cell that is not in it is empty."""
     order = pd.MultiIndex.from_frame(board.ranks()[ROW])
     table = table.reset_index()
@@ -114,7 +114,7 @@ def _block(board: Board, name: str, best: Literal["high", "low"], table: pd.Data
         status[("mean", "")] = everywhere.map({True: "ok", False: ""})
     compete = mean.where(status == "ok")[order.get_level_values("kind") != "control"].round(DIGITS)
     places = compete.rank(method="dense", ascending=best == "low").reindex(order)
-    marks: dict[float, Mark] = {1.0: "best", 2.0: "second"}
+    marks: dict[float, Mark] = {1.0: "best", 2.0: "second"} if best != "level" else {}
     lines = []
     for i, (method, kind, preset) in enumerate(order):
         values = (frame.iloc[i] for frame in (mean, sd, status.fillna(""), places))

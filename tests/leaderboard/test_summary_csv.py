@@ -5,7 +5,7 @@ import pytest
 
 from stbench.leaderboard import REGISTRY
 
-COLUMNS = "dataset,method,kind,preset,limit,metric,mean,sd,n_genes,n_genes_unscored,n_splits,n_seeds,status"
+COLUMNS = "dataset,method,kind,preset,limit,metric,mean,sd,n_genes,n_genes_unscored,n_splits,n_seeds,status,share"
 
 
 def test_columns_and_rows(board, tmp_path):
@@ -13,7 +13,7 @@ def test_columns_and_rows(board, tmp_path):
     assert paths == [tmp_path / "leaderboard.csv"]
     lines = paths[0].read_text().splitlines()
     assert lines[0] == COLUMNS
-    assert 'embryo,b,method,paper,"cells=20,spots=10",js,,,0,0,0,0,timeout (1 of 1)' in lines
+    assert 'embryo,b,method,paper,"cells=20,spots=10",js,,,0,0,0,0,timeout (1 of 1),' in lines
     assert len(lines) == 1 + 2 * 3 * 4 + 1  # ceiling has pcc on one dataset
 
 
@@ -22,7 +22,7 @@ def test_values_survive_at_full_precision(board, tmp_path):
     table = pd.read_csv(
         tmp_path / "leaderboard.csv",
         keep_default_na=False,
-        na_values={"mean": "", "sd": ""},
+        na_values={"mean": "", "sd": "", "share": ""},
         float_precision="round_trip",
     )
     pd.testing.assert_frame_equal(table, board.summary(), check_exact=True)
@@ -30,3 +30,5 @@ def test_values_survive_at_full_precision(board, tmp_path):
     assert one["mean"] == pytest.approx(1.2)
     assert one["sd"] == pytest.approx(0.02**0.5)
     assert (one["n_genes"], one["n_genes_unscored"]) == (2, 1)
+    shares = table.dropna(subset="share").set_index(["dataset", "method", "metric"])["share"].to_dict()
+    assert shares == pytest.approx({("brain_1", "odd(a_b=50%)", "pcc"): 0.5, ("brain_1", "b", "pcc"): 0})
