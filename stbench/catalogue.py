@@ -1,4 +1,6 @@
-"""Which datasets there are: the embedded ones, the folders given with ``--data``, and the known cards."""
+"""Which datasets there are: the embedded ones, the folders given with ``--data``, the downloaded ones, and
+the known cards. A dataset is named by its folder; a path to a folder is good wherever a name is.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stbench.cache import cache_folder
 from stbench.datasets import REGISTRY, Card
 from stbench.datasets import __path__ as CARD_FOLDERS
 from stbench.errors import StbenchError, unknown_name
@@ -33,6 +36,11 @@ class Dataset:
     def embedded(self) -> bool:
         """Whether the dataset comes with stbench, without files."""
         return self.problem is None and self.folder is None
+
+    @property
+    def fetchable(self) -> bool:
+        """Whether ``stbench data fetch`` can bring it."""
+        return self.folder is None and bool(self.card.record)
 
     def load(self) -> tuple[AnnData, AnnData]:
         """Reference and spatial table with raw values, as the loader reads them."""
@@ -70,30 +78,55 @@ def catalogue(folders: Sequence[Path]) -> dict[str, Dataset]:
             found[path.name] = _from_folder(path, cards.get(path.name))
     for name, card in cards.items():
         if name not in found:
-            found[name] = Dataset(
-                name, card, problem=f"no folder '{name}' in --data or $STBENCH_DATA. {card.obtain}"
-            )
+            found[name] = _from_cache(name, card)
     return dict(sorted(found.items()))
 
 
 def select(names: Sequence[str], known: dict[str, Dataset]) -> tuple[list[Dataset], list[str]]:
-    """The datasets called ``names`` (``all``: every one available), and what to tell the user about it."""
+    """The datasets called ``names``, and what to tell the user about it.
+
+    A name may be the path of a folder. ``all`` is every real dataset that is here, and the embedded one where
+    there is none: a dataset that would have to be downloaded or built first is left out and named.
+    """
     if list(names) != ["all"]:
-        for name in names:
-            if name not in known:
-                raise unknown_name("dataset", name, known)
-            if known[name].problem is not None:
-                raise StbenchError(f"Dataset '{name}' is not available: {known[name].problem}")
-        return [known[name] for name in dict.fromkeys(names)], []
+        chosen = [dataset_called(name, known) for name in dict.fromkeys(names)]
+        for dataset in chosen:
+            if dataset.problem is not None:
+                raise StbenchError(f"Dataset '{dataset.name}' is not available: {dataset.problem}")
+            if sum(other.name == dataset.name for other in chosen) > 1:
+                raise StbenchError(f"Two of the datasets are called '{dataset.name}'. Rename one folder.")
+        return chosen, []
     usable = [dataset for dataset in known.values() if dataset.problem is None]
     real = [dataset for dataset in usable if not dataset.embedded]
-    notices = [f"Not here: {d.name}: {d.problem}" for d in known.values() if d.problem is not None]
+    absent = [dataset for dataset in known.values() if dataset.problem is not None]
+    notices = [f"Left out: {d.name}: {d.problem}" for d in absent if d.folder is not None]
+    for what, names in (
+        ("not downloaded (stbench data fetch NAME)", [d.name for d in absent if d.fetchable]),
+        (
+            "no folder of this name (stbench data info NAME)",
+            [d.name for d in absent if d.folder is None and not d.fetchable],
+        ),
+    ):
+        if names:
+            notices.append(f"Left out, {what}: {', '.join(names)}.")
     if not real:
         notices.append(
             "No real datasets here (give their folder with --data or $STBENCH_DATA): "
             "using the embedded simulated tissue."
         )
     return real or usable, notices
+
+
+def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
+    """The dataset of that name, or in the folder of that path; a clear error where there is neither."""
+    if name in known:
+        return known[name]
+    folder = Path(name).resolve()
+    if folder.is_dir():
+        return _from_folder(folder, None)
+    if os.sep in name:
+        raise StbenchError(f"Dataset folder '{name}' does not exist.")
+    raise unknown_name("dataset", name, known)
 
 
 def read_card(file: Path) -> Card:
@@ -113,6 +146,16 @@ def read_card(file: Path) -> Card:
     except ValidationError as error:
         first = error.errors()[0]
         raise StbenchError(f"Card '{file}', field '{first['loc'][0]}': {first['msg']}.") from error
+
+
+def _from_cache(name: str, card: Card) -> Dataset:
+    """A known dataset that is in no ``--data`` folder: as it was downloaded, or why it is not here."""
+    folder = cache_folder("datasets") / name
+    if card.record and folder.is_dir():
+        return _from_folder(folder, card)
+    if card.record:
+        return Dataset(name, card, problem=f"it is not downloaded. Run: stbench data fetch {name}")
+    return Dataset(name, card, problem=f"no folder '{name}' in --data or $STBENCH_DATA. {card.obtain}")
 
 
 def _from_folder(folder: Path, known_card: Card | None) -> Dataset:

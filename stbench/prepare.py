@@ -15,7 +15,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from stbench.datasets import Card
-from stbench.errors import StbenchError
+from stbench.errors import StbenchError, unknown_name
 from stbench.normalise import log_normalise
 from stbench.task import varies
 
@@ -23,6 +23,7 @@ MIN_GENES = 500  # detected genes per cell, paper IV-A
 WIDE = 5000  # a table of at least so many genes is taken for a whole transcriptome when the card is silent
 VARIABLE_SHARE = 0.25  # paper IV-A
 LIMIT_SEED = 0
+DOWNSAMPLE_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,19 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     Raises `StbenchError` for negative or missing values, repeated names, an empty table, no shared genes.
     """
     limit = limit or Limit()
-    report: dict[str, Any] = {"cells_raw": reference.n_obs, "spots_raw": spatial.n_obs}
     check(reference, f"reference of '{card.name}'")
     check(spatial, f"spatial table of '{card.name}'")
+    report: dict[str, Any] = {
+        "cells_raw": reference.n_obs,
+        "spots_raw": spatial.n_obs,
+        "reference_genes_raw": reference.n_vars,
+        "spatial_genes_raw": spatial.n_vars,
+        "reference_zeros_raw": zeros(reference),
+        "spatial_zeros_raw": zeros(spatial),
+    }
     card = _complete(card, reference, spatial, report)
+    if card.downsample is not None:
+        reference, spatial = _downsampled(card, reference, spatial)
     rng = np.random.default_rng(LIMIT_SEED)
 
     reference = _rows(
@@ -128,6 +138,7 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     for values in (spatial.X, *spatial.layers.values()):
         values.sort_indices()  # the same bytes whatever the order of genes in the file
     spatial.var = pd.DataFrame(index=spatial.var_names)
+    report["unexpected"] = _unexpected(card, report) if limit == Limit() else []
     return Pair(card.name, card, limit, reference, spatial, report)
 
 
@@ -148,6 +159,40 @@ def check(table: AnnData, what: str) -> None:
         raise StbenchError(
             f"The {what} has negative values. Give raw counts or intensities, not scaled data."
         )
+
+
+def zeros(table: AnnData) -> float:
+    """Share of the values that are zero."""
+    return 1 - _csr(table).nnz / (table.n_obs * table.n_vars)
+
+
+def _unexpected(card: Card, report: dict[str, Any]) -> list[str]:
+    """Where the report differs from the card's published figures; shares of zeros may differ by rounding."""
+    known = [key for key, value in report.items() if isinstance(value, int | float)]
+    found = []
+    for key, value in card.expected.items():
+        if key not in known:
+            raise StbenchError(f"Card '{card.name}', [expected]: {unknown_name('figure', key, known)}")
+        if abs(report[key] - value) > (0.01 if "zeros" in key else 0):
+            found.append(f"{key} is {report[key]:.6g}, the card expects {value:.6g}")
+    return found
+
+
+def _downsampled(card: Card, *tables: AnnData) -> list[AnnData]:
+    """The tables with every count kept with the probability of the card's ``downsample`` (a seeded draw)."""
+    share = card.downsample or 0.0
+    if not 0 < share < 1 or {card.units, card.reference_units} != {"counts"}:
+        raise StbenchError(
+            f"Card '{card.name}': downsample takes a share between 0 and 1, and counts on both sides "
+            f"(here {share:g}, {card.reference_units} and {card.units})."
+        )
+    rng = np.random.default_rng(DOWNSAMPLE_SEED)
+    thinned = []
+    for table in tables:
+        values = _csr(table).copy()
+        values.data = rng.binomial(values.data.astype(np.int64), share).astype(np.float32)
+        thinned.append(AnnData(values, obs=table.obs, var=table.var, obsm=dict(table.obsm)))
+    return thinned
 
 
 def _complete(card: Card, reference: AnnData, spatial: AnnData, report: dict[str, Any]) -> Card:

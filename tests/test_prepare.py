@@ -89,6 +89,41 @@ def test_bad_limit(text):
         Limit.parse(text)
 
 
+def test_downsampling_is_a_seeded_rule_of_the_card(make_pair):
+    whole = prepare(*make_pair(), Card("x"))
+    first, again = (prepare(*make_pair(), Card("x", downsample=0.25)) for _ in range(2))
+    assert first.hash == again.hash != whole.hash
+    for side in ("reference", "spatial"):
+        thin = getattr(first, side)
+        full = getattr(whole, side)[thin.obs_names, thin.var_names]
+        thin, full = thin.layers["counts"], full.layers["counts"]
+        assert thin.sum() / full.sum() == pytest.approx(0.25, abs=0.02)
+        assert (thin > full).nnz == 0
+    assert whole.report["spatial_zeros_raw"] == first.report["spatial_zeros_raw"]
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5])
+def test_bad_downsampling(make_pair, share):
+    with pytest.raises(StbenchError, match="between 0 and 1"):
+        prepare(*make_pair(), Card("x", downsample=share))
+
+
+def test_intensities_are_not_downsampled(make_pair):
+    with pytest.raises(StbenchError, match="counts and intensity"):
+        prepare(*make_pair(), Card("x", downsample=0.5, units="intensity"))
+
+
+def test_figures_that_differ_from_the_card_are_reported(make_pair):
+    card = Card("x", expected={"cells_raw": 60, "spots_raw": 51, "spatial_zeros_raw": 0.9, "genes": 24})
+    report = prepare(*make_pair(), card).report
+    assert report["unexpected"][0] == "spots_raw is 50, the card expects 51"
+    assert report["unexpected"][1].startswith("spatial_zeros_raw is 0.")
+    assert len(report["unexpected"]) == 2
+    assert prepare(*make_pair(), card, Limit(cells=30)).report["unexpected"] == []
+    with pytest.raises(StbenchError, match="Did you mean 'cells_raw'"):
+        prepare(*make_pair(), Card("x", expected={"cell_raw": 60}))
+
+
 def test_hash_does_not_depend_on_gene_order_in_space(make_pair):
     reference, spatial = make_pair()
     shuffled = spatial[:, ::-1].copy()

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -61,7 +61,10 @@ class Card:
     """What is known about a dataset; everything but the name is optional.
 
     ``panel``, ``units``, ``reference_units`` and ``min_genes`` steer the preparation and are inferred, and
-    reported, where the card leaves them out.
+    reported, where the card leaves them out. ``downsample`` is the share of the counts to keep in both tables
+    (a seeded draw). ``record`` and ``archive_folder`` say where `stbench.fetch` finds the dataset: the number
+    of a Zenodo record, and a folder inside its archives. ``expected`` are published figures by the names that
+    the preparation's report has for them (``cells_raw``, ``genes``, ...), compared with what is found.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Card:
     spatial_platform: str = ""
     reference_source: str = ""
     spatial_source: str = ""
+    accession: str = ""
     license: str = ""
     obtain: str = ""
     notes: str = ""
@@ -80,3 +84,7 @@ class Card:
     units: Units | None = None
     reference_units: Units | None = None
     min_genes: int | None = None
+    downsample: float | None = None
+    record: str = ""
+    archive_folder: str = ""
+    expected: dict[str, float] = field(default_factory=dict)
