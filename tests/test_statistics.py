@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from stbench.statistics import bootstrap_intervals, friedman, paired_wilcoxon, win_rates
+from stbench.statistics import bootstrap_intervals, friedman, holm, paired_wilcoxon, win_rates
 
 
 def table(values, names="abcdefgh"):
@@ -84,6 +84,14 @@ def test_wilcoxon_and_holm_by_hand_and_by_scipy():
     assert set(found["n_genes"]) == {25}
 
 
+def test_holm_is_that_of_statsmodels():
+    from statsmodels.stats.multitest import multipletests
+
+    p_values = np.random.default_rng(0).beta(0.3, 2, size=40).round(2)  # with ties
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
+    assert holm(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.06, 0.06])
+
+
 def test_wilcoxon_of_five_wins_is_one_in_sixteen():
     # all five differences positive: two of 2^5 sign patterns are as extreme
     found = paired_wilcoxon(table([[2, 1], [4, 2], [6, 3], [8, 4], [10, 5]]))
@@ -105,7 +113,7 @@ def test_genes_that_a_method_lacks_are_left_out():
 
 def test_shuffled_labels_give_uniform_p_values():
     rng = np.random.default_rng(0)
-    scores = rng.gamma(2, size=(600, 120, 2)) + rng.normal(size=(600, 120, 1))
+    scores = rng.gamma(2, size=(300, 120, 2)) + rng.normal(size=(300, 120, 1))
     scores = rng.permuted(scores, axis=2)  # whose score is whose, by chance
     p_values = [paired_wilcoxon(table(pair))["p_value"].item() for pair in scores]
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
