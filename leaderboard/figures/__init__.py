@@ -1,0 +1,45 @@
+"""``figures/``: every figure as PNG and PDF, and ``captions.md`` with what each shows.
+
+The drawing functions are in `stbench.plot`, for notebooks too; here they get the data of a board.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stbench.leaderboard import register
+
+if TYPE_CHECKING:
+    from stbench.board import Board
+
+
+@register("figures", modules=("matplotlib", "umap", "statsmodels", "scikit_posthocs"), slow=True)
+def figures(board: Board, folder: Path) -> list[Path]:
+    """The paths of the figures, two files each, and of ``captions.md``."""
+    import matplotlib as mpl
+
+    from stbench.plot import RC
+
+    from .of_predictions import prediction_figures
+    from .of_references import reference_figures
+    from .of_runs import ablation_figures
+    from .of_scores import score_figures
+
+    out = folder / "figures"
+    out.mkdir(exist_ok=True)
+    paths, captions = [], ["# Figures", ""]
+    with mpl.rc_context(RC):
+        for make in (score_figures, prediction_figures, ablation_figures, reference_figures):
+            for drawn in make(board):
+                drawn.figure.draw_without_rendering()
+                drawn.figure.set_layout_engine("none")  # laid out once, not again for every file
+                for suffix in ("png", "pdf"):
+                    paths.append(out / f"{drawn.name}.{suffix}")
+                    drawn.figure.savefig(
+                        paths[-1], metadata=None if suffix == "png" else {"CreationDate": None}
+                    )
+                captions += [f"**{drawn.name}**. {drawn.caption}", ""]
+    paths.append(out / "captions.md")
+    paths[-1].write_text("\n".join(captions), encoding="utf-8")
+    return paths

@@ -1,0 +1,70 @@
+"""What every maker of figures yields, and the words and names that they share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stbench.board import COLUMN, ROW, Board, label
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, the name of its files and the caption that goes under it."""
+
+    name: str
+    figure: Figure
+    caption: str
+
+
+def file_name(*parts: str) -> str:
+    """``parts`` joined by ``_``, with the letters that every file system takes."""
+    return "_".join(re.sub(r"[^A-Za-z0-9.+-]+", "-", part).strip("-") for part in parts if part)
+
+
+def row_names(board: Board, *, controls: bool = False) -> list[str]:
+    """The names of the rows, best first."""
+    ranks = board.ranks()
+    if not controls:
+        ranks = ranks[ranks["kind"] != "control"]
+    return [board.names[row] for row in ranks[ROW].itertuples(index=False, name=None)]
+
+
+def named(board: Board, table: pd.DataFrame) -> pd.DataFrame:
+    """``table`` with the columns ``name`` (of the row) and ``column`` (the dataset with its limit)."""
+    return table.assign(
+        name=[board.names[row] for row in table[ROW].itertuples(index=False, name=None)],
+        column=[label(*column) for column in table[COLUMN].itertuples(index=False, name=None)],
+    )
+
+
+def short(column: str) -> str:
+    """A column without its limit, for an axis; the caption names the limits."""
+    return column.split(" [")[0]
+
+
+def limits(board: Board) -> str:
+    """The sentence that names the limits of a board, empty where there are none."""
+    texts = sorted({limit for _, limit in board.columns if limit})
+    return f" Datasets are cut to {' or '.join(texts)}." if texts else ""
+
+
+def direction(board: Board, metric: str) -> str:
+    """``pcc (higher is better)``."""
+    best = board.metrics[metric].best
+    return f"{metric} (best at the nominal level)" if best == "level" else f"{metric} ({best}er is better)"
+
+
+def grid(n: int, *, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure with ``n`` panels of that size in inches, four in a row."""
+    n_columns = min(4, n)
+    n_rows = -(-n // n_columns)
+    figure = Figure(figsize=(width * n_columns + 1, height * n_rows), layout="constrained")
+    axes = list(figure.subplots(n_rows, n_columns, squeeze=False).ravel())
+    for ax in axes[n:]:
+        ax.remove()
+    return figure, axes[:n]

@@ -1,0 +1,74 @@
+"""The Granger figure, which needs the scRNA reference of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from stbench.board import Board, label
+from stbench.errors import StbenchError
+from stbench.plot import granger, granger_plot, pseudotime
+from stbench.task import dense
+
+from .drawn import Drawn, file_name
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+N_GENES = 4  # twelve ordered pairs
+MAX_CELLS = 500
+
+
+def reference_figures(board: Board) -> Iterator[Drawn]:
+    """The Granger analysis of the first dataset whose reference is here; says why where there is none."""
+    if board.archive is None:
+        return
+    reason = ""
+    for column in board.columns:
+        try:
+            reference = board.archive.reference(column)
+        except StbenchError as error:
+            reason = str(error)
+            continue
+        panel = [gene for gene in board.archive.truth(column).var_names if gene in reference.var_names]
+        yield _granger(label(*column), reference[:MAX_CELLS].copy(), panel)
+        return
+    print(f"Left out: the Granger figure. {reason}")
+
+
+def _granger(title: str, cells: AnnData, panel: list[str]) -> Drawn:
+    """Pairs of the panel's most variable genes, in the order of the file and along diffusion pseudotime."""
+    values = pd.DataFrame(dense(cells, panel), index=cells.obs_names, columns=panel)
+    genes = values.var().nlargest(N_GENES).index
+    pairs = list(permutations(genes, 2))
+    time = pseudotime(cells)
+    along = time[np.isfinite(time)].sort_values(kind="stable").index
+    tables = {
+        "order of the file (null: cells shuffled)": granger(values, pairs),
+        "diffusion pseudotime (null: cause shifted)": granger(values.loc[along], pairs, null="shifted"),
+    }
+    figure = Figure(figsize=(6, 0.32 * len(pairs) + 1), layout="constrained")
+    granger_plot(tables, figure.subplots())
+    return Drawn(
+        file_name("granger", title),
+        figure,
+        f"{title}: Granger tests (lag 2) between the {len(genes)} most variable genes of the panel in the "
+        f"scRNA reference, n = {len(values)} cells. Cells of one experiment have no order in time, and along "
+        "a pseudotime neighbours resemble each other by construction, so a small p-value does not show that "
+        "one gene causes another. Grey bars: what 95 % of draws without an order give (50 per pair); only dots "
+        "beyond their bar say more than that. " + _shares(tables),
+    )
+
+
+def _shares(tables: dict[str, pd.DataFrame]) -> str:
+    parts = [
+        f"{name.split(' (')[0]}: {(table['p'] < 0.05).sum()} of {len(table)} pairs have p < 0.05, "
+        f"{(table['p_null'] < 0.05).sum()} also under the null"
+        for name, table in tables.items()
+    ]
+    return "; ".join(parts) + "."

@@ -1,0 +1,48 @@
+"""Ablation figures: what one parameter does, from all runs of a method that differ in it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from stbench.archive import row_of
+from stbench.board import HEADLINE, ROW, Board
+from stbench.plot import ablation_plot, ablations
+
+from .drawn import Drawn, direction, file_name, grid, limits, named, short
+
+
+def ablation_figures(board: Board) -> Iterator[Drawn]:
+    """A figure per method with runs that differ in one parameter, a panel per such set of runs."""
+    if board.archive is None:
+        return
+    methods: dict[str, dict[Hashable, dict[str, Any]]] = {}
+    for record in board.archive.records:
+        methods.setdefault(record["method"], {})[row_of(record)] = record["parameters"]
+    summary = board.summary()
+    summary = named(board, summary[(summary["metric"] == HEADLINE) & (summary["status"] == "ok")])
+    summary = summary.assign(row=list(summary[ROW].itertuples(index=False, name=None)))
+    for method, parameters in methods.items():
+        panels = []
+        for one in ablations(parameters):
+            table = summary[summary["row"].isin(one.values)]
+            if table["row"].nunique() > 1:
+                panels.append((one.parameter, table.assign(value=table["row"].map(one.values))))
+        if panels:
+            yield _figure(board, method, panels)
+
+
+def _figure(board: Board, method: str, panels: list[tuple[str, pd.DataFrame]]) -> Drawn:
+    figure, axes = grid(len(panels), width=2.8, height=2.5)
+    for ax, (parameter, table) in zip(axes, panels, strict=True):
+        table = table.assign(dataset=table["column"].map(short), score=table["mean"])
+        ablation_plot(table, ax, parameter=parameter, ylabel=direction(board, HEADLINE))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
+    return Drawn(
+        file_name("ablation", method),
+        figure,
+        f"{method}: mean {HEADLINE} over the test genes, in every panel of runs that differ in one parameter "
+        "alone; a line per dataset, black their mean." + limits(board),
+    )

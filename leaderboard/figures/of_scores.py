@@ -1,0 +1,167 @@
+"""Figures that need the scores alone: boxes, heat maps, cost, ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from stbench.board import CEILING, HEADLINE, ROW, Board
+from stbench.comparisons import over_datasets, win_table
+from stbench.plot import box_plot, ceiling_plot, cost_plot, rank_diagram, score_heatmap
+
+from .drawn import Drawn, direction, file_name, grid, limits, named, row_names, short
+
+MAX_PANELS = 12  # more datasets are pooled in one panel
+
+
+def score_figures(board: Board) -> Iterator[Drawn]:
+    """Box plots and a heat map per metric, score against cost, the ceilings, ranks and win rates."""
+    if not row_names(board):
+        return
+    for metric in board.metric_order:
+        yield from _boxes(board, metric)
+        yield from _heatmap(board, metric)
+    yield from _cost(board)
+    yield from _ceiling(board)
+    yield from _comparisons(board)
+
+
+def _boxes(board: Board, metric: str) -> Iterator[Drawn]:
+    scores = board.gene_scores
+    scores = named(board, scores[(scores["metric"] == metric) & (scores["kind"] != "control")])
+    if scores["value"].notna().sum() == 0:
+        return
+    columns = sorted(scores["column"].unique())
+    panels = {short(c): scores[scores["column"] == c] for c in columns}
+    if len(panels) > MAX_PANELS or len(panels) < len(columns):
+        panels = {f"{len(columns)} datasets pooled": scores}
+    order = row_names(board)
+    figure, axes = grid(len(panels), width=2.9, height=0.155 * len(order) + 0.8)
+    for ax, (title, table) in zip(axes, panels.items(), strict=True):
+        values = {name: table.loc[table["name"] == name, "value"] for name in order}
+        box_plot({name: x for name, x in values.items() if x.notna().any()}, ax, xlabel=metric)
+        ax.set_title(title)
+    yield Drawn(
+        file_name("boxes", metric),
+        figure,
+        f"{direction(board, metric)} of every test gene, best rank on top. Box: quartiles and median; "
+        "whiskers: the last gene within 1.5 box lengths; n: genes scored, each averaged over seeds first."
+        + limits(board),
+    )
+
+
+def _heatmap(board: Board, metric: str) -> Iterator[Drawn]:
+    summary = board.summary()
+    summary = named(board, summary[(summary["metric"] == metric) & (summary["kind"] != "control")])
+    table = summary[summary["status"] == "ok"].pivot(index="name", columns="column", values="mean")
+    table = table.reindex(index=row_names(board), columns=sorted(summary["column"].unique()))
+    if not table.notna().any(axis=None):
+        return
+    table.columns = [short(column) for column in table.columns]
+    figure = Figure(figsize=(1.6 + 0.75 * table.shape[1], 1.2 + 0.22 * len(table)), layout="constrained")
+    ax = figure.subplots()
+    image = score_heatmap(table, ax, best=board.metrics[metric].best)
+    figure.colorbar(image, ax=ax, shrink=0.6, label=direction(board, metric))
+    yield Drawn(
+        file_name("heatmap", metric),
+        figure,
+        f"Mean {direction(board, metric)} over the test genes, methods x datasets, best rank on top. A cross "
+        "marks a cell without a complete result (failed, unsupported or not run)." + limits(board),
+    )
+
+
+def _cost(board: Board) -> Iterator[Drawn]:
+    ranks = named_ranks(board)
+    runs = board.runs[board.runs["status"] == "ok"]
+    if ranks.empty or runs.empty:
+        return
+    runs = named(board, runs).groupby("name")[["wall_s", "peak_rss_bytes"]].median()
+    table = ranks.set_index("name")[[HEADLINE]].rename(columns={HEADLINE: "score"}).join(runs).reset_index()
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    costs = {"wall_s": ("seconds per run", 1.0), "peak_rss_bytes": ("peak memory per run, GiB", 2.0**30)}
+    for ax, (key, (words, unit)) in zip(figure.subplots(1, 2), costs.items(), strict=True):
+        known = table.assign(cost=table[key].astype(float) / unit).dropna(subset=["cost", "score"])
+        cost_plot(
+            known, ax, xlabel=f"Median {words}", ylabel=f"Mean {HEADLINE} over {len(board.columns)} datasets"
+        )
+    yield Drawn(
+        "cost",
+        figure,
+        f"Mean {HEADLINE} against wall time and peak memory (median over the runs that are ok). The line is "
+        f"the Pareto front: no other method is better at no more cost. n = {len(table)} methods that are ok "
+        f"on all {len(board.columns)} datasets." + limits(board),
+    )
+
+
+def named_ranks(board: Board) -> pd.DataFrame:
+    """The ranks of methods with a mean over all datasets, with their ``name``."""
+    ranks = board.ranks()
+    ranks = ranks[(ranks["kind"] != "control") & ranks[HEADLINE].notna()]
+    rows = ranks[ROW].itertuples(index=False, name=None)
+    return ranks.assign(name=[board.names[row] for row in rows])
+
+
+def _ceiling(board: Board) -> Iterator[Drawn]:
+    summary = board.summary()
+    summary = named(board, summary[(summary["metric"] == HEADLINE) & summary["mean"].notna()])
+    ceiling = summary[(summary["kind"] == "control") & (summary["method"] == CEILING)]
+    means = summary[summary["kind"] != "control"].pivot(index="name", columns="column", values="mean")
+    means = means.reindex(index=[name for name in row_names(board) if name in means.index])
+    if ceiling.empty or means.empty:
+        return
+    figure = Figure(figsize=(max(5.0, 1.3 + 1.1 * means.shape[1]), 4), layout="constrained")
+    ax = figure.subplots()
+    ceiling_plot(means, ceiling.set_index("column")["mean"], ax, ylabel=f"Mean {direction(board, HEADLINE)}")
+    ax.set_xticklabels([short(text.get_text()) for text in ax.get_xticklabels()])
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    n_genes = ceiling["n_genes"].astype(int)
+    yield Drawn(
+        "ceiling",
+        figure,
+        f"Mean {HEADLINE} of every method under the ceiling, the correlation that the noise of the counts "
+        "allows even for the true rates (split halves, Spearman-Brown; assumes Poisson sampling). "
+        f"Intensities have none. n = {n_genes.min()} to {n_genes.max()} test genes per dataset."
+        + limits(board),
+    )
+
+
+def _comparisons(board: Board) -> Iterator[Drawn]:
+    """The critical-difference diagram of the ranks over datasets, and the win rates."""
+    test = over_datasets(board)
+    if test is not None:
+        figure = Figure(figsize=(7, 0.8 + 0.14 * len(test.mean_ranks)), layout="constrained")
+        ranks = test.mean_ranks.set_axis([board.names[row] for row in test.mean_ranks.index])
+        names = [board.names[row] for row in test.nemenyi.index]
+        rank_diagram(ranks, test.nemenyi.set_axis(names).set_axis(names, axis=1), figure.subplots())
+        yield Drawn(
+            "critical_difference",
+            figure,
+            f"Mean rank by mean {HEADLINE} (1 is best), n = {test.n_datasets} datasets, {len(ranks)} methods "
+            f"that are ok on all. Bars join methods that Nemenyi's test does not part at 5 % (critical difference "
+            f"{test.critical_difference:.2f}); Friedman p = {test.p_value:.2g}." + limits(board),
+        )
+    wins = win_table(board)
+    order = [name for name in row_names(board) if len(wins)]
+    wins = wins.assign(
+        first=_called(board, wins["method"], wins["preset"]),
+        second=_called(board, wins["other_method"], wins["other_preset"]),
+    )
+    table = wins.pivot(index="first", columns="second", values="win_rate").reindex(index=order, columns=order)
+    if len(order) > 1:
+        figure = Figure(figsize=(1.6 + 0.34 * len(order), 1.2 + 0.24 * len(order)), layout="constrained")
+        ax = figure.subplots()
+        image = score_heatmap(table, ax)
+        figure.colorbar(image, ax=ax, shrink=0.6, label="share of genes won")
+        yield Drawn(
+            "win_rates",
+            figure,
+            f"How often the row beats the column: share of the test genes with the better {HEADLINE}, a "
+            "tie half a win, mean over the datasets where both are ok." + limits(board),
+        )
+
+
+def _called(board: Board, methods: pd.Series, presets: pd.Series) -> list[str]:
+    names = {(method, preset): name for (method, _, preset), name in board.names.items()}
+    return [names[pair] for pair in zip(methods, presets, strict=True)]

@@ -1,0 +1,73 @@
+"""UMAP of predicted and true expression in one plane (the CausalGeD paper's Fig. 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from stbench.plot.maps import z_scores
+from stbench.plot.style import GREY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TRUTH = "truth"
+
+
+def embed(
+    truth: pd.DataFrame, predictions: Mapping[str, pd.DataFrame], *, max_spots: int = 300, seed: int = 0
+) -> pd.DataFrame:
+    """One row per spot of the truth and of each prediction: ``source``, ``x``, ``y``.
+
+    All are embedded together: sources that agree lie on each other. Genes are z-scored within each source,
+    as the scores see them.
+
+    Parameters
+    ----------
+    truth
+        Spots x genes.
+    predictions
+        Tables of the same shape by name.
+    max_spots
+        A seeded draw of so many spots, the same for all.
+    seed
+        Seed of the draw and of UMAP.
+    """
+    from umap import UMAP
+
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.permutation(len(truth))[:max_spots])
+    sources = {TRUTH: truth, **predictions}
+    stacked = np.vstack(
+        [np.apply_along_axis(z_scores, 0, table.to_numpy(dtype=float)[rows]) for table in sources.values()]
+    )
+    places = UMAP(random_state=seed, n_jobs=1, n_epochs=200).fit_transform(stacked)
+    return pd.DataFrame(places, columns=["x", "y"]).assign(source=np.repeat(list(sources), len(rows)))
+
+
+def embedding_plot(table: pd.DataFrame, source: str, ax: Axes, *, colour: str) -> Axes:
+    """The axes with the spots of ``source`` in ``colour`` over those of the truth in grey.
+
+    Parameters
+    ----------
+    table
+        The answer of `embed`.
+    source
+        A name in its column ``source``.
+    ax
+        Where to draw.
+    colour
+        Of the dots.
+    """
+    for name, paint, size in ((TRUTH, GREY, 5), (source, colour, 4)):
+        dots = table[table["source"] == name]
+        ax.scatter(
+            dots["x"], dots["y"], s=size, c=paint, linewidths=0, alpha=0.7, label=name, rasterized=True
+        )
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_title(source)
+    return ax

@@ -1,0 +1,154 @@
+"""Scores as box plots, as a method x dataset table, along a property of genes, and below the ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from stbench.plot.style import GREY, INK, styles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+
+def box_plot(values: Mapping[str, Sequence[float]], ax: Axes, *, xlabel: str) -> Axes:
+    """The axes with one horizontal box per method, the first on top; the number of genes behind its name.
+
+    The box spans the quartiles, the line is the median, whiskers reach the last gene within 1.5 times
+    the box.
+
+    Parameters
+    ----------
+    values
+        Scores of the genes by method; NaN (a gene that is constant in the truth) is left out and not counted.
+    ax
+        Where to draw.
+    xlabel
+        The metric and which direction is better.
+    """
+    looks = styles(values)
+    clean = {name: np.asarray(list(x), dtype=float) for name, x in values.items()}
+    clean = {name: x[np.isfinite(x)] for name, x in clean.items()}
+    places = np.arange(len(clean))[::-1]
+    boxes = ax.boxplot(
+        list(clean.values()),
+        positions=places,
+        orientation="horizontal",
+        widths=0.6,
+        patch_artist=True,
+        medianprops={"color": INK, "linewidth": 1.2},
+        flierprops={"marker": ".", "markersize": 2, "markeredgecolor": GREY},
+        whiskerprops={"linewidth": 0.7},
+        capprops={"linewidth": 0.7},
+    )
+    for name, box in zip(clean, boxes["boxes"], strict=True):
+        box.set(facecolor=looks[name].colour, alpha=0.75, linewidth=0.6)
+    ax.set_yticks(places, [f"{name} (n = {len(x)})" for name, x in clean.items()])
+    ax.set_xlabel(xlabel)
+    return ax
+
+
+def score_heatmap(
+    table: pd.DataFrame, ax: Axes, *, best: Literal["high", "low", "level"] = "high", digits: int = 2
+) -> AxesImage:
+    """The image of a method x dataset table with its numbers, bright is good; missing cells are crossed.
+
+    Parameters
+    ----------
+    table
+        Methods as rows, datasets as columns; NaN where there is no score.
+    ax
+        Where to draw.
+    best
+        Which direction is better; ``level`` for neither.
+    digits
+        Of the numbers in the cells.
+    """
+    values = table.to_numpy(dtype=float)
+    image = ax.imshow(values, cmap="cividis_r" if best == "low" else "cividis", aspect="auto")
+    middle = (np.nanmin(values) + np.nanmax(values)) / 2 if np.isfinite(values).any() else 0
+    for (i, j), value in np.ndenumerate(values):
+        if np.isnan(value):
+            ax.plot([j - 0.3, j + 0.3], [i - 0.3, i + 0.3], color=GREY, linewidth=0.7)
+            ax.plot([j - 0.3, j + 0.3], [i + 0.3, i - 0.3], color=GREY, linewidth=0.7)
+            continue
+        bright = (value > middle) != (best == "low")
+        colour = INK if bright else "white"
+        ax.text(j, i, f"{value:.{digits}f}", ha="center", va="center", fontsize=6.5, color=colour)
+    ax.set_xticks(range(len(table.columns)), table.columns, rotation=30, ha="right")
+    ax.set_yticks(range(len(table)), table.index)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return image
+
+
+def score_trend(table: pd.DataFrame, ax: Axes, *, xlabel: str, ylabel: str, bins: int = 5) -> Axes:
+    """The axes with a line per method: its mean score in groups of genes of equal size along ``x``.
+
+    A grey dot is a gene with its mean score over the methods.
+
+    Parameters
+    ----------
+    table
+        Columns ``name``, ``gene`` (unique over datasets), ``x`` (its property), ``value`` (its score).
+    ax
+        Where to draw.
+    xlabel, ylabel
+        What ``x`` and ``value`` are.
+    bins
+        Number of groups, fewer where ``x`` has few values.
+    """
+    table = table.dropna(subset=["x", "value"])
+    looks = styles(table["name"].unique())
+    genes = table.groupby("gene")[["x", "value"]].mean()
+    ax.scatter(genes["x"], genes["value"], s=4, color=GREY, alpha=0.35, linewidths=0, rasterized=True)
+    for name, group in table.groupby("name", sort=False):
+        parts = pd.qcut(group["x"], bins, duplicates="drop")
+        means = group.groupby(parts, observed=True)[["x", "value"]].mean()
+        look = looks[str(name)]
+        ax.plot(
+            means["x"],
+            means["value"],
+            color=look.colour,
+            marker=look.marker,
+            markersize=4,
+            label=name,
+            lw=1.2,
+        )
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    return ax
+
+
+def ceiling_plot(means: pd.DataFrame, ceiling: pd.Series, ax: Axes, *, ylabel: str) -> Axes:
+    """The axes with the mean score of every method per dataset, under a bar at the dataset's ceiling.
+
+    Parameters
+    ----------
+    means
+        Methods as rows, datasets as columns.
+    ceiling
+        By dataset; those without one have no bar and stand last.
+    ax
+        Where to draw.
+    ylabel
+        The metric and which direction is better.
+    """
+    order = ceiling.reindex(means.columns).sort_values(ascending=False, na_position="last")
+    looks = styles(means.index)
+    shifts = np.linspace(-0.25, 0.25, len(means))
+    for i, dataset in enumerate(order.index):
+        if np.isfinite(order[dataset]):
+            ax.hlines(order[dataset], i - 0.38, i + 0.38, color=INK, linewidth=2, zorder=3)
+        for shift, (name, value) in zip(shifts, means[dataset].items(), strict=True):
+            look = looks[str(name)]
+            label = str(name) if i == 0 else None
+            ax.scatter(i + shift, value, s=16, color=look.colour, marker=look.marker, label=label, lw=0.5)
+    ax.plot([], [], color=INK, linewidth=2, label="ceiling")
+    ax.set_xticks(range(len(order)), order.index, rotation=30, ha="right")
+    ax.set_ylabel(ylabel)
+    return ax

@@ -1,0 +1,75 @@
+"""The look of a method: one colour and one marker by name, in every figure and on the page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+# Okabe and Ito 2008 without black and yellow, and three of Paul Tol's "muted": safe for colour-blind readers
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#332288", "#999933")
+MARKERS = ("o", "s", "^", "D", "v", "X", "P")  # matplotlib
+SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "x", "cross")  # the same, plotly
+INK = "#222222"
+GREY = "#8A8A8A"
+
+RC: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 7,
+    "figure.dpi": 150,
+    "pdf.fonttype": 42,  # text that editors can change
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """Colour (hex), matplotlib marker and the plotly symbol of the same shape."""
+
+    colour: str
+    marker: str
+    symbol: str
+
+
+CONTROL = Style(GREY, "_", "line-ew")
+
+
+def styles(names: Iterable[str]) -> dict[str, Style]:
+    """The style of every name; ``spage(n_pv=30)`` and ``spage [paper]`` look like ``spage``.
+
+    The registered methods are served first, whether asked for or not, so a method looks the same on every
+    board. Each starts at a colour that its name gives and takes the next that is used least; methods that
+    share a colour differ in the marker. Controls are grey.
+    """
+    from stbench.methods import REGISTRY
+
+    names = list(names)
+    known = REGISTRY.items()
+    controls = {name for name, method in known.items() if method.info.kind == "control"}
+    controls |= {"perfect", "ceiling"}
+    others = sorted({base(name) for name in names} - set(known) - controls)
+    used: Counter[int] = Counter()
+    chosen = dict.fromkeys(controls, CONTROL)
+    for name in [*(name for name in known if name not in controls), *others]:
+        first = crc32(name.encode())
+        order = [(first + i) % len(PALETTE) for i in range(len(PALETTE))]
+        colour = min(order, key=lambda i: used[i])
+        shape = used[colour] % len(MARKERS)
+        used[colour] += 1
+        chosen[name] = Style(PALETTE[colour], MARKERS[shape], SYMBOLS[shape])
+    return {name: chosen[base(name)] for name in names}
+
+
+def base(name: str) -> str:
+    """The method in a name that may carry parameters or a preset."""
+    return name.split("(")[0].split(" [")[0]
