@@ -14,7 +14,8 @@ from stbench.claims import Claims
 from stbench.errors import StbenchError
 from stbench.evaluate import score_prediction
 from stbench.grid import RunSpec
-from stbench.results import OK, Results, run_manifest
+from stbench.records import OK
+from stbench.results import Results, run_manifest
 from stbench.taskfolder import InvalidPrediction
 from stbench.workspace import Workspace
 

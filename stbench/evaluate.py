@@ -19,8 +19,9 @@ from stbench.controls import ceiling_scores, perfect
 from stbench.files import whole_file
 from stbench.grid import RunSpec
 from stbench.metrics import REGISTRY
-from stbench.results import OK, Results
-from stbench.scoring import default_metrics, score
+from stbench.records import OK
+from stbench.results import Results
+from stbench.scoring import applicable, default_metrics, score
 from stbench.task import dense
 from stbench.taskfolder import read_prediction
 
@@ -38,6 +39,8 @@ def collect(
     Runs of an older preparation of a dataset, or of an older version of a method, are left out; ``say``
     hears of them. ``data`` are folders where the renderers find the references.
     """
+    for part, reason in results.damaged().items():
+        say(f"Left out, damaged: {part} ({reason}) The same stbench run makes it again.")
     records = _newest(results.records(), say)
     names = default_metrics()
     scores = [_run_scores(results, record, names) for record in records if record["status"] == OK]
@@ -96,6 +99,11 @@ def _run_scores(results: Results, record: dict[str, Any], names: list[str]) -> p
     stored = pd.read_parquet(file) if file.is_file() else pd.DataFrame({"metric": [], "definition": []})
     known = set(zip(stored["metric"], stored["definition"], strict=True))
     missing = [name for name in names if (name, REGISTRY.get(name).definition) not in known]
+    missing = applicable(
+        missing,
+        coordinates=_coordinates(results, record["dataset"], record["data_hash"]) is not None,
+        intervals=_has_intervals(folder / "prediction.h5ad"),
+    )
     if missing:
         split = results.split(record["split"]["hash"])
         new = _score(
@@ -119,7 +127,8 @@ def _score(
     truth = _truth(results, dataset, data_hash, tuple(targets))
     prediction = read_prediction(file, list(truth.index), targets)
     predicted = pd.DataFrame(prediction.mean, index=truth.index, columns=targets)
-    return _long(score(truth, predicted, list(names), coordinates=_coordinates(results, dataset, data_hash)))
+    coordinates = _coordinates(results, dataset, data_hash)
+    return _long(score(truth, predicted, list(names), coordinates=coordinates, intervals=prediction))
 
 
 def _long(wide: pd.DataFrame) -> pd.DataFrame:
@@ -134,6 +143,15 @@ def _truth(results: Results, dataset: str, data_hash: str, genes: tuple[str, ...
 
 def _coordinates(results: Results, dataset: str, data_hash: str) -> Any:
     return _truth_table(results.folder, dataset, data_hash).obsm.get("spatial")
+
+
+def _has_intervals(file: Path) -> bool:
+    import h5py
+
+    if not file.is_file():
+        return False
+    with h5py.File(file) as stored:
+        return {"lower", "upper"} <= set(stored.get("layers", ()))
 
 
 @lru_cache(maxsize=2)

@@ -48,6 +48,7 @@ def whole_file(file: Path) -> Iterator[Path]:
     part = _beside(file)
     try:
         yield part
+        _to_disk(part)
         os.replace(part, file)
     finally:
         part.unlink(missing_ok=True)
@@ -66,11 +67,13 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     part.mkdir(parents=True)
     try:
         yield part
+        for file in part.iterdir():
+            _to_disk(file)
         if folder.exists():
             old = _beside(folder)
             os.rename(folder, old)
             os.rename(part, folder)
-            shutil.rmtree(old)
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
         else:
             os.rename(part, folder)
     finally:
@@ -94,3 +97,9 @@ def writable_folder(folder: Path) -> Path:
 def _beside(path: Path) -> Path:
     """A new hidden name in the same folder."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+
+
+def _to_disk(file: Path) -> None:
+    """Make sure that the content of ``file`` outlives a crash of the machine before its name appears."""
+    with file.open("rb") as content:
+        os.fsync(content.fileno())

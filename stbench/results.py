@@ -23,12 +23,11 @@ from stbench.errors import StbenchError
 from stbench.files import read_h5ad, read_json, whole_folder, writable_folder, write_json
 from stbench.grid import RunSpec
 from stbench.prepare import Pair
+from stbench.records import OK, damage, read_record, sha256
 from stbench.splits import Split
 
 FORMAT = 1
-OK = "ok"
-BAD = ("failed", "timeout", "out_of_memory", "invalid")  # these make the exit code non-zero
-STATUSES = (OK, *BAD, "unsupported", "skipped")
+MAX_LOG_BYTES = 1 << 20
 
 
 class Results:
@@ -75,7 +74,7 @@ class Results:
     def store_truth(self, pair: Pair) -> None:
         """Keep what the scorer needs: the prepared spatial table, the card, what the preparation did."""
         folder = self.dataset_folder(pair.name, pair.hash)
-        if folder.is_dir():
+        if _is_sound(folder):
             return
         with whole_folder(folder) as part:
             pair.spatial.write_h5ad(part / "truth.h5ad", compression="gzip")
@@ -88,47 +87,113 @@ class Results:
                     "limit": str(pair.limit),
                     "card": asdict(pair.card),
                     "report": pair.report,
+                    "truth_sha256": sha256(part / "truth.h5ad"),
                 },
             )
 
     def store_split(self, split: Split) -> None:
         """Keep the gene names of a split, once."""
-        file = self.folder / "splits" / f"{split.hash}.json"
-        if not file.exists():
-            write_json(file, asdict(split) | {"hash": split.hash})
+        try:
+            self.split(split.hash)
+        except StbenchError:
+            write_json(self.folder / "splits" / f"{split.hash}.json", asdict(split) | {"hash": split.hash})
 
     def truth(self, dataset: str, data_hash: str) -> AnnData:
         """The prepared spatial table of a dataset, with all its genes."""
         return read_h5ad(self.dataset_folder(dataset, data_hash) / "truth.h5ad")
 
     def split(self, split_hash: str) -> Split:
-        """A stored split."""
-        content = read_json(self.folder / "splits" / f"{split_hash}.json")
-        roles = {role: tuple(content[role]) for role in ("train", "val", "test")}
-        return Split(content["rotation"], content["split_seed"], **roles)
+        """A stored split; its content is checked against its hash."""
+        file = self.folder / "splits" / f"{split_hash}.json"
+        content = read_json(file)
+        try:
+            roles = {role: tuple(map(str, content[role])) for role in ("train", "val", "test")}
+            split = Split(content["rotation"], content["split_seed"], **roles)
+        except (KeyError, TypeError) as error:
+            raise StbenchError(f"File '{file}' is no split ({error!r}).") from error
+        if split.hash != split_hash:
+            raise StbenchError(f"File '{file}' has changed since it was stored.")
+        return split
 
     def record(self, key: str) -> dict[str, Any] | None:
         """The manifest of a finished run, None where there is none."""
-        file = self.run_folder(key) / "manifest.json"
-        return read_json(file) if file.is_file() else None
+        folder = self.run_folder(key)
+        return read_record(folder) if folder.is_dir() else None
 
     def records(self) -> list[dict[str, Any]]:
-        """The manifests of all finished runs, sorted by dataset, split, seed, method."""
-        found = [read_json(file) for file in (self.folder / "runs").glob("[!.]*/manifest.json")]
+        """The manifests of all finished runs that are sound, sorted by dataset, split, seed, method."""
+        found = [read_record(folder) for folder in self._run_folders() if damage(folder) is None]
         return sorted(found, key=lambda r: (r["dataset"], r["split"]["rotation"], r["seed"], r["label"]))
+
+    def damaged(self, *, thorough: bool = False) -> dict[str, str]:
+        """What is wrong with each stored run, split and dataset that is not sound, by its path in here.
+
+        The quick look reads every manifest, the thorough one every byte of what is stored.
+        """
+        found = {folder: damage(folder, thorough=thorough) for folder in self._run_folders()}
+        if thorough:
+            for file in self.folder.glob("splits/[!.]*.json"):
+                try:
+                    self.split(file.stem)
+                except StbenchError as error:
+                    found[file] = str(error)
+            for folder in self.folder.glob("datasets/[!.]*"):
+                if not _is_sound(folder):
+                    found[folder] = f"Folder '{folder}' is damaged."
+        return {str(path.relative_to(self.folder)): reason for path, reason in found.items() if reason}
+
+    def remove(self, part: str) -> None:
+        """Remove a part of this folder that `damaged` has named; a run is made again by the next grid."""
+        path = self.folder / part
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+    def _run_folders(self) -> list[Path]:
+        return sorted((self.folder / "runs").glob("[!.]*"))
 
     def store_run(
         self, manifest: dict[str, Any], work: Path | None = None, scores: pd.DataFrame | None = None
     ) -> None:
-        """Keep a finished run: its manifest, and from ``work`` its prediction (where ok) and its log."""
-        with whole_folder(self.run_folder(manifest["key"])) as part:
+        """Keep a finished run: its manifest, and from ``work`` its prediction (where ok) and its log.
+
+        Only the grid that has claimed the run may call this.
+        """
+        folder = self.run_folder(manifest["key"])
+        for half in folder.parent.glob(f".{folder.name}.*"):  # of a grid that was killed
+            shutil.rmtree(half)
+        with whole_folder(folder) as part:
+            if work is not None:
+                _copy_end(work / "log.txt", part / "log.txt")
+            if work is not None and manifest["status"] == OK:
+                prediction = part / "prediction.h5ad"
+                shutil.copyfile(work / prediction.name, prediction)
+                manifest = manifest | {
+                    "prediction_bytes": prediction.stat().st_size,
+                    "prediction_sha256": sha256(prediction),
+                }
             write_json(part / "manifest.json", {"format": FORMAT} | manifest)
-            for name in ("log.txt", "prediction.h5ad"):
-                keep = manifest["status"] == OK or name == "log.txt"
-                if work is not None and keep and (work / name).is_file():
-                    shutil.copyfile(work / name, part / name)
             if scores is not None:
                 scores.to_parquet(part / "scores.parquet", index=False)
+
+
+def _is_sound(folder: Path) -> bool:
+    """Whether a dataset folder holds the truth that was stored there."""
+    try:
+        stored = read_json(folder / "dataset.json")
+        return stored.get("truth_sha256") in (None, sha256(folder / "truth.h5ad"))
+    except (StbenchError, OSError, AttributeError):
+        return False
+
+
+def _copy_end(source: Path, target: Path) -> None:
+    """Copy a log, of a long one only the end, where it says why."""
+    with source.open("rb") as log, target.open("wb") as copy:
+        if source.stat().st_size > MAX_LOG_BYTES:
+            copy.write(b"[the beginning is left out]\n")
+            log.seek(-MAX_LOG_BYTES, 2)
+        shutil.copyfileobj(log, copy)
 
 
 def run_manifest(spec: RunSpec, **outcome: Any) -> dict[str, Any]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from stbench import devices
-from stbench.catalogue import Dataset, catalogue, data_folders, select
+from stbench.catalogue import catalogue, data_folders, select
+from stbench.claims import Claims
 from stbench.config import RunConfig
 from stbench.engine import Grid, Reporter
 from stbench.errors import StbenchError
 from stbench.executors import open_executor
 from stbench.grid import RunSpec, plan
 from stbench.parameters import parse_settings, select_methods, variants
-from stbench.prepare import Limit, Pair, prepare
+from stbench.prepare import Limit, Pair
+from stbench.prepared import load
+from stbench.records import BAD, OK, damage
 from stbench.registry import load_plugin
-from stbench.results import BAD, OK, Results
+from stbench.results import Results
 from stbench.workspace import Workspace
 
 
@@ -76,7 +78,7 @@ def run(
     with Workspace(results) as workspace:
         for dataset in datasets:
             try:
-                pair = load(dataset, limit)
+                pair = load(dataset, limit, say)
                 specs = plan(
                     pair,
                     methods,
@@ -94,30 +96,23 @@ def run(
                 continue
             say(describe(pair))
             seen |= {spec.key: results.stamp(spec.key) for spec in specs}
-            todo = [spec for spec in specs if _wanted(results, spec, config.overwrite)]
+            todo = [spec for spec in specs if _wanted(results, spec, config.overwrite, say)]
             summary.specs += specs
             summary.todo += todo
             if todo and not config.dry_run:
-                results.store_truth(pair)
-                for spec in todo:
-                    results.store_split(spec.split)
+                with Claims(results.claims_folder).alone():
+                    results.store_truth(pair)
+                    for spec in todo:
+                        results.store_split(spec.split)
                 workspace.add(pair)
         if summary.todo and not config.dry_run:
             environment = {"command": list(command)}
             shown = reporter(summary.todo)
             grid = Grid(workspace, results, executor, shown, seen=seen, environment=environment)
             grid.run(summary.todo)
-    found = ((spec.key, results.record(spec.key)) for spec in summary.specs)
-    summary.records = {key: record for key, record in found if record is not None}
+    stored = (spec.key for spec in summary.specs if damage(results.run_folder(spec.key)) is None)
+    summary.records = {key: record for key in stored if (record := results.record(key)) is not None}
     return summary
-
-
-def load(dataset: Dataset, limit: Limit) -> Pair:
-    """A dataset, read and prepared."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # anndata warns of what the preparation checks and reports
-        reference, spatial = dataset.load()
-        return prepare(reference, spatial, dataset.card, limit)
 
 
 def describe(pair: Pair) -> str:
@@ -135,11 +130,19 @@ def describe(pair: Pair) -> str:
         parts.append(
             f"{count} genes differ in case only and are not matched ({report['genes_differing_in_case'][0]})"
         )
+    parts += report["unexpected"]
     if report["inferred"]:
         parts.append("inferred " + ", ".join(f"{key}={value}" for key, value in report["inferred"].items()))
     return ", ".join(parts)
 
 
-def _wanted(results: Results, spec: RunSpec, overwrite: str) -> bool:
+def _wanted(results: Results, spec: RunSpec, overwrite: str, say: Callable[[str], None]) -> bool:
+    folder = results.run_folder(spec.key)
+    if not folder.exists() or overwrite == "all":
+        return True
+    problem = damage(folder)
+    if problem is not None:
+        say(f"Made again because it is damaged: {spec.title} ({problem})")
+        return True
     record = results.record(spec.key)
-    return record is None or overwrite == "all" or (overwrite == "failed" and record["status"] != OK)
+    return overwrite == "failed" and record is not None and record["status"] != OK

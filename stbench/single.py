@@ -23,7 +23,7 @@ from typing import Any
 from stbench import devices, watch
 from stbench.errors import StbenchError
 from stbench.files import read_json, write_json
-from stbench.results import STATUSES
+from stbench.records import STATUSES
 
 GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL
 WATCH_SECONDS = 0.25  # between two looks at memory and disk

@@ -58,5 +58,5 @@ def kill_marked(folder: Path) -> None:
     """Kill every process that was started with `MARK` set to ``folder``, wherever it hides."""
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if process.environ().get(MARK) == str(folder):
+            if (process.environ().get(MARK, "") + os.sep).startswith(str(folder) + os.sep):
                 process.kill()

@@ -1,0 +1,100 @@
+"""The manifest of a run as it is read back. A results folder may come from a stranger: nothing is trusted.
+
+Whatever becomes part of a path, a query or a table is checked here, once, for its form and its size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from stbench.errors import StbenchError
+from stbench.files import read_json
+
+OK = "ok"
+BAD = ("failed", "timeout", "out_of_memory", "invalid")  # these make the exit code non-zero
+STATUSES = (OK, *BAD, "unsupported", "skipped")
+MAX_MANIFEST_BYTES = 1 << 20
+
+Text = Annotated[str, StringConstraints(max_length=5000)]
+Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")]
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8,64}$")]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Split(BaseModel):
+    hash: Hash
+    rotation: int
+    split_seed: int
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    key: Hash
+    method: Text
+    label: Text
+    family: Text
+    kind: Text
+    version: Text
+    preset: Text
+    dataset: Name
+    data_hash: Hash
+    units: Literal["counts", "intensity"]
+    limit: Text
+    split: _Split
+    seed: int
+    status: Literal["ok", "failed", "timeout", "out_of_memory", "invalid", "unsupported", "skipped"]
+    reason: Text
+    started: Text | None = None
+    wall_s: Seconds | None = None
+    peak_rss_bytes: int | None = None
+    prediction_sha256: Hash | None = None
+    prediction_bytes: int | None = None
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The manifest in a run folder; `StbenchError` says what is wrong with it."""
+    file = folder / "manifest.json"
+    if file.is_file() and file.stat().st_size > MAX_MANIFEST_BYTES:
+        raise StbenchError(f"File '{file}' is too large for a manifest.")
+    record = read_json(file)
+    try:
+        _Record.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StbenchError(f"File '{file}' is no manifest: {where}: {first['msg']}.") from error
+    if record["key"] != folder.name:
+        raise StbenchError(f"File '{file}' belongs to the run '{record['key']}'.")
+    return record
+
+
+def damage(folder: Path, *, thorough: bool = False) -> str | None:
+    """What is wrong with a stored run, None for a sound one.
+
+    The quick look reads the manifest and the size of the prediction, the thorough one all its bytes.
+    """
+    try:
+        record = read_record(folder)
+    except StbenchError as error:
+        return str(error)
+    prediction = folder / "prediction.h5ad"
+    if record["status"] != OK:
+        return None
+    if not prediction.is_file():
+        return f"File '{prediction}' is missing."
+    if record.get("prediction_bytes") not in (None, prediction.stat().st_size):
+        return f"File '{prediction}' has another size than when it was stored."
+    if thorough and record.get("prediction_sha256") not in (None, sha256(prediction)):
+        return f"File '{prediction}' has changed since it was stored."
+    return None
+
+
+def sha256(file: Path) -> str:
+    """Hash of the content of a file."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
