@@ -122,7 +122,7 @@ class External(Method):
     def _write_task(self, folder: Path, task: Task, ctx: Context) -> None:
         from stbench.files import write_json
         from stbench.taskfolder import FORMAT
-        from stbench.textfolder import write_table
+        from stbench.textfolder import write_settings, write_table
 
         for name, table in (("reference", task.reference), ("spatial", task.spatial)):
             if self.card.format == "text":
@@ -140,6 +140,8 @@ class External(Method):
             "parameters": asdict(self),
         }
         write_json(folder / "task.json", content)
+        if self.card.format == "text":
+            write_settings(folder, content)
 
     def _run(self, folder: Path, ctx: Context) -> None:
         """Run the program without a shell, in a clean environment, with its output in the log."""

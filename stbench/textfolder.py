@@ -2,14 +2,16 @@
 
 A table is a folder: ``X.mtx`` and ``counts.mtx`` (MatrixMarket, rows x genes; counts only where the units are
 counts), ``obs.csv`` and ``var.csv`` (first column ``name``, in the order of the rows and columns), and
-``coordinates.csv`` (``name``, ``x``, ``y`` and perhaps ``z``) where they are known. The answer is
-``prediction.csv``: a first column with the names of the spots, then one column per target, with a header;
+``coordinates.csv`` (``name``, ``x``, ``y`` and perhaps ``z``) where they are known. ``targets.csv`` (``name``)
+and ``settings.csv`` (``name``, ``value``: seed, threads, device, units and the parameters) repeat what a
+program without JSON needs of ``task.json``. The answer is ``prediction.csv``: a first column with the names of the spots, then one column per target, with a header;
 ``lower.csv`` and ``upper.csv`` of the same shape are bounds of 90 % intervals.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,13 @@ def write_table(folder: Path, table: AnnData) -> None:
         columns = ["x", "y", "z"][: coordinates.shape[1]]
         frame = pd.DataFrame(coordinates, index=table.obs_names, columns=columns)
         frame.to_csv(folder / "coordinates.csv", index_label="name")
+
+
+def write_settings(folder: Path, content: dict[str, Any]) -> None:
+    """Write ``targets.csv`` and ``settings.csv`` from the ``content`` of ``task.json``."""
+    pd.DataFrame({"name": content["targets"]}).to_csv(folder / "targets.csv", index=False)
+    plain = {key: content[key] for key in ("seed", "threads", "device", "units")} | content["parameters"]
+    pd.Series(plain, name="value").to_csv(folder / "settings.csv", index_label="name")
 
 
 def collect_prediction(folder: Path) -> None:

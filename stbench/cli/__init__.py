@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stbench import __version__
-from stbench.cli import leaderboard, listing, run, score
+from stbench.cli import check, leaderboard, listing, new, run, score
 from stbench.errors import StbenchError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app.command("run")(run.run)
 app.command("list")(listing.list_plugins)
 app.command("score")(score.score)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("new")(new.new)
+app.add_typer(check.app, name="check")
 
 
 def _version(asked: bool) -> None:

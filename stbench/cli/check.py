@@ -1,0 +1,93 @@
+"""``stbench check``: whether a method keeps the contract, and what to change where it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from stbench.contract import Verdict
+    from stbench.methods import Method
+
+app = typer.Typer(help="Check a plugin against its contract.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def check() -> None:
+    """Check a plugin against its contract. Example: stbench check method my_method.py"""
+
+
+@app.command("method")
+def method(
+    target: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A method, or a file that defines some.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="method.parameter=value; may be repeated.")
+    ] = None,
+    plugin: Annotated[list[Path] | None, typer.Option(help="Python file or card with further plugins.")] = None,
+) -> None:
+    """Check a method on tiny data: shapes, seeds, odd input, side effects, cost, and that it sees no answer.
+
+    Examples: stbench check method spage; stbench check method my_method.py --set my_method.n_epochs=5
+    """
+    from tempfile import TemporaryDirectory
+
+    from stbench.contract import examine
+    from stbench.parameters import parse_settings, variants
+    from stbench.registry import load_plugin
+
+    for file in plugin or []:
+        load_plugin(file)
+    classes = _defined(target)
+    settings = variants([cls.info.name for cls in classes], parse_settings(set_ or []), {})
+    failed = 0
+    for cls in classes:
+        print(f"{cls.info.name}, version {cls.info.version}", flush=True)
+        with TemporaryDirectory(prefix="stbench-check-") as scratch:
+            for verdict in examine(_configured(cls, settings[cls.info.name][0]), Path(scratch)):
+                print(_line(verdict), flush=True)
+                failed += bool(verdict.problem)
+    if failed:
+        print(f"{failed} checks failed. Change what is named above and check again.")
+        raise typer.Exit(1)
+    print("All checks passed.")
+
+
+def _defined(target: str) -> list[type[Method]]:
+    """The method of that name, or those that the file of that path defines."""
+    from stbench.errors import StbenchError
+    from stbench.methods import REGISTRY
+    from stbench.registry import load_plugin
+
+    file = Path(target)
+    if file.suffix not in (".py", ".toml"):
+        return [REGISTRY.get(target)]
+    if not _in_file(file):  # a file of the content folders is known already
+        load_plugin(file)
+    found = _in_file(file)
+    if not found:
+        raise StbenchError(f"'{file}' registers no method. Decorate its class with stbench.methods.register.")
+    return found
+
+
+def _in_file(file: Path) -> list[type[Method]]:
+    import inspect
+
+    from stbench.methods import REGISTRY
+
+    return [cls for cls in REGISTRY.items().values() if Path(inspect.getfile(cls)) == file.resolve()]
+
+
+def _configured(cls: type[Method], settings: dict[str, str]) -> Method:
+    from stbench.parameters import choose_preset, configure
+
+    return configure(cls, choose_preset(cls, None, "cpu"), settings)
+
+
+def _line(verdict: Verdict) -> str:
+    check = verdict.check
+    if not verdict.problem:
+        remark = f" {verdict.remark}" if verdict.remark else ""
+        return f"  ok      {check.name:17} {check.promise}{remark}"
+    return f"  FAILED  {check.name:17} {verdict.problem}\n          to change: {check.remedy}"
