@@ -28,7 +28,7 @@ def ssim(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     import numpy as np
 
     n_spots = len(truth)
-    truth, prediction = _by_maximum(truth), _by_maximum(prediction)
+    truth, prediction = by_maximum(truth), by_maximum(prediction)
     mean_t, mean_p = truth.mean(axis=0), prediction.mean(axis=0)
     truth -= mean_t
     prediction -= mean_p
@@ -42,7 +42,7 @@ def ssim(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return luminance * structure
 
 
-def _by_maximum(values: np.ndarray) -> np.ndarray:
+def by_maximum(values: np.ndarray) -> np.ndarray:
     """A new array: negatives at 0, every column divided by its maximum, all-zero columns left at 0."""
     import numpy as np
 

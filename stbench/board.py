@@ -135,7 +135,9 @@ class Board:
         n_runs = table[["ok", *FAILURES]].sum(axis=1)
         table["failed"] = (n_runs == table["n_cells"]) & (table["ok"] < table["n_cells"])
         table["by_scorer"] = False
-        return pd.concat([table[[*index, "n_cells", "status", "failed", "by_scorer"]], self._scorer_controls()])
+        return pd.concat(
+            [table[[*index, "n_cells", "status", "failed", "by_scorer"]], self._scorer_controls()]
+        )
 
     def _scorer_controls(self) -> pd.DataFrame:
         """Statuses of the controls that have scores and no runs: they need one cell per split."""
@@ -163,7 +165,9 @@ class Board:
         )
         wanted = pd.concat([wanted, self.scores[[*COLUMN, "metric"]]]).drop_duplicates()
         table = self.statuses.merge(wanted, on=COLUMN).merge(table.reset_index(), how="left", on=keys)
-        table = table[~table["by_scorer"] | table["n_all"].notna()]  # the ceiling has no ssim and no js
+        # the ceiling has no ssim and no js, most methods have no intervals: no row
+        optional = [name for name, metric in self.metrics.items() if metric.needs_intervals]
+        table = table[~(table["by_scorer"] | table["metric"].isin(optional)) | table["n_all"].notna()]
         counts = ["n_genes", "n_all", "n_splits", "n_seeds", "n_scored"]
         table[counts] = table[counts].fillna(0).astype(int)
         table["n_genes_unscored"] = table["n_all"] - table["n_genes"]
@@ -211,7 +215,7 @@ class Board:
         return table.astype({"median": float, "low": float, "high": float})[INTERVALS]
 
     def gene_table(self, dataset: str, limit: str, metric: str) -> pd.DataFrame:
-        """Scores of one metric, genes x (method, kind, preset), of all that is ``ok`` there and no control."""
+        """Scores of one metric, genes x (method, kind, preset), of what is ``ok`` there and no control."""
         ok = self._summary.query(
             "dataset == @dataset and limit == @limit and metric == @metric "
             "and status == 'ok' and kind != 'control'"
@@ -256,7 +260,7 @@ class Board:
 
     @cached_property
     def ranked(self) -> pd.MultiIndex:
-        """The rows (method, kind, preset) that take part in the rank: ok in every column for every primary metric, no controls."""
+        """The rows (method, kind, preset) in the rank: ok in every column for every primary metric."""
         return self._everywhere(self._summary["status"] == "ok")
 
     @cached_property

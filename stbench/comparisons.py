@@ -42,7 +42,9 @@ def win_table(board: Board, metric: str = HEADLINE) -> pd.DataFrame:
         pairs = [(a, b, rates.loc[a, b]) for a in rates for b in rates if a != b]
         frames.append(pd.DataFrame(pairs, columns=["first", "second", "win_rate"]).assign(n_genes=len(genes)))
     met = pd.concat(frames, ignore_index=True).groupby(["first", "second"], as_index=False)
-    table = met.agg(win_rate=("win_rate", "mean"), n_datasets=("win_rate", "size"), n_genes=("n_genes", "sum"))
+    table = met.agg(
+        win_rate=("win_rate", "mean"), n_datasets=("win_rate", "size"), n_genes=("n_genes", "sum")
+    )
     return _expand(table).assign(metric=metric)[["metric", *PAIR, "win_rate", "n_datasets", "n_genes"]]
 
 

@@ -67,24 +67,6 @@ def gene_folds(genes: Sequence[str], n_folds: int, seed: int) -> list[list[str]]
     return [[str(gene) for gene in fold] for fold in np.array_split(shuffled, n_folds)]
 
 
-def coverage(truth: np.ndarray, prediction: Prediction, *, nonzero: bool = False) -> float:
-    """Share of the values within their intervals; ``nonzero``: among the values above 0. NaN for none."""
-    lower, upper = _bounds(prediction)
-    inside = (truth >= lower) & (truth <= upper)
-    inside = inside[truth > 0] if nonzero else inside
-    return float(inside.mean()) if inside.size else float("nan")
-
-
-def interval_score(truth: np.ndarray, prediction: Prediction) -> float:
-    """Mean interval score, lower is better: width plus 2 / (1 - level) times the distance outside.
-
-    Gneiting and Raftery 2007, Eq. 43. In the unit of the values.
-    """
-    lower, upper = _bounds(prediction)
-    outside = np.maximum(lower - truth, 0) + np.maximum(truth - upper, 0)
-    return float((upper - lower + 2 / (1 - prediction.level) * outside).mean())
-
-
 def _error_quantiles(
     predicted: np.ndarray, errors: np.ndarray, mean: np.ndarray, covered: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -96,9 +78,3 @@ def _error_quantiles(
     table = np.array([np.quantile(errors[stratum == s], tails) for s in filled])
     own = np.searchsorted(filled, np.searchsorted(edges, mean, side="right")).clip(max=len(filled) - 1)
     return table[own, 0], table[own, 1]
-
-
-def _bounds(prediction: Prediction) -> tuple[np.ndarray, np.ndarray]:
-    if prediction.lower is None or prediction.upper is None:
-        raise StbenchError("This prediction has no intervals.")
-    return prediction.lower, prediction.upper

@@ -15,7 +15,8 @@ import pandas as pd
 
 from stbench.errors import StbenchError
 from stbench.files import read_h5ad
-from stbench.metrics import REGISTRY, Metric
+from stbench.methods import Prediction
+from stbench.metrics import REGISTRY
 from stbench.task import dense
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def score(
     metrics: Iterable[str] | None = None,
     *,
     coordinates: np.ndarray | None = None,
+    intervals: Prediction | None = None,
 ) -> pd.DataFrame:
     """Scores, one row per gene of ``truth`` in its order, one column per metric.
 
@@ -36,11 +38,14 @@ def score(
     truth, prediction
         Spots x genes on the scale of ``X``, with the same spots and the same genes in any order.
     metrics
-        Names of registered metrics, in the order of the columns. Default: the metrics with a ``column``,
-        which are the primary ones and Spearman; the others are computed only when named.
+        Names of registered metrics, in the order of the columns. Default: the metrics with a ``column``;
+        the others are computed only when named.
     coordinates
         (n_spots, 2 or 3), in the order of the spots of ``truth``. Without them, the metrics that need
         coordinates are left out.
+    intervals
+        Bounds and level, arrays with the spots and genes of ``prediction`` in its order. Without them, the
+        metrics that need intervals are left out.
 
     Raises
     ------
@@ -48,25 +53,41 @@ def score(
         When names repeat or differ, when a value is missing or not finite, when a metric is unknown, or
         when no metric is left.
     """
-    chosen = [metric for metric in _metrics(metrics) if coordinates is not None or not metric.needs_coords]
-    if not chosen:
-        raise StbenchError("No metric is left to compute: the metrics asked for need coordinates.")
+    bounded = intervals is not None and intervals.lower is not None and intervals.upper is not None
+    names = applicable(
+        default_metrics() if metrics is None else dict.fromkeys(metrics),
+        coordinates=coordinates is not None,
+        intervals=bounded,
+    )
+    if not names:
+        raise StbenchError("No metric is left: those asked for need coordinates, or prediction intervals.")
     _check_names(truth.index, prediction.index, "spot")
     _check_names(truth.columns, prediction.columns, "gene")
+    order = np.ix_(prediction.index.get_indexer(truth.index), prediction.columns.get_indexer(truth.columns))
     prediction = prediction.reindex(index=truth.index, columns=truth.columns)
     true, predicted = _finite(truth, "truth"), _finite(prediction, "prediction")
 
     varying = np.ptp(true, axis=0) > 0
-    names = [metric.name for metric in chosen]
     scores = pd.DataFrame(np.nan, index=truth.columns.rename("gene"), columns=names)
     if not varying.any():
         return scores
     if not varying.all():
         true, predicted = true[:, varying], predicted[:, varying]
-    for metric in chosen:
+    for metric in (REGISTRY.get(name) for name in names):
         where = (coordinates,) if metric.needs_coords else ()
-        scores.loc[varying, metric.name] = metric.function(true, predicted, *where)
+        answer = _bounded(predicted, intervals, order, varying) if metric.needs_intervals else predicted
+        scores.loc[varying, metric.name] = metric.function(true, answer, *where)
     return scores
+
+
+def applicable(names: Iterable[str], *, coordinates: bool, intervals: bool) -> list[str]:
+    """Those of the named metrics that can be computed with what there is."""
+    metrics = [REGISTRY.get(name) for name in names]
+    return [
+        metric.name
+        for metric in metrics
+        if (coordinates or not metric.needs_coords) and (intervals or not metric.needs_intervals)
+    ]
 
 
 def score_files(truth: Path, prediction: Path, metrics: Iterable[str] | None = None) -> pd.DataFrame:
@@ -90,20 +111,14 @@ def score_files(truth: Path, prediction: Path, metrics: Iterable[str] | None = N
         _frame(predicted, predicted.var_names),
         metrics,
         coordinates=np.asarray(true.obsm["spatial"], dtype=float) if "spatial" in true.obsm else None,
+        intervals=_intervals(predicted),
     )
 
 
 def default_metrics() -> list[str]:
-    """Names of the metrics that every run is scored with, in the order of their columns."""
-    return [metric.name for metric in _metrics(None)]
-
-
-def _metrics(names: Iterable[str] | None) -> list[Metric]:
-    """The named metrics, or those with a column, in order."""
-    if names is not None:
-        return [REGISTRY.get(name) for name in dict.fromkeys(names)]
+    """Names of the metrics with a column, in that order: every run is scored with those that apply."""
     shown = [metric for metric in REGISTRY.items().values() if metric.column is not None]
-    return sorted(shown, key=lambda metric: (metric.column or 0, metric.name))
+    return [metric.name for metric in sorted(shown, key=lambda metric: (metric.column or 0, metric.name))]
 
 
 def _check_names(truth: pd.Index, prediction: pd.Index, noun: str) -> None:
@@ -145,5 +160,23 @@ def _read(file: Path) -> AnnData:
     return table
 
 
-def _frame(table: AnnData, genes: pd.Index) -> pd.DataFrame:
-    return pd.DataFrame(dense(table, genes), index=table.obs_names, columns=genes)
+def _bounded(
+    predicted: np.ndarray, intervals: Prediction | None, order: tuple, varying: np.ndarray
+) -> Prediction:
+    """The prediction of the scored genes with its bounds, all in the order of the truth."""
+    assert intervals is not None  # `applicable` left these metrics out otherwise
+    lower, upper = (np.asarray(b, dtype=float)[order][:, varying] for b in (intervals.lower, intervals.upper))
+    return Prediction(predicted, lower, upper, intervals.level)
+
+
+def _intervals(table: AnnData) -> Prediction | None:
+    """The bounds in the layers of a prediction file, None where there are none."""
+    if not {"lower", "upper"} <= set(table.layers):
+        return None
+    lower, upper = (_frame(table, table.var_names, layer) for layer in ("lower", "upper"))
+    bounds = (_finite(lower, "lower bound"), _finite(upper, "upper bound"))
+    return Prediction(dense(table, table.var_names), *bounds, level=float(table.uns.get("level", 0.9)))
+
+
+def _frame(table: AnnData, genes: pd.Index, layer: str | None = None) -> pd.DataFrame:
+    return pd.DataFrame(dense(table, genes, layer), index=table.obs_names, columns=genes)

@@ -5,10 +5,13 @@ import pytest
 from scipy import sparse
 
 from stbench.errors import StbenchError
+from stbench.methods import Prediction
 from stbench.metrics import REGISTRY, Metric
 from stbench.scoring import default_metrics, score, score_files
 
-COLUMNS = ["pcc", "ssim", "rmse", "js", "spearman"]
+COLUMNS = ["pcc", "ssim", "rmse", "js", "spearman", "rmse_log"]
+WITH_COORDINATES = [*COLUMNS[:5], "ssim_grid", "moran_difference", "rmse_log"]
+WITH_INTERVALS = [*WITH_COORDINATES, "coverage", "coverage_nonzero", "interval_score"]
 
 
 def table(values, prefix=""):
@@ -54,7 +57,8 @@ def spatial_metric(monkeypatch):
 def test_one_row_per_gene_one_column_per_metric(pair):
     truth, prediction = pair
     scores = score(truth, prediction)
-    assert list(scores.columns) == COLUMNS == default_metrics()
+    assert list(scores.columns) == COLUMNS
+    assert default_metrics() == WITH_INTERVALS
     assert list(scores.index) == list(truth.columns)
     assert scores.index.name == "gene"
     for name in COLUMNS:
@@ -86,7 +90,7 @@ def test_gene_constant_in_the_truth_is_not_scored(pair):
 
 def test_only_constant_genes():
     scores = score(table(np.zeros((5, 2))), table(np.ones((5, 2))))
-    assert scores.shape == (2, 5)
+    assert scores.shape == (2, 6)
     assert scores.isna().all(axis=None)
 
 
@@ -174,7 +178,7 @@ def test_files_score_the_genes_of_the_prediction(pair, files):
     assert list(scores.index) == ["gene4", "gene0", "gene2", "gene5"]
     expected = score(truth, prediction.astype(np.float32)).loc[scores.index]
     pd.testing.assert_frame_equal(scores, expected, atol=1e-12)
-    assert scores.to_csv().splitlines()[0] == "gene,pcc,ssim,rmse,js,spearman"
+    assert scores.to_csv().splitlines()[0] == "gene,pcc,ssim,rmse,js,spearman,rmse_log"
 
 
 def test_files_sparse_or_dense(pair, files, tmp_path):
@@ -224,3 +228,30 @@ def test_file_with_a_missing_value(pair, files, tmp_path):
     write(tmp_path / "nan.h5ad", prediction.to_numpy(), prediction)
     with pytest.raises(StbenchError, match="prediction of gene 'gene5' is missing or not finite at 1 of 40"):
         score_files(files[0], tmp_path / "nan.h5ad")
+
+
+def test_bounds_follow_the_names_of_the_prediction(pair):
+    truth, prediction = pair
+    shuffled = prediction.iloc[::-1, [3, 1, 0, 2, 5, 4]]
+    lower, upper = shuffled.to_numpy() - 0.5, shuffled.to_numpy() + 1
+    bounds = Prediction(shuffled.to_numpy(), lower, upper, level=0.8)
+    scores = score(truth, shuffled, intervals=bounds)
+    assert list(scores.columns) == [*COLUMNS, "coverage", "coverage_nonzero", "interval_score"]
+    error = truth - prediction  # covered from -0.5 to 1
+    inside = (error >= -0.5) & (error <= 1)
+    assert scores["coverage"].to_numpy() == pytest.approx(inside.mean().to_numpy())
+    assert scores["coverage_nonzero"].to_numpy() == pytest.approx(inside[truth > 0].sum() / (truth > 0).sum())
+    outside = (-0.5 - error).clip(lower=0) + (error - 1).clip(lower=0)
+    assert scores["interval_score"].to_numpy() == pytest.approx((1.5 + 10 * outside).mean().to_numpy())
+
+
+def test_files_bring_their_bounds_and_coordinates(files):
+    truth, prediction = (anndata.read_h5ad(file) for file in files)
+    truth.obsm["spatial"] = np.random.default_rng(0).uniform(size=(40, 2))
+    truth.write_h5ad(files[0])
+    prediction.layers["lower"], prediction.layers["upper"] = prediction.X - 9, prediction.X + 9
+    prediction.write_h5ad(files[1])
+    scores = score_files(*files)
+    assert list(scores.columns) == WITH_INTERVALS
+    assert (scores["coverage"] == 1).all()
+    assert scores["interval_score"].to_numpy() == pytest.approx([18] * 4)

@@ -28,7 +28,9 @@ def test_interval_of_one_rotation_is_the_percentile_bootstrap_of_scipy():
 def test_level_of_the_interval():
     values = np.random.default_rng(0).normal(size=(400, 1))
     found = bootstrap_intervals(table(values), [0] * 400, level=0.68, n_resamples=20000).loc["a"]
-    assert (found["high"] - found["low"]) / 2 == pytest.approx(values.std() / 20, rel=0.03)  # one sd of the mean
+    assert (found["high"] - found["low"]) / 2 == pytest.approx(
+        values.std() / 20, rel=0.03
+    )  # one sd of the mean
 
 
 def test_rotations_that_differ_widen_the_interval():
@@ -117,7 +119,7 @@ def test_shuffled_labels_give_uniform_p_values():
     scores = rng.permuted(scores, axis=2)  # whose score is whose, by chance
     p_values = [paired_wilcoxon(table(pair))["p_value"].item() for pair in scores]
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
-    biased = [paired_wilcoxon(table(pair + [0.3, 0]))["p_value"].item() for pair in scores]
+    biased = [paired_wilcoxon(table(pair + np.array([0.3, 0])))["p_value"].item() for pair in scores]
     assert stats.kstest(biased, "uniform").pvalue < 1e-6
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,7 +53,7 @@ def _metrics() -> list[dict[str, Any]]:
         {
             "name": m.name,
             "best": m.best,
-            "bounds": list(m.bounds),
+            "bounds": [bound if isfinite(bound) else None for bound in m.bounds],
             "primary": m.primary,
             "definition": m.definition,
         }
