@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -35,8 +37,7 @@ def main(folder: Path) -> None:
         outcome |= _run(folder)
     except Exception as error:  # the border of a run: every failure becomes a record
         outcome |= _failure(error)
-    outcome["peak_rss_bytes"] = peak_rss_bytes()
-    outcome["cpu_s"] = time.process_time()
+    outcome |= {"peak_rss_bytes": peak_rss_bytes(), "cpu_s": cpu_seconds(), "threads_used": threads_used()}
     write_json(folder / "outcome.json", outcome)
 
 
@@ -48,6 +49,12 @@ def end_with_stdin() -> None:
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def die_first() -> None:
+    """Have a system that is short of memory kill this process before the engine."""
+    with suppress(OSError):  # not Linux
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _run(folder: Path) -> dict[str, Any]:
@@ -124,6 +131,21 @@ def peak_rss_bytes() -> int | None:
     )
 
 
+def cpu_seconds() -> float:
+    """CPU time of this process and of its children that have ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def threads_used() -> dict[str, int]:
+    """How many threads each numerical library of this process works with."""
+    from threadpoolctl import threadpool_info
+
+    found = {pool["internal_api"]: pool["num_threads"] for pool in threadpool_info()}
+    if "torch" in sys.modules:
+        found["torch"] = sys.modules["torch"].get_num_threads()
+    return found
+
+
 def _gpu_peak(device: str) -> dict[str, Any] | None:
     if not device.startswith("cuda") or "torch" not in sys.modules:
         return None
@@ -149,4 +171,5 @@ def _versions(packages: tuple[str, ...]) -> dict[str, str | None]:
 if __name__ == "__main__":
     if "--end-with-stdin" in sys.argv:
         end_with_stdin()
+        die_first()
     main(Path(sys.argv[1]))

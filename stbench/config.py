@@ -33,12 +33,17 @@ class RunConfig:
     sweep: tuple[str, ...] = ()
     limit: str = ""
     timeout: str | None = None
+    executor: Literal["local", "dask"] = "local"
+    scheduler: str | None = None
+    cluster: Path | None = None
+    shared: Path | None = None
     threads: int | None = None
     memory_limit: str | None = None
     memory_budget: str | None = None
     disk_limit: str | None = None
     overwrite: Literal["missing", "failed", "all"] = "missing"
     plugin: tuple[Path, ...] = ()
+    emit: Literal["slurm"] | None = None
     dry_run: bool = False
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
 from stbench import devices
 from stbench.config import RunConfig, bytes_of, seconds
 from stbench.engine import Executor
+from stbench.errors import StbenchError
 from stbench.local import LocalExecutor
 from stbench.single import Limits
 
@@ -21,8 +25,27 @@ def limits(config: RunConfig) -> Limits:
     )
 
 
-def open_executor(config: RunConfig) -> Executor:
-    """The engine of ``--executor``."""
+@contextmanager
+def open_executor(config: RunConfig) -> Iterator[Executor]:
+    """The engine of ``--executor``; what it still runs is killed at the end."""
+    if config.executor == "local":
+        executor: Executor = _local(config)
+        with closing(executor):
+            yield executor
+        return
+    from stbench.cluster import DaskExecutor, connect
+
+    with connect(config.scheduler, config.cluster) as client:
+        shared = config.shared is not None
+        executor = DaskExecutor(client, config.threads, limits(config), config.plugin, shared=shared)
+        with closing(executor):
+            yield executor
+
+
+def _local(config: RunConfig) -> LocalExecutor:
+    for option in ("scheduler", "cluster", "shared"):
+        if getattr(config, option) is not None:
+            raise StbenchError(f"--{option} goes with --executor dask.")
     jobs = config.jobs or max(1, devices.cores() // 2)
     return LocalExecutor(
         jobs,

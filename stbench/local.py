@@ -39,6 +39,10 @@ class LocalExecutor:
         self.plugins = plugins
         self._running: list[_Running] = []
 
+    def device(self, asked: str) -> str:
+        """``cpu``, ``cuda`` or ``cuda:i`` for what was asked."""
+        return devices.resolve(asked)
+
     def problem(self, spec: RunSpec) -> str | None:
         """Why ``spec`` can never run here, None where it can."""
         on_gpu = spec.device.startswith("cuda")

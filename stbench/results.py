@@ -5,6 +5,8 @@
     datasets/<name>-<hash>/  dataset.json  truth.h5ad
     splits/<hash>.json
     runs/<key>/              manifest.json  prediction.h5ad  log.txt  scores.parquet
+    events.jsonl             what happened when
+    .claims/<key>            held while a grid makes that run
 
 Every folder appears whole or not at all, so two results folders are merged by copying.
 """
@@ -63,6 +65,11 @@ class Results:
     def claims_folder(self) -> Path:
         """Where grids say which runs they are making."""
         return self.folder / ".claims"
+
+    @property
+    def events_file(self) -> Path:
+        """What has happened here, see `stbench.events`."""
+        return self.folder / "events.jsonl"
 
     def stamp(self, key: str) -> int | None:
         """Changes whenever the run ``key`` is stored anew; None where there is none."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from stbench import devices
+from stbench import slurm
 from stbench.catalogue import catalogue, data_folders, select
 from stbench.claims import Claims
-from stbench.config import RunConfig
+from stbench.config import RunConfig, make_config
 from stbench.engine import Grid, Reporter
 from stbench.errors import StbenchError
+from stbench.events import EventLog
 from stbench.executors import open_executor
 from stbench.grid import RunSpec, plan
 from stbench.parameters import parse_settings, select_methods, variants
 from stbench.prepare import Limit, Pair
 from stbench.prepared import load
+from stbench.provenance import environment
 from stbench.records import BAD, OK, damage
 from stbench.registry import load_plugin
 from stbench.results import Results
@@ -25,12 +29,16 @@ from stbench.workspace import Workspace
 
 @dataclass
 class Summary:
-    """What a call of `run` did: runs that were already there, runs made now, datasets that failed to load."""
+    """What a call of `run` did: runs that were already there, runs made now, datasets that failed to load.
+
+    ``scripts`` are the jobs that were written (``--emit``) instead of making the runs.
+    """
 
     specs: list[RunSpec] = field(default_factory=list)
     todo: list[RunSpec] = field(default_factory=list)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     broken_datasets: dict[str, str] = field(default_factory=dict)
+    scripts: list[Path] = field(default_factory=list)
 
     @property
     def bad(self) -> list[dict[str, Any]]:
@@ -66,16 +74,16 @@ def run(
         parse_settings(config.set),
         parse_settings(config.sweep, "--sweep"),
     )
-    device = devices.resolve(config.device)
     limit = Limit.parse(config.limit)
     datasets, notices = select(config.datasets, catalogue(data_folders(config.data)))
     for notice in notices:
         say(notice)
     results = Results.create(config.out)
     summary = Summary()
-    executor = open_executor(config)
     seen: dict[str, int | None] = {}
-    with Workspace(results) as workspace:
+    references = slurm.folder(results) if config.emit else None
+    with Workspace(results, config.shared, references) as workspace, open_executor(config) as executor:
+        device = executor.device(config.device)
         for dataset in datasets:
             try:
                 pair = load(dataset, limit, say)
@@ -105,14 +113,34 @@ def run(
                     for spec in todo:
                         results.store_split(spec.split)
                 workspace.add(pair)
-        if summary.todo and not config.dry_run:
-            environment = {"command": list(command)}
-            shown = reporter(summary.todo)
-            grid = Grid(workspace, results, executor, shown, seen=seen, environment=environment)
-            grid.run(summary.todo)
+        if summary.todo and config.emit and not config.dry_run:
+            summary.scripts = slurm.emit(summary.todo, results, config)
+        elif summary.todo and not config.dry_run:
+            with closing(EventLog(results.events_file, reporter(summary.todo), summary.todo)) as events:
+                grid = Grid(workspace, results, executor, events, seen=seen, environment=environment(command))
+                grid.run(summary.todo)
     stored = (spec.key for spec in summary.specs if damage(results.run_folder(spec.key)) is None)
     summary.records = {key: record for key in stored if (record := results.record(key)) is not None}
     return summary
+
+
+def make_one(file: Path, reporter: Reporter, *, command: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Make the one run that ``file`` describes, unless it is there; its manifest."""
+    spec, folder, options = slurm.read_spec(file)
+    config = make_config(options, {"out": folder, "jobs": 1})
+    for plugin in config.plugin:
+        load_plugin(plugin)
+    results = Results.create(config.out)
+    with (
+        Workspace(results, references=slurm.folder(results)) as workspace,
+        open_executor(config) as executor,
+        closing(EventLog(results.events_file, reporter, [])) as events,
+    ):
+        Grid(workspace, results, executor, events, seen={}, environment=environment(command)).run([spec])
+    record = results.record(spec.key)
+    if record is None:
+        raise StbenchError(f"The run of '{file}' was not stored in '{folder}'.")
+    return record
 
 
 def describe(pair: Pair) -> str:
@@ -130,7 +158,7 @@ def describe(pair: Pair) -> str:
         parts.append(
             f"{count} genes differ in case only and are not matched ({report['genes_differing_in_case'][0]})"
         )
-    parts += report["unexpected"]
+    parts += [f"WARNING: {difference}" for difference in report["unexpected"]]
     if report["inferred"]:
         parts.append("inferred " + ", ".join(f"{key}={value}" for key, value in report["inferred"].items()))
     return ", ".join(parts)

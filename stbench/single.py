@@ -30,6 +30,7 @@ WATCH_SECONDS = 0.25  # between two looks at memory and disk
 MAX_OUTCOME_BYTES = 1 << 20
 CHILD_FIELDS = (  # what a child may say about itself
     "status", "reason", "load_s", "predict_s", "cpu_s", "peak_rss_bytes", "gpu", "versions",
+    "threads_used",
 )  # fmt: skip
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 

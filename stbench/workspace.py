@@ -12,6 +12,7 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
+from stbench.files import whole_file, writable_folder
 from stbench.grid import RunSpec
 from stbench.prepare import Pair
 from stbench.results import Results
@@ -26,14 +27,16 @@ class Workspace:
     """Holds the references and the task folders of a grid while it runs; gone afterwards.
 
     Folders beside it whose names start with its own are the grid's too. ``parent`` is where it is made, the
-    system's temporary folder unless given. What killed grids left there is removed first.
+    system's temporary folder unless given. What killed grids left there is removed first. ``references``
+    keeps the references instead, and afterwards too.
     """
 
-    def __init__(self, results: Results, parent: Path | None = None):
+    def __init__(self, results: Results, parent: Path | None = None, references: Path | None = None):
         self.results = results
-        parent = parent or Path(tempfile.gettempdir())
+        parent = (parent or Path(tempfile.gettempdir())).resolve()
         remove_dead(parent)
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        self.references = writable_folder(references or self.folder)
         self._lock = FileLock(self.folder / LOCK)
         self._lock.acquire()
 
@@ -46,7 +49,8 @@ class Workspace:
 
     def add(self, pair: Pair) -> None:
         """Keep the reference of a dataset, ready to be put into tasks."""
-        pair.reference.write_h5ad(self.folder / f"{pair.hash}.h5ad")
+        with whole_file(self.references / f"{pair.hash}.h5ad") as part:
+            pair.reference.write_h5ad(part)
 
     def task(self, spec: RunSpec) -> Path:
         """The task folder that all runs on the split of ``spec`` share; the truth stays outside."""
@@ -54,9 +58,8 @@ class Workspace:
         if not folder.is_dir():
             truth = self.results.truth(spec.dataset, spec.data_hash)
             spatial = visible_spatial(truth, spec.split, spec.units)
-            write_task(
-                folder, self.folder / f"{spec.data_hash}.h5ad", spatial, list(spec.split.test), spec.units
-            )
+            reference = self.references / f"{spec.data_hash}.h5ad"
+            write_task(folder, reference, spatial, list(spec.split.test), spec.units)
         return folder
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stbench import __version__
-from stbench.cli import check, leaderboard, listing, new, run, score
+from stbench.cli import check, data, leaderboard, listing, new, run, run_one, score
 from stbench.errors import StbenchError
 
 app = typer.Typer(
@@ -18,11 +18,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run.run)
+app.command("run-one")(run_one.run_one)
 app.command("list")(listing.list_plugins)
 app.command("score")(score.score)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("new")(new.new)
 app.add_typer(check.app, name="check")
+app.add_typer(data.app, name="data")
 
 
 def _version(asked: bool) -> None:

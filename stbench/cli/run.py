@@ -22,6 +22,19 @@ class Overwrite(StrEnum):
     all = "all"
 
 
+class Engine(StrEnum):
+    """Where runs are made."""
+
+    local = "local"
+    dask = "dask"
+
+
+class Emit(StrEnum):
+    """What is written instead of making the runs."""
+
+    slurm = "slurm"
+
+
 class Preset(StrEnum):
     """Sizes of the methods that have presets."""
 
@@ -48,6 +61,13 @@ def run(
     ] = None,
     limit: Annotated[str | None, typer.Option(help="cells=N,spots=N,genes=N: a seeded subsample.")] = None,
     timeout: Annotated[str | None, typer.Option(help="Kill a run after 90s, 30m or 2h.")] = None,
+    executor: Annotated[Engine | None, typer.Option(help="local or dask.  [default: local]")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address or scheduler file of a Dask cluster.")
+    ] = None,
+    cluster: Annotated[Path | None, typer.Option(help="TOML file of a cluster for dask-jobqueue.")] = None,
+    shared: Annotated[Path | None, typer.Option(help="Folder that all Dask workers see.")] = None,
+    emit: Annotated[Emit | None, typer.Option(help="slurm: write a job array, start no run.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads per run.  [default: cores / jobs]")] = None,
     memory_limit: Annotated[
         str | None,
@@ -80,6 +100,7 @@ def run(
         "split_seed": split_seed, "seeds": seeds, "jobs": jobs, "device": device, "preset": preset,
         "set": set_, "sweep": sweep, "limit": limit, "timeout": timeout, "threads": threads,
         "memory_limit": memory_limit, "memory_budget": memory_budget, "disk_limit": disk_limit,
+        "executor": executor, "scheduler": scheduler, "cluster": cluster, "shared": shared, "emit": emit,
         "overwrite": overwrite, "plugin": plugin, "dry_run": dry_run or None,
     }  # fmt: skip
     given = {key: value for key, value in flags.items() if value is not None}
@@ -101,6 +122,9 @@ def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
         for spec in summary.todo:
             print(f"would run {spec.title} ({spec.preset}, {spec.device})")
         print(f"{len(summary.todo)} runs to do, {there} there already.")
+        return
+    if summary.scripts:
+        print(f"{len(summary.todo)} runs to hand in with: sbatch {' '.join(map(str, summary.scripts))}")
         return
     if not summary.todo and summary.specs:
         print(f"Nothing to do: all {there} runs are in {out}.")

@@ -1,0 +1,22 @@
+"""``stbench run-one``: one run of a grid that was written with ``--emit``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run_one(
+    spec: Annotated[Path, typer.Argument(help="A run file, written by stbench run --emit slurm.")],
+) -> None:
+    """Make one run and store it. Example: stbench run-one results/slurm/cpu-0/0.json"""
+    from stbench.cli.progress import Lines
+    from stbench.records import BAD
+    from stbench.run import make_one
+
+    record = make_one(spec, Lines(1), command=("stbench", *sys.argv[1:]))
+    if record["status"] in BAD:
+        raise typer.Exit(1)
