@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stbench.board import Board
 
 
-@register("statistics", modules=("scikit_posthocs",), slow=True)
+@register("statistics", slow=True)
 def statistics_csv(board: Board, folder: Path) -> list[Path]:
     """The paths of four CSV files at full precision; the last three hold the primary metrics."""
     import pandas as pd
