@@ -1,0 +1,142 @@
+"""The numbers of the page: the rows, columns, metrics and cells that its tables and plots show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from stbench.board import CEILING, COLUMN, ROW, Board, label
+from stbench.comparisons import over_datasets, paired_tests, win_table
+from stbench.plot.style import styles
+from stbench.tables import metric_block
+
+CELL = ["mean", "sd", "low", "high", "share", "n_genes", "n_splits", "n_seeds", "status"]
+
+
+def content(board: Board) -> dict[str, Any]:
+    """Everything that is shown as a number, ready for JSON (None where there is none).
+
+    ``columns`` (datasets), ``rows`` (methods, best first), ``metrics``, ``cells`` by metric, row and column
+    (fields `CELL`), ``ranks`` and ``comparisons``.
+    """
+    rows = _rows(board)
+    place = {row: i for i, row in enumerate(board.ranks()[ROW].itertuples(index=False, name=None))}
+    return {
+        "columns": _columns(board),
+        "rows": rows,
+        "metrics": _metrics(board),
+        "cells": _cells(board, place),
+        "fields": CELL,
+        "ceiling": CEILING,
+        "comparisons": _comparisons(board),
+        "facts": _facts(board),
+    }
+
+
+def _rows(board: Board) -> list[dict[str, Any]]:
+    """The rows in the order of the ranks, with what the first table shows."""
+    ranks = board.ranks()
+    names = [board.names[row] for row in ranks[ROW].itertuples(index=False, name=None)]
+    looks = styles(names)
+    families = pd.concat([board.runs, board.scores]).groupby(ROW)["family"].first()
+    ok = board.runs[board.runs["status"] == "ok"]
+    cost = ok.groupby(ROW)[["wall_s", "peak_rss_bytes"]].median().astype(float)
+    table = ranks.merge(families.reset_index(), how="left", on=ROW).merge(cost, how="left", on=ROW)
+    table = table.assign(
+        name=names, colour=[looks[n].colour for n in names], symbol=[looks[n].symbol for n in names]
+    )
+    return _records(table)
+
+
+def _columns(board: Board) -> list[dict[str, Any]]:
+    """The datasets, with what they can be chosen by."""
+    columns = []
+    one_limit = len({limit for _, limit in board.columns}) == 1
+    for dataset, limit in board.columns:
+        card = board.archive.dataset((dataset, limit))["card"] if board.archive else {}
+        columns.append(
+            {
+                "dataset": dataset,
+                "limit": limit,
+                "label": label(dataset, limit),
+                "short": label(dataset, "" if one_limit else limit),
+                "tissue": card.get("tissue") or "not stated",
+                "technology": card.get("spatial_platform") or "not stated",
+            }
+        )
+    return columns
+
+
+def _metrics(board: Board) -> list[dict[str, Any]]:
+    """The metrics that have scores, with the words for their direction."""
+    scored = set(board.scores["metric"])
+    return [
+        {"name": name, "best": board.metrics[name].best, "direction": metric_block(board, name).direction}
+        for name in board.metric_order
+        if name in scored
+    ]
+
+
+def _cells(board: Board, place: dict[tuple[str, str, str], int]) -> dict[str, list[list[Any]]]:
+    """By metric a list of cells: the place of the row, the place of the column, then the fields `CELL`."""
+    keys = [*COLUMN, *ROW, "metric"]
+    table = board.intervals().merge(board.summary()[[*keys, "share"]], on=keys)
+    columns = {column: i for i, column in enumerate(board.columns)}
+    cells: dict[str, list[list[Any]]] = {}
+    for cell in _records(table):
+        row, column = tuple(cell[key] for key in ROW), tuple(cell[key] for key in COLUMN)
+        found = [round(x, 4) if isinstance(x, float) else x for x in (cell[key] for key in CELL)]
+        cells.setdefault(cell["metric"], []).append([place[row], columns[column], *found])
+    return cells
+
+
+def _comparisons(board: Board) -> dict[str, Any]:
+    """Tests between methods: over datasets, pairs within a dataset, and how often one wins."""
+    called = {(method, preset): name for (method, _, preset), name in board.names.items()}
+    wins, pairs = win_table(board), paired_tests(board)
+    for table in (wins, pairs):
+        table["first"] = [called[x] for x in zip(table["method"], table["preset"], strict=True)]
+        table["second"] = [called[x] for x in zip(table["other_method"], table["other_preset"], strict=True)]
+    test = over_datasets(board)
+    ranks: dict[str, Any] = {}
+    if test is not None:
+        ranks = {
+            "p_value": test.p_value,
+            "critical_difference": test.critical_difference,
+            "n_datasets": test.n_datasets,
+            "mean_ranks": {board.names[row]: rank for row, rank in test.mean_ranks.sort_values().items()},
+        }
+    pairs["column"] = [label(*column) for column in pairs[COLUMN].itertuples(index=False, name=None)]
+    shown = ["column", "first", "second", "n_genes", "mean_difference", "p_value", "p_holm"]
+    return {
+        "ranks": ranks,
+        "wins": _records(wins[["first", "second", "win_rate"]]),
+        "pairs": _records(pairs[shown]),
+    }
+
+
+def _facts(board: Board) -> dict[str, Any]:
+    """The line under the title."""
+    ranks = board.ranks()
+    records = board.archive.records if board.archive else []
+    started = sorted(record["started"] for record in records if record.get("started"))
+    return {
+        "n_methods": int((ranks["kind"] != "control").sum()),
+        "n_datasets": len(board.columns),
+        "n_runs": len(board.runs),
+        "n_not_ok": int((board.runs["status"] != "ok").sum()),
+        "first_run": started[0][:10] if started else "",
+        "last_run": started[-1][:10] if started else "",
+        "limits": sorted({limit for _, limit in board.columns if limit}),
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as dictionaries of plain Python values, None for NaN."""
+    plain = table.astype(object).where(table.notna(), None)
+    return [{key: _plain(value) for key, value in row.items()} for row in plain.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,161 @@
+"""Cards of methods and datasets, and the provenance of every run."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from typing import Any
+
+from stbench.archive import row_of
+from stbench.board import CEILING, COLUMN, HEADLINE, ROW, Board, label
+from stbench.methods import REGISTRY
+from stbench.plot.style import styles
+
+LINKS = ("https://", "http://")
+
+
+def methods(board: Board) -> list[dict[str, Any]]:
+    """A panel per row of the board, best first: what it is, with which parameters, what it cost."""
+    records = board.archive.records if board.archive else []
+    looks = styles(board.names.values())
+    panels = []
+    for rank in board.ranks().to_dict("records"):
+        row = tuple(rank[key] for key in ROW)
+        own = [record for record in records if row_of(record) == row]
+        name = own[0]["method"] if own else rank["method"]
+        cls = REGISTRY.items().get(name)
+        panels.append(
+            {
+                "name": board.names[row],
+                "colour": looks[board.names[row]].colour,
+                "kind": rank["kind"],
+                "preset": rank["preset"],
+                "info": cls.info if cls else None,
+                "sections": _sections(inspect.getdoc(cls) or "") if cls else [],
+                "parameters": [
+                    {"preset": row[2], "values": values} for values in _distinct(own, "parameters") if values
+                ],
+                "costs": _costs(board, row),
+            }
+        )
+    return panels
+
+
+def _sections(text: str) -> list[tuple[str, str]]:
+    """(title, text) of the parts of a numpydoc docstring; the first has no title."""
+    parts = re.split(r"^([^\n]+)\n-{3,}\n", text, flags=re.MULTILINE)
+    titles = ["", *parts[1::2]]
+    return [(title, re.sub(r"``?", "", body).strip()) for title, body in zip(titles, parts[::2], strict=True)]
+
+
+def _distinct(records: list[dict[str, Any]], key: str) -> list[Any]:
+    """The different values of ``key``, in the order they come."""
+    return list({json.dumps(record.get(key), sort_keys=True): record.get(key) for record in records}.values())
+
+
+def _costs(board: Board, row: tuple) -> list[dict[str, Any]]:
+    """Runs, status, median time and memory per dataset."""
+    runs = board.runs[(board.runs[ROW] == row).all(axis=1)]
+    costs = []
+    for column, group in runs.groupby(COLUMN):
+        ok = group[group["status"] == "ok"]
+        costs.append(
+            {
+                "column": label(*column),
+                "n_runs": len(group),
+                "n_ok": len(ok),
+                "wall_s": ok["wall_s"].astype(float).median(),
+                "peak_rss_bytes": ok["peak_rss_bytes"].astype(float).median(),
+            }
+        )
+    return costs
+
+
+def datasets(board: Board) -> list[dict[str, Any]]:
+    """A panel per column of the board: card, what the preparation did, its ceiling, hash."""
+    panels = []
+    summary = board.summary()
+    ceiling = summary[(summary["method"] == CEILING) & (summary["metric"] == HEADLINE)].set_index(COLUMN)[
+        "mean"
+    ]
+    for column in board.columns:
+        stored = board.archive.dataset(column) if board.archive else {}
+        facts = {
+            key: value for key, value in stored.items() if key not in ("format", "card", "report", "name")
+        }
+        panels.append(
+            {
+                "label": label(*column),
+                "card": _filled(stored.get("card", {})),
+                "health": _filled(stored.get("report", {})),
+                "facts": _filled(facts),
+                "ceiling": ceiling.get(column),
+            }
+        )
+    return panels
+
+
+def _filled(values: dict[str, Any]) -> dict[str, str]:
+    """What is stated, as text: names without underscores, lists and tables written out."""
+    return {
+        key.replace("_", " "): value if isinstance(value, str) else json.dumps(value)
+        for key, value in values.items()
+        if value not in (None, "", [], {})
+    }
+
+
+def environments(board: Board) -> list[dict[str, Any]]:
+    """The different settings that runs were made in: command, hardware, versions; numbered from 1."""
+    return [
+        {"number": number, "n_runs": n_runs} | json.loads(text)
+        for text, (number, n_runs) in _environments(board).items()
+    ]
+
+
+def _environments(board: Board) -> dict[str, tuple[int, int]]:
+    texts = [_environment(record) for record in (board.archive.records if board.archive else [])]
+    return {text: (i + 1, texts.count(text)) for i, text in enumerate(dict.fromkeys(texts))}
+
+
+def _environment(record: dict[str, Any]) -> str:
+    """The setting of a run as one text: what is equal for all runs of a call on one machine."""
+    hardware = {key: value for key, value in (record.get("hardware") or {}).items() if value}
+    return json.dumps(
+        {
+            "command": " ".join(record.get("command") or ["not recorded"]),
+            "hardware": hardware,
+            "python": record.get("python"),
+            "stbench": (record.get("versions") or {}).get("stbench"),
+        },
+        sort_keys=True,
+    )
+
+
+def provenance(board: Board) -> list[dict[str, Any]]:
+    """One entry per run: the keys, hashes and versions that its scores come from."""
+    numbers = _environments(board)
+    rows = []
+    for record in board.archive.records if board.archive else []:
+        versions = {k: v for k, v in (record.get("versions") or {}).items() if k != "stbench"}
+        rows.append(
+            {
+                "column": label(record["dataset"], record["limit"]),
+                "name": board.names[row_of(record)],
+                "rotation": record["split"]["rotation"],
+                "split_seed": record["split"]["split_seed"],
+                "seed": record["seed"],
+                "status": record["status"],
+                "wall_s": record.get("wall_s"),
+                "peak_rss_bytes": record.get("peak_rss_bytes"),
+                "device": record.get("device"),
+                "started": (record.get("started") or "")[:16].replace("T", " "),
+                "version": record["version"],
+                "packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
+                "run": record["key"],
+                "data": record["data_hash"][:12],
+                "split": record["split"]["hash"],
+                "environment": numbers[_environment(record)][0],
+            }
+        )
+    return rows

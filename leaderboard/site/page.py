@@ -1,0 +1,89 @@
+"""Puts the page together: the template, the libraries and the data."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from stbench.board import Board
+from stbench.leaderboard.latex import latex
+from stbench.tables import notes
+
+from .content import content
+from .details import datasets, environments, methods, provenance
+from .maps import maps
+from .plots import plots
+
+HERE = Path(__file__).parent
+
+
+def page(board: Board) -> str:
+    """The text of the page."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"number": _number, "share": _share, "gib": _gib}
+    bundle = files("itables") / "html"
+    numbers = content(board)
+    gene_maps, figures = maps(board), plots(numbers)
+    return environment.get_template("page.html").render(
+        board=board,
+        numbers=numbers,
+        notes=list(notes(board)),
+        methods=methods(board),
+        datasets=datasets(board),
+        failures=board.failures().to_dict("records"),
+        provenance=provenance(board),
+        environments=environments(board),
+        maps=gene_maps,
+        plots=figures,
+        downloads=_downloads(board, numbers),
+        data=_script(numbers | {"maps": gene_maps, "plots": figures}),
+        style=Markup((bundle / "dt_bundle.css").read_text("utf-8") + (HERE / "page.css").read_text("utf-8")),
+        script=Markup((HERE / "page.js").read_text("utf-8")),
+        plotly=Markup(get_plotlyjs()),
+        datatables=_uri("text/javascript", (bundle / "dt_bundle.js").read_text("utf-8")),
+    )
+
+
+def _downloads(board: Board, numbers: dict[str, Any]) -> dict[str, str]:
+    """What the page offers as files, as data URIs by file name."""
+    with TemporaryDirectory() as folder:
+        tex = latex(board, Path(folder))[0].read_text("utf-8")
+    return {
+        "leaderboard.csv": _uri("text/csv", board.summary().to_csv(index=False)),
+        "leaderboard.json": _uri("application/json", json.dumps(numbers, allow_nan=False)),
+        "table1.tex": _uri("application/x-tex", tex),
+    }
+
+
+def _uri(kind: str, text: str) -> str:
+    return f"data:{kind};base64,{b64encode(text.encode()).decode()}"
+
+
+def _script(data: Any) -> Markup:
+    """JSON for a script element: no name in it can end the element."""
+    text = json.dumps(data, allow_nan=False)
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return Markup(text)
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None or value != value else f"{value:.{digits}f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{100 * value:.0f} %"
+
+
+def _gib(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value / 2**30:.2f}"

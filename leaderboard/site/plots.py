@@ -1,0 +1,139 @@
+"""The plots of the page that no filter changes, as plotly figures in JSON."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from stbench.board import HEADLINE
+from stbench.plot.cost import pareto_front
+
+GRID = "#e8ebef"
+SOFT = "#9aa3ad"
+COSTS = {"wall_s": ("median seconds per run", 1.0), "peak_rss_bytes": ("median peak memory, GiB", 2.0**30)}
+
+
+def plots(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Figures by the id of their place on the page; one that has nothing to show is absent.
+
+    Parameters
+    ----------
+    numbers
+        The answer of `stbench.leaderboard.site.content.content`.
+    """
+    looks = {row["name"]: row for row in numbers["rows"]}
+    figures = {"meanranks": _mean_ranks(numbers["comparisons"]["ranks"], looks)}
+    figures["wins"] = _wins(numbers["comparisons"]["wins"], list(looks))
+    for key, (words, unit) in COSTS.items():
+        figures[f"cost_{key}"] = _cost(numbers["rows"], key, words, unit)
+    return {name: json.loads(figure.to_json()) for name, figure in figures.items() if figure is not None}
+
+
+def _figure(traces: list[Any], title: str, **layout: Any) -> go.Figure:
+    figure = go.Figure(traces)
+    figure.update_layout(
+        template="none",
+        title={"text": title, "font": {"size": 13}, "x": 0, "xref": "paper", "xanchor": "left"},
+        font={"family": "system-ui, sans-serif", "size": 12, "color": "#1f2328"},
+        margin={"l": 60, "r": 10, "t": 40, "b": 50},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        showlegend=False,
+        **layout,
+    )
+    figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True)
+    figure.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True)
+    return figure
+
+
+def _mean_ranks(ranks: dict[str, Any], looks: dict[str, Any]) -> go.Figure | None:
+    """Mean ranks with half the critical difference on each side."""
+    if not ranks:
+        return None
+    order = list(ranks["mean_ranks"])[::-1]
+    places = [ranks["mean_ranks"][name] for name in order]
+    half = ranks["critical_difference"] / 2
+    trace = go.Scatter(
+        x=places,
+        y=[escape(name) for name in order],
+        mode="markers",
+        marker={
+            "color": [looks[name]["colour"] for name in order],
+            "symbol": [looks[name]["symbol"] for name in order],
+            "size": 9,
+        },
+        error_x={"type": "constant", "value": half, "thickness": 1, "width": 0, "color": SOFT},
+        hovertemplate="%{y}: mean rank %{x:.2f}<extra></extra>",
+    )
+    span = [min(0.5, min(places) - half), max(places) + half + 0.3]
+    xaxis = {"title": "mean rank, 1 is best", "range": span}
+    return _figure([trace], "Mean rank; bars that do not overlap differ", xaxis=xaxis)
+
+
+def _wins(wins: list[dict[str, Any]], order: list[str]) -> go.Figure | None:
+    """Win rates, methods x methods."""
+    rates = {(pair["first"], pair["second"]): pair["win_rate"] for pair in wins}
+    names = [name for name in order if any(name == first for first, _ in rates)]
+    if len(names) < 2:
+        return None
+    labels = [escape(name) for name in names]
+    trace = go.Heatmap(
+        x=labels,
+        y=labels,
+        z=[[rates.get((first, second)) for second in names] for first in names],
+        zmin=0,
+        zmax=1,
+        colorscale="Cividis",
+        hoverongaps=False,
+        hovertemplate="%{y} beats %{x} on %{z:.0%} of the genes<extra></extra>",
+        colorbar={"tickformat": ".0%", "thickness": 10},
+    )
+    figure = _figure([trace], "Share of genes on which the row beats the column")
+    figure.update_xaxes(tickangle=-50, showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure
+
+
+def _cost(rows: list[dict[str, Any]], key: str, words: str, unit: float) -> go.Figure | None:
+    """The headline score against one cost, with the Pareto front."""
+    known = [r for r in rows if r["kind"] != "control" and r[HEADLINE] is not None and r[key] is not None]
+    known = sorted(known, key=lambda row: (row[key], row[HEADLINE]))
+    if not known:
+        return None
+    cost = np.array([row[key] / unit for row in known])
+    score = np.array([row[HEADLINE] for row in known])
+    front = pareto_front(cost, score)
+    line = go.Scatter(
+        x=cost[front], y=score[front], mode="lines", line={"shape": "hv", "color": SOFT}, hoverinfo="skip"
+    )
+    dots = go.Scatter(
+        x=cost,
+        y=score,
+        mode="markers+text",
+        text=[escape(row["name"]) for row in known],
+        textposition=["top center" if i % 2 else "bottom center" for i in range(len(known))],
+        textfont={"size": 10},
+        cliponaxis=False,
+        marker={
+            "color": [row["colour"] for row in known],
+            "symbol": [row["symbol"] for row in known],
+            "size": 9,
+        },
+        hovertemplate=f"%{{text}}<br>mean {HEADLINE} %{{y:.3f}}<br>{words} %{{x:.3g}}<extra></extra>",
+    )
+    ticks = [m * 10.0**e for e in range(-3, 6) for m in (1, 2, 5)]
+    xaxis = {
+        "title": f"{words} (log)",
+        "type": "log",
+        "tickvals": ticks,
+        "ticktext": [f"{tick:g}" for tick in ticks],
+        "range": [float(np.log10(cost.min() / 1.5)), float(np.log10(cost.max() * 1.5))],
+    }
+    yaxis = {"title": f"mean {HEADLINE} (higher is better)"}
+    return _figure(
+        [line, dots], f"Mean {HEADLINE} against {words.removeprefix('median ')}", xaxis=xaxis, yaxis=yaxis
+    )
