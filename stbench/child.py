@@ -45,7 +45,8 @@ def end_with_stdin() -> None:
     """Kill the process group as soon as standard input ends, as it does when the engine dies."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1):  # not sys.stdin, whose lock this thread would hold at the interpreter's end
+            pass
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -8,7 +8,22 @@ from typing import Annotated
 import typer
 
 from stbench import __version__
-from stbench.cli import check, data, leaderboard, listing, new, run, run_one, score
+from stbench.cli import (
+    audit,
+    check,
+    choose,
+    data,
+    doctor,
+    leaderboard,
+    listing,
+    new,
+    predict,
+    run,
+    run_one,
+    score,
+    status,
+    verify,
+)
 from stbench.errors import StbenchError
 
 app = typer.Typer(
@@ -19,9 +34,15 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("run-one")(run_one.run_one)
+app.command("status")(status.status)
+app.command("verify")(verify.verify)
+app.command("doctor")(doctor.doctor)
 app.command("list")(listing.list_plugins)
 app.command("score")(score.score)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("audit")(audit.audit)
+app.command("choose")(choose.choose)
+app.command("predict")(predict.predict)
 app.command("new")(new.new)
 app.add_typer(check.app, name="check")
 app.add_typer(data.app, name="data")

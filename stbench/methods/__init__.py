@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -42,7 +43,8 @@ class Context:
 
     Everything random derives from ``seed``; ``device`` is ``cpu`` or ``cuda:i``; ``scratch`` is a folder
     that vanishes after the run; ``checkpoint`` a file that outlives an interruption: what a method wrote
-    there it finds again when the same run is started anew (None: nothing is kept); ``progress(done, total, **info)`` feeds the live line, for example
+    there it finds again when the same run is started anew (None: nothing is kept);
+    ``progress(done, total, **info)`` feeds the live line, for example
     ``ctx.progress(epoch, n_epochs, loss=0.3)``.
     """
 
@@ -118,6 +120,20 @@ class Method:
         """
         seen = (shape.cells + shape.spots) * (shape.visible + shape.targets)
         return 4 * 8 * seen
+
+    @classmethod
+    def missing(cls) -> str:
+        """What this machine lacks to run the method, with the remedy; empty where nothing is missing."""
+        lacking = [package for package in cls.info.packages if not _is_installed(package)]
+        return f"needs {', '.join(lacking)}: pip install {' '.join(lacking)}" if lacking else ""
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def register(

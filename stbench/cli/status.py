@@ -1,0 +1,107 @@
+"""``stbench status``: how a grid stands."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from stbench.results import Results
+
+WATCH_SECONDS = 2.0
+
+
+def status(
+    results: Annotated[Path, typer.Argument(help="Results folder: the --out of stbench run.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until nothing runs or waits.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A line of JSON per run; with --watch, per event as it comes.")
+    ] = False,
+    log: Annotated[str | None, typer.Option(help="Print the log of the run with this key.")] = None,
+) -> None:
+    """Say what is done, running, failed and still to come. Example: stbench status results --watch"""
+    from rich.console import Console
+    from rich.live import Live
+
+    from stbench.results import Results
+    from stbench.status import survey
+
+    folder = Results.open(results)
+    if log is not None:
+        _print_log(folder, log)
+    elif as_json and watch:
+        _follow(folder)
+    elif as_json:
+        for state in survey(folder):
+            print(json.dumps(state.as_dict()))
+    elif not watch:
+        Console().print(_view(folder))
+    else:
+        with Live(_view(folder), refresh_per_second=1) as live:
+            while _is_open(folder):
+                time.sleep(WATCH_SECONDS)
+                live.update(_view(folder))
+
+
+def _print_log(results: Results, key: str) -> None:
+    from stbench.errors import StbenchError
+
+    folders = [folder for folder in (results.folder / "runs").glob("[!.]*") if folder.name == key]
+    if not folders or not (folders[0] / "log.txt").is_file():
+        raise StbenchError(f"No log of a run '{key}' in '{results.folder}'. See stbench status --json.")
+    print((folders[0] / "log.txt").read_text(errors="replace"), end="")
+
+
+def _follow(results: Results) -> None:
+    """Print the events so far, and each new one, until nothing runs or waits."""
+    from stbench.events import read_events
+
+    shown, last = 0, False
+    while not last:
+        last = not _is_open(results)
+        events = list(read_events(results.events_file))
+        for event in events[shown:]:
+            print(json.dumps(event), flush=True)
+        shown = len(events)
+        if not last:
+            time.sleep(WATCH_SECONDS)
+
+
+def _is_open(results: Results) -> bool:
+    from stbench.status import RUNNING, WAITING, survey
+
+    return any(state.status in (RUNNING, WAITING) for state in survey(results))
+
+
+def _view(results: Results) -> Group:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from stbench.status import RUNNING, age, expected_seconds, survey
+
+    states = survey(results)
+    counts = Counter(state.status for state in states)
+    table = Table(title=f"{len(states)} runs in {results.folder}", title_justify="left")
+    table.add_column("method")
+    for name in counts:
+        table.add_column(name, justify="right")
+    for method in sorted({state.method for state in states}):
+        own = Counter(state.status for state in states if state.method == method)
+        table.add_row(Text(method), *(str(own[name] or "–") for name in counts))
+    lines = [f"running: {s.title} ({age(s.started):.0f} s)" for s in states if s.status == RUNNING]
+    for state in states:
+        if state.failed:
+            lines.append(f"{state.status}: {state.title}: {state.reason} (log: {state.log or 'none'})")
+    left = expected_seconds(states)
+    if left is not None:
+        end = time.strftime("%a %H:%M", time.localtime(time.time() + left))
+        lines.append(f"expected end: {end}, in about {left / 60:.0f} minutes")
+    return Group(table, *(Text(line) for line in lines))
