@@ -75,7 +75,7 @@ def catalogue(folders: Sequence[Path]) -> dict[str, Dataset]:
                 raise StbenchError(
                     f"Dataset '{path.name}' is in '{where}' and in '{path}'. Rename one folder."
                 )
-            found[path.name] = _from_folder(path, cards.get(path.name))
+            found[path.name] = dataset_in(path, cards.get(path.name))
     for name, card in cards.items():
         if name not in found:
             found[name] = _from_cache(name, card)
@@ -123,7 +123,7 @@ def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
         return known[name]
     folder = Path(name).resolve()
     if folder.is_dir():
-        return _from_folder(folder, None)
+        return dataset_in(folder)
     if os.sep in name:
         raise StbenchError(f"Dataset folder '{name}' does not exist.")
     raise unknown_name("dataset", name, known)
@@ -152,13 +152,14 @@ def _from_cache(name: str, card: Card) -> Dataset:
     """A known dataset that is in no ``--data`` folder: as it was downloaded, or why it is not here."""
     folder = cache_folder("datasets") / name
     if card.record and folder.is_dir():
-        return _from_folder(folder, card)
+        return dataset_in(folder, card)
     if card.record:
         return Dataset(name, card, problem=f"it is not downloaded. Run: stbench data fetch {name}")
     return Dataset(name, card, problem=f"no folder '{name}' in --data or $STBENCH_DATA. {card.obtain}")
 
 
-def _from_folder(folder: Path, known_card: Card | None) -> Dataset:
+def dataset_in(folder: Path, known_card: Card | None = None) -> Dataset:
+    """The dataset in ``folder``, named by it; ``problem`` says where its card or its files cannot be used."""
     card = known_card or Card(folder.name)
     try:
         if (folder / CARD_FILE).is_file():

@@ -22,6 +22,7 @@ from stbench.task import varies
 MIN_GENES = 500  # detected genes per cell, paper IV-A
 WIDE = 5000  # a table of at least so many genes is taken for a whole transcriptome when the card is silent
 VARIABLE_SHARE = 0.25  # paper IV-A
+PREPARATION = 1  # rises when the same files give another prepared pair
 LIMIT_SEED = 0
 DOWNSAMPLE_SEED = 0
 

@@ -1,0 +1,142 @@
+"""``stbench data``: which datasets there are, fetching them, how healthy they are, and your own data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from stbench.catalogue import Dataset
+    from stbench.download import Progress
+
+app = typer.Typer(
+    help="Datasets: list, fetch, verify, inspect, and bring your own.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Folders = Annotated[list[Path] | None, typer.Option("--data", help="Folder of datasets; also $STBENCH_DATA.")]
+Names = Annotated[list[str], typer.Argument(help="Names of datasets, or all.")]
+
+
+@app.command("list")
+def list_datasets(data: Folders = None) -> None:
+    """Every dataset, whether it is here, and where it is or comes from."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from stbench.cache import cache_folder
+
+    table = Table("name", "state", "tissue", "where", box=None, pad_edge=False)
+    for name, dataset in _known(data).items():
+        if dataset.embedded:
+            state, where = "embedded", "stbench itself"
+        elif dataset.problem is None:
+            state, where = "here", str(dataset.folder)
+        elif dataset.fetchable:
+            state, where = "fetchable", f"record {dataset.card.record}: stbench data fetch {name}"
+        else:
+            state, where = "not here", "see stbench data info" if dataset.folder is None else dataset.problem
+        table.add_row(name, state, dataset.card.tissue, where)
+    console = Console()
+    (console if console.is_terminal else Console(width=200)).print(table, markup=False, highlight=False)
+    print(f"Downloads are kept in {cache_folder('datasets')} ($STBENCH_CACHE).")
+
+
+@app.command()
+def fetch(
+    names: Names,
+    mirror: Annotated[
+        str | None, typer.Option(help="Server to use instead of https://zenodo.org; also $STBENCH_MIRROR.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Use only what is downloaded already.")] = False,
+) -> None:
+    """Download, check and prepare datasets of the paper. Example: stbench data fetch MG HBC
+
+    A broken download goes on where it stopped; what is here and whole is not downloaded again. Proxy settings
+    (HTTPS_PROXY) are respected.
+    """
+    from stbench.catalogue import catalogue, dataset_in
+    from stbench.errors import StbenchError, unknown_name
+    from stbench.fetch import fetch as fetch_dataset
+    from stbench.prepare import Limit
+    from stbench.prepared import load
+    from stbench.record import mirror_or_zenodo
+    from stbench.run import describe
+
+    cards = {name: dataset.card for name, dataset in catalogue([]).items() if dataset.card.record}
+    failed = []
+    for name in cards if names == ["all"] else names:
+        if name not in cards:
+            raise unknown_name("downloadable dataset", name, cards)
+        others = [card for card in cards.values() if card.name != name and card.record == cards[name].record]
+        try:
+            with _bars() as progress:
+                folder, new = fetch_dataset(
+                    cards[name], others, mirror_or_zenodo(mirror), offline=offline, progress=progress
+                )
+            print(f"{name}: {'fetched' if new else 'already here'}: {folder}", flush=True)
+            print(describe(load(dataset_in(folder, cards[name]), Limit(), print)))
+        except StbenchError as error:
+            if len(names) == 1 and names != ["all"]:
+                raise
+            failed.append(f"{name}: {error}")
+    if failed:
+        raise StbenchError(f"{len(failed)} datasets were not fetched: {'; '.join(failed)}")
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Names; all downloaded ones by default.")] = None,
+) -> None:
+    """Compare downloaded datasets with their lock files; a damaged one is removed."""
+    from stbench.cache import cache_folder
+    from stbench.errors import StbenchError
+    from stbench.fetch import verify as verify_folder
+
+    home = cache_folder("datasets")
+    folders = {path.name: path for path in sorted(home.glob("[!.]*")) if path.is_dir()}
+    damaged = []
+    for name in names or folders:
+        if name not in folders:
+            raise StbenchError(f"Dataset '{name}' is not downloaded. Run: stbench data fetch {name}")
+        wrong = verify_folder(folders[name])
+        print(f"{name}: {'DAMAGED and removed' if wrong else 'ok'}")
+        for line in wrong:
+            print(f"  {line}")
+        damaged += [name] if wrong else []
+    if damaged:
+        print(f"Fetch again with: stbench data fetch {' '.join(damaged)}")
+        raise typer.Exit(1)
+    if not folders:
+        print(f"Nothing is downloaded in {home}.")
+
+
+def _known(data: list[Path] | None) -> dict[str, Dataset]:
+    from stbench.catalogue import catalogue, data_folders
+
+    return catalogue(data_folders(data or []))
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    """A progress bar per file in a terminal; silence elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as view:
+        tasks: dict[str, TaskID] = {}
+
+        def show(name: str, done: int, size: int) -> None:
+            if name not in tasks:
+                tasks[name] = view.add_task(name, total=size)
+            view.update(tasks[name], completed=done)
+
+        yield show

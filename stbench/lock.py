@@ -1,0 +1,47 @@
+"""The lock file of a downloaded dataset: where its files came from, their sizes and their checksums."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from stbench.files import read_json, write_json
+
+LOCK_FILE = "lock.json"
+
+
+def file_hash(file: Path) -> str:
+    """SHA-256 of the content of ``file``, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def folder_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 by name of every file that lies directly in ``folder``, but for its lock file."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name != LOCK_FILE)
+    return {file.name: file_hash(file) for file in files}
+
+
+def write_lock(folder: Path, **source: Any) -> None:
+    """Write the lock file of ``folder``; ``source`` says where its files came from."""
+    files = {
+        name: {"size": (folder / name).stat().st_size, "sha256": digest}
+        for name, digest in folder_hashes(folder).items()
+    }
+    write_json(folder / LOCK_FILE, source | {"files": files})
+
+
+def damage(folder: Path, hashes: dict[str, str]) -> list[str]:
+    """What differs from the lock file of ``folder``, a line per file; nothing where it has no lock file.
+
+    ``hashes`` are the present `folder_hashes`. Files that came later, such as a ``card.toml``, are no damage.
+    """
+    lock = folder / LOCK_FILE
+    if not lock.is_file():
+        return []
+    return [
+        f"{name}: expected sha256 {entry['sha256']}, found {hashes.get(name, 'no such file')}"
+        for name, entry in read_json(lock)["files"].items()
+        if hashes.get(name) != entry["sha256"]
+    ]

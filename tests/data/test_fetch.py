@@ -1,0 +1,202 @@
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+
+from stbench import download as downloads
+from stbench.catalogue import catalogue, dataset_called
+from stbench.errors import StbenchError
+from stbench.fetch import fetch, verify
+from stbench.prepare import Limit
+from stbench.prepared import load
+
+NEEDS_SPACE = """
+from dataclasses import dataclass
+from stbench.methods import Method, register
+
+@register("space", family="baseline", paper="a test", version="1")
+@dataclass(frozen=True)
+class Space(Method):
+    def predict(self, task, ctx):
+        return task.coordinates()[:, :1].repeat(len(task.targets), axis=1)
+"""
+
+
+def cards():
+    return {name: dataset.card for name, dataset in catalogue([]).items() if dataset.card.record}
+
+
+def get(name, record, **options):
+    known = cards()
+    return fetch(known[name], [c for c in known.values() if c.name != name], record.url, **options)
+
+
+def stbench(*arguments, **environment):
+    """The command line in a process of its own, as a user has it."""
+    return subprocess.run(
+        [sys.executable, "-c", "from stbench.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def test_the_archive_of_its_own_name_is_enough(record, cache):
+    folder, new = get("MG", record)
+    assert new
+    assert {file.name for file in folder.iterdir()} == {"scRNA_count.txt", "Spatial_count.txt", "lock.json"}
+    assert {path for path, _ in record.downloads} == {"/api/records/12792074/files/dataset-MG.zip/content"}
+    reference, spatial = dataset_called("MG", catalogue([])).load()
+    assert (reference.shape, spatial.shape) == ((40, 800), (60, 40))
+
+
+def test_a_folder_inside_a_common_archive_is_found(record, cache):
+    folder, _ = get("HBC", record)
+    assert (folder / "Locations.txt").is_file()
+    assert len(record.downloads) == 1
+    get("MC", record)
+    assert len(record.downloads) == 1  # the same archive serves both
+
+
+def test_a_second_fetch_asks_nothing_at_all(record, cache):
+    get("MG", record)
+    record.asked.clear()
+    folder, new = get("MG", record)
+    assert not new
+    assert record.asked == []
+    assert folder == cache / "datasets" / "MG"
+
+
+def test_offline(record, cache):
+    with pytest.raises(StbenchError, match="Fetch it once without --offline"):
+        get("MG", record, offline=True)
+    get("HBC", record)
+    record.asked.clear()
+    get("ME", record, offline=True)
+    with pytest.raises(StbenchError, match="as downloaded so far"):
+        get("MG", record, offline=True)
+    assert record.asked == []
+
+
+def test_a_damaged_dataset_is_refused_removed_and_restored(record, cache):
+    folder, _ = get("MG", record)
+    dataset = dataset_called("MG", catalogue([]))
+    file = folder / "Spatial_count.txt"
+    content = bytearray(file.read_bytes())
+    content[-2] ^= 1
+    file.write_bytes(bytes(content))
+    with pytest.raises(StbenchError, match=r"'MG' is damaged: Spatial_count.txt: expected .*, found \w+"):
+        load(dataset, Limit())
+    (line,) = verify(folder)
+    assert line.startswith("Spatial_count.txt: expected sha256")
+    assert not folder.exists()
+    record.asked.clear()
+    assert get("MG", record) == (folder, True)
+    assert record.downloads == []  # the archive was still whole
+    assert verify(folder) == []
+
+
+def test_a_record_that_changed_is_refused(record, cache):
+    get("MG", record)
+    record.checksums["all-others.tar.gz"] = "md5:0"
+    with pytest.raises(StbenchError, match="has changed: expected md5:.*found md5:0"):
+        get("HBC", record)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["readme.txt"], "No folder 'dataset-MG'.*--data"),
+        (["dataset-MG/notes.txt"], "holds neither"),
+        (["dataset-MG/../../evil/scRNA_count.txt"], "No folder"),
+    ],
+)
+def test_archives_without_the_dataset(record, cache, names, message):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for name in [*names, "more/other.txt"]:
+            file.writestr(name, "x")
+    record.files.clear()
+    record.files["data.zip"] = packed.getvalue()
+    with pytest.raises(StbenchError, match=message):
+        get("MG", record)
+    assert not (cache / "datasets" / "MG").exists()
+    assert not (cache.parent / "evil").exists()
+
+
+def test_an_archive_that_cannot_be_unpacked(record, cache, archives):
+    record.files["dataset-MG.zip"] = archives["dataset-MG.zip"][:2000] + archives["dataset-MG.zip"][3000:]
+    with pytest.raises(StbenchError, match=r"dataset-MG.zip"):
+        get("MG", record)
+
+
+def test_a_kill_in_the_middle_is_taken_up_again(record, cache, archives):
+    record.chunk_seconds = 0.4
+    command = [sys.executable, "-c", "from stbench.cli import main; main()", "data", "fetch", "MG"]
+    process = subprocess.Popen([*command, "--mirror", record.url], env=os.environ, start_new_session=True)
+    part = cache / "downloads" / "12792074" / "dataset-MG.zip.part"
+    deadline = time.monotonic() + 60
+    while not (part.is_file() and part.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    had = part.stat().st_size
+    assert 0 < had < len(archives["dataset-MG.zip"])
+    record.chunk_seconds = 0
+    get("MG", record)
+    assert record.downloads[-1][1] == f"bytes={had}-"
+
+
+def test_fetch_all_then_run_from_an_empty_cache(record, cache, tmp_path):
+    done = stbench("data", "fetch", "all", "--mirror", record.url)
+    assert done.returncode == 0, done.stderr
+    assert "MC: 40 of 40 cells" in done.stdout
+    assert "WARNING: spots_raw is 60, the card expects 41674" in done.stdout
+    assert len(record.downloads) == 2
+    record.asked.clear()
+    again = stbench("data", "fetch", "all", STBENCH_MIRROR=record.url)
+    assert again.stdout.count("already here") == 10
+    assert record.asked == []
+    (tmp_path / "space.py").write_text(NEEDS_SPACE)
+    grid = ["--methods", "kernel,spage,space", "--datasets", "MG,HBC", "--plugin", tmp_path / "space.py"]
+    run = stbench("run", *grid, "--out", tmp_path / "results")
+    assert run.returncode == 0, run.stdout + run.stderr
+    for cell in ("kernel · MG", "spage · MG", "kernel · HBC", "spage · HBC", "space · HBC"):
+        assert f"{cell} · split 0 · seed 0: ok" in run.stdout
+    assert "space · MG · split 0 · seed 0: unsupported: needs coordinates in obsm['spatial']" in run.stdout
+
+
+def test_verify_and_list_on_the_command_line(record, cache):
+    get("MG", record)
+    assert stbench("data", "verify").stdout == "MG: ok\n"
+    (cache / "datasets" / "MG" / "scRNA_count.txt").write_text("x")
+    done = stbench("data", "verify", "MG")
+    assert done.returncode == 1
+    assert "expected sha256" in done.stdout
+    assert "stbench data fetch MG" in done.stdout
+    listed = stbench("data", "list").stdout
+    assert "MG" in listed
+    assert "record 12792074: stbench data fetch MG" in listed
+    missing = stbench("data", "verify", "HBC")
+    assert missing.returncode == 1
+    assert missing.stderr == "Error: Dataset 'HBC' is not downloaded. Run: stbench data fetch HBC\n"
+
+
+def test_unknown_names_and_servers_that_are_not_there(cache, monkeypatch):
+    done = stbench("data", "fetch", "MX")
+    assert done.returncode == 1
+    assert "Unknown downloadable dataset 'MX'. Did you mean" in done.stderr
+    done = stbench("data", "fetch", "MG", "--mirror", "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "Check the connection and HTTPS_PROXY" in done.stderr
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(downloads, "PAUSE_S", 0)
