@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stbench import slurm
+from stbench._callable import make_callable
 from stbench.catalogue import catalogue, data_folders, select
 from stbench.claims import Claims
 from stbench.config import RunConfig, make_config
@@ -174,3 +175,6 @@ def _wanted(results: Results, spec: RunSpec, overwrite: str, say: Callable[[str]
         return True
     record = results.record(spec.key)
     return overwrite == "failed" and record is not None and record["status"] != OK
+
+
+make_callable(__name__)

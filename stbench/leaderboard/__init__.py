@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stbench._callable import make_callable
 from stbench._checkout import plugin_path
 from stbench.registry import Registry
 
@@ -61,3 +62,6 @@ def register(name: str, *, modules: tuple[str, ...] = (), slow: bool = False) ->
         return render
 
     return add
+
+
+make_callable(__name__)
