@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stbench.leaderboard import register
+from stbench.pipes import escape, pipe_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,12 +36,12 @@ def _table1(board: Board) -> Iterator[str]:
         yield from (f"## {block.name} ({block.direction})", "")
         for title, lines in (("method", block.methods), ("control", block.controls)):
             if lines:
-                yield from _table([title, "preset", *headers(board)], [_row(line) for line in lines])
+                yield from pipe_table([title, "preset", *headers(board)], [_row(line) for line in lines])
     yield from _notes(notes(board))
 
 
 def _row(line: Line) -> list[str]:
-    return [_escape(line.method), _escape(line.preset), *(_text(cell) for cell in line.cells)]
+    return [escape(line.method), escape(line.preset), *(_text(cell) for cell in line.cells)]
 
 
 def _leaderboard(board: Board) -> Iterator[str]:
@@ -73,12 +74,14 @@ def _ranks(ranks: pd.DataFrame) -> Iterator[str]:
         "share": "share of the ceiling",
     }
     rows = [
-        [_escape(row["method"]), row["kind"], _escape(row["preset"])]
+        [escape(row["method"]), row["kind"], escape(row["preset"])]
         + [_number(row[name]) for name in names]
-        + [f"{row['n_ok']} of {row['n_columns']}", _escape(row["reason"])]
+        + [f"{row['n_ok']} of {row['n_columns']}", escape(row["reason"])]
         for row in ranks.to_dict("records")
     ]
-    yield from _table(["method", "kind", "preset", *names.values(), "datasets ok", "why not ranked"], rows)
+    yield from pipe_table(
+        ["method", "kind", "preset", *names.values(), "datasets ok", "why not ranked"], rows
+    )
 
 
 def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterator[str]:
@@ -91,7 +94,7 @@ def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterato
     summary = summary[(summary["dataset"] == dataset) & (summary["limit"] == limit)]
     behind = summary[summary["metric"] == HEADLINE].set_index(["method", "kind", "preset"]).to_dict("index")
 
-    yield from (f"## {_escape(label(dataset, limit))}", "")
+    yield from (f"## {escape(label(dataset, limit))}", "")
     names = [block.name for block in blocks]
     last = ["share of the ceiling", "genes", "unscored", "splits x seeds", "status"]
     for is_control, title in ((False, "method"), (True, "control")):
@@ -103,36 +106,28 @@ def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterato
                 continue
             found = behind[key]
             rows.append(
-                [_escape(line.method), _escape(line.preset)]
+                [escape(line.method), escape(line.preset)]
                 + [_text(line.cells[i], shown=found["status"]) for line in lines]
                 + [_number(shares.get((dataset, limit, *key), float("nan")))]
                 + [str(found["n_genes"]), str(found["n_genes_unscored"])]
                 + [f"{found['n_splits']} x {found['n_seeds']}", found["status"]]
             )
         if rows:
-            yield from _table([title, "preset", *names, *last], rows)
+            yield from pipe_table([title, "preset", *names, *last], rows)
 
     bad = board.failures()
     bad = bad[(bad["dataset"] == dataset) & (bad["limit"] == limit)]
     if not bad.empty:
         yield from ("Runs that are not ok:", "")
         names = ["method", "preset", "status", "n_runs", "reason"]
-        yield from _table(
-            names, [[_escape(str(row[name])) for name in names] for row in bad.to_dict("records")]
+        yield from pipe_table(
+            names, [[escape(str(row[name])) for name in names] for row in bad.to_dict("records")]
         )
 
 
 def _notes(notes: Sequence[str] | Iterator[str]) -> Iterator[str]:
     yield from ("## Notes", "")
-    yield from (f"- {_escape(note)}" for note in notes)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A pipe table of cells that are escaped already, and the empty line behind it."""
-    yield "| " + " | ".join(_escape(name) for name in head) + " |"
-    yield "|" + " --- |" * len(head)
-    yield from ("| " + " | ".join(row) + " |" for row in rows)
-    yield ""
+    yield from (f"- {escape(note)}" for note in notes)
 
 
 def _text(cell: Cell, shown: str = "ok") -> str:
@@ -151,9 +146,3 @@ def _score(cell: Cell) -> str:
 
 def _number(value: float) -> str:
     return NOTHING if isnan(value) else f"{value:.3f}"
-
-
-def _escape(text: str) -> str:
-    """``text`` on one line, its characters that Markdown would read as markup escaped."""
-    text = " ".join(text.split())
-    return "".join(f"\\{letter}" if letter in "\\`*_|[]<>~#" else letter for letter in text)
