@@ -35,7 +35,7 @@ class GeneFeatures:
     Attributes
     ----------
     axes
-        Eigenvectors of the correlations between genes, (n_genes, n_components).
+        Eigenvectors of the correlations between genes, (n_genes, n_components), of unit mean square.
     variances
         Their eigenvalues, (n_components,), relative to the mean.
     levels
@@ -56,8 +56,13 @@ class GeneFeatures:
         levels = [np.log(expression.mean(axis=0) + tiny), np.log(expression.std(axis=0) + tiny)]
         levels.append((expression > 0).mean(axis=0))
         variances = variances[kept] / variances[kept].mean()
-        arrays = axes[:, kept], variances, zscore(np.column_stack(levels))
+        axes = axes[:, kept] * np.sqrt(len(axes) / len(variances))
+        arrays = axes, variances, zscore(np.column_stack(levels))
         return cls(*(torch.tensor(np.ascontiguousarray(array)) for array in arrays))
+
+    def rows(self, genes: np.ndarray) -> GeneFeatures:
+        """The features of some genes, by their numbers."""
+        return GeneFeatures(self.axes[genes], self.variances, self.levels[genes])
 
     def scaled(self, exponent: torch.Tensor) -> torch.Tensor:
         """Coordinates of the genes with the variances to the power ``exponent``, (n_genes, n_components)."""
@@ -74,9 +79,8 @@ class GeneFeatures:
         directions = torch.nn.functional.normalize(self.scaled(p["rbf_exponent"]), dim=1, eps=1e-9)
         apart = 1 - directions @ directions.T
         level_distance = torch.cdist(self.levels, self.levels) ** 2
-        share = len(linear) / self.variances.numel()
         return (
-            p["linear"].exp() * share * linear @ linear.T
+            p["linear"].exp() * linear @ linear.T
             + p["rbf"].exp() * torch.exp(-apart * torch.exp(-2 * p["rbf_length"]))
             + p["constant"].exp()
             + p["level"].exp() * torch.exp(-level_distance / 2 * torch.exp(-2 * p["level_length"]))
@@ -87,16 +91,21 @@ class GeneFeatures:
 class Fitted:
     """What `fit` found.
 
-    ``gene_weights`` (n_visible, n_targets) turn visible maps into target maps, ``attention`` is the weight
-    of the attention to cells, ``shares`` of the smoothers sum to 1, ``scale`` takes the result to the
-    amplitude that is best by least squares, ``correlation`` is the mean reached on left-out genes.
+    ``kernel`` holds the parameters of the covariance by the names of `START`, ``attention`` is the weight of
+    the attention to cells, ``shares`` of the smoothers sum to 1, ``scale`` takes the result to the amplitude
+    that is best by least squares, ``correlation`` is the mean reached on left-out genes.
     """
 
-    gene_weights: np.ndarray
+    kernel: dict[str, torch.Tensor]
     attention: float
     shares: tuple[float, ...]
     scale: float
     correlation: float
+
+    def gene_weights(self, features: GeneFeatures, n_visible: int) -> np.ndarray:
+        """What turns visible maps into target maps, (n_visible, n_targets); the visible genes come first."""
+        observed = _observed(features, self.kernel)
+        return torch.linalg.solve(observed[:n_visible, :n_visible], observed[:n_visible, n_visible:]).numpy()
 
     def __str__(self) -> str:
         shares = ", ".join(f"{share:.2f}" for share in self.shares)
@@ -145,26 +154,22 @@ class LeftOut:
 def fit(features: GeneFeatures, maps: Sequence[np.ndarray], attended: Sequence[np.ndarray]) -> Fitted:
     """Kernel, smoothing and weight of the attention that predict left-out genes best.
 
-    ``maps`` and ``attended`` are, for every smoother (the identity first), the z-scored visible maps and
-    those by attention, (n_spots, n_visible); the first genes of ``features`` are the visible ones.
+    ``maps`` and ``attended`` are, for every smoother (the identity first), the z-scored maps of the genes of
+    ``features`` and those by attention, (n_spots, n_genes).
     """
-    left_out, n_visible, n_smoothers = LeftOut(maps, attended), maps[0].shape[1], len(maps)
-    names, n_kernel = list(START), len(START)
+    left_out, n_smoothers, n_kernel = LeftOut(maps, attended), len(maps), len(START)
     table = [*START.values(), *[(-2.0, -8.0, 4.0)] * (n_smoothers - 1), (0.15, 0.0, 3.0)]
     start, *bounds = np.array(table).T
     anchor = torch.tensor(start[:n_kernel])
 
     def parts(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Covariance of all genes with noise on its diagonal, shares of the smoothers, attention."""
-        p = dict(zip(names, x, strict=False))
-        noise = p["noise"].exp() * torch.eye(len(features.axes), dtype=x.dtype)
+        """Covariance of the measured maps, shares of the smoothers, attention."""
         shares = torch.softmax(torch.cat([x.new_zeros(1), x[n_kernel:-1]]), dim=0)
-        return features.covariance(p) + noise, shares, x[-1]
+        return _observed(features, dict(zip(START, x, strict=False))), shares, x[-1]
 
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
         x = torch.tensor(values, requires_grad=True)
-        observed, shares, attention = parts(x)
-        covariance, variance = left_out.moments(observed[:n_visible, :n_visible], shares, attention)
+        covariance, variance = left_out.moments(*parts(x))
         # a prediction with hardly any amplitude earns no correlation
         correlation = (covariance / torch.sqrt(variance + 1e-4)).mean()
         value = PRIOR * ((x[:n_kernel] - anchor) ** 2).mean() - correlation
@@ -180,11 +185,17 @@ def fit(features: GeneFeatures, maps: Sequence[np.ndarray], attended: Sequence[n
         options={"maxiter": STEPS},
     )
     with torch.no_grad():
-        observed, shares, attention = parts(torch.tensor(found.x))
-        visible = observed[:n_visible, :n_visible]
-        covariance, variance = left_out.moments(visible, shares, attention)
-        weights = torch.linalg.solve(visible, observed[:n_visible, n_visible:])
+        best = torch.tensor(found.x)
+        observed, shares, attention = parts(best)
+        covariance, variance = left_out.moments(observed, shares, attention)
         # the correlation does not see the amplitude: least squares over all left-out genes gives it
         scale = max(float(covariance.sum() / (variance.sum() + 1e-9)), 0.0)
         correlation = float((covariance / torch.sqrt(variance + 1e-4)).mean())
-    return Fitted(weights.numpy(), float(attention), tuple(shares.tolist()), scale, correlation)
+    kernel = dict(zip(START, best, strict=False))
+    return Fitted(kernel, float(attention), tuple(shares.tolist()), scale, correlation)
+
+
+def _observed(features: GeneFeatures, p: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Covariance of the measured maps of all genes, (n_genes, n_genes): the process and noise."""
+    noise = p["noise"].exp() * torch.eye(len(features.axes), dtype=features.axes.dtype)
+    return features.covariance(p) + noise

@@ -65,8 +65,8 @@ def test_left_out_moments_equal_those_of_leaving_genes_out(planted):
 def test_fit_recovers_a_planted_structure(planted):
     features, maps = planted
     noise = np.random.default_rng(2).normal(size=(200, 24))
-    fitted = fit(features, [maps[:, :24]], [zscore(noise)])
-    assert mean_pearson(maps[:, 24:], maps[:, :24] @ fitted.gene_weights) > 0.85
+    fitted = fit(features.rows(np.arange(24)), [maps[:, :24]], [zscore(noise)])
+    assert mean_pearson(maps[:, 24:], maps[:, :24] @ fitted.gene_weights(features, 24)) > 0.85
     assert fitted.correlation > 0.85
     assert fitted.attention < 0.05  # noise gets no weight
 
@@ -152,5 +152,8 @@ def test_predicts_a_simulated_tissue_with_intervals(make_task):
     assert mean_pearson(truth, answer.mean) > 0.6
     assert (answer.lower >= 0).all()
     assert (answer.lower <= answer.upper).all()
+    few = REGISTRY.get("causalged-kernel")(level=None, fit_genes=12).predict(task, Context())
+    assert mean_pearson(truth, few) > 0.6  # fitted on few genes, predicted from all
+    assert not np.allclose(few, answer.mean)
     alone = REGISTRY.get("causalged-kernel")(level=None).predict(task, Context())
     np.testing.assert_array_equal(alone, answer.mean)
