@@ -141,7 +141,6 @@ class DaskExecutor:
 
     def _outcome(self, future: Future, folder: Path) -> dict[str, Any]:
         """What a worker sent back, with its files put into ``folder``."""
-        (folder / "log.txt").touch()
         error = future.exception()
         if error is not None:  # of the worker, not of the method
             return {"status": "failed", "reason": f"no worker could make the run: {_first_line(error)}"}

@@ -21,15 +21,41 @@ def read_h5ad(file: Path) -> AnnData:
     """The AnnData in ``file``; one clear error where it is missing or damaged."""
     import anndata
 
+    from stbench.devices import memory_bytes
+
     if not file.is_file():
         raise StbenchError(f"File '{file}' does not exist.")
     try:
+        check_h5(file, memory_bytes("cpu"))
         return anndata.read_h5ad(file)
     except Exception as error:  # h5py and anndata raise many kinds for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StbenchError(
             f"File '{file}' cannot be read as h5ad ({reason}). Fetch or write it again."
         ) from error
+
+
+def check_h5(file: Path, most_bytes: int) -> None:
+    """Raise `StbenchError` for a file that unpacks to more than ``most_bytes``, or that reads others."""
+    import h5py
+
+    def size(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        nonlocal total
+        if isinstance(item, h5py.Dataset):
+            total += item.size * item.dtype.itemsize
+            if item.is_virtual or item.external:
+                raise StbenchError(f"takes '{name}' from another file")
+
+    def local(name: str, link: h5py.HardLink | h5py.SoftLink | h5py.ExternalLink) -> None:
+        if isinstance(link, h5py.ExternalLink):
+            raise StbenchError(f"takes '{name}' from another file")
+
+    total = 0
+    with h5py.File(file) as content:
+        content.visititems_links(local)
+        content.visititems(size)
+    if total > most_bytes:
+        raise StbenchError(f"unpacks to {total / 1e9:.1f} GB, more than {most_bytes / 1e9:.1f} GB")
 
 
 def read_json(file: Path) -> Any:

@@ -15,7 +15,7 @@ from stbench.single import Child, Limits
 
 POLL_SECONDS = 0.05
 SAY_SECONDS = 2.0  # between two words on the progress
-MAX_ANSWER_BYTES = 1 << 20  # of a log
+MAX_LOG_BYTES = 2 << 20
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,12 @@ def _write(file: Path, content: bytes) -> str:
 
 
 def _left(run: Path) -> dict[str, bytes]:
-    """The end of the log, and the prediction where there is one."""
-    with (run / "log.txt").open("rb") as log:
-        log.seek(max(0, (run / "log.txt").stat().st_size - MAX_ANSWER_BYTES))
-        files = {"log.txt": log.read()}
+    """The end of the log, and the prediction, where the run has left them."""
+    files = {}
+    if (run / "log.txt").is_file():
+        with (run / "log.txt").open("rb") as log:
+            log.seek(max(0, (run / "log.txt").stat().st_size - MAX_LOG_BYTES))
+            files["log.txt"] = log.read()
     if (run / "prediction.h5ad").is_file():
         files["prediction.h5ad"] = (run / "prediction.h5ad").read_bytes()
     return files

@@ -171,7 +171,7 @@ class Results:
         for half in folder.parent.glob(f".{folder.name}.*"):  # of a grid that was killed
             shutil.rmtree(half)
         with whole_folder(folder) as part:
-            if work is not None:
+            if work is not None and (work / "log.txt").is_file():
                 _copy_end(work / "log.txt", part / "log.txt")
             if work is not None and manifest["status"] == OK:
                 prediction = part / "prediction.h5ad"

@@ -164,7 +164,8 @@ class Child:
             return {"status": "out_of_memory", "reason": "killed by the system, which was short of memory"}
         names = {number.value: number.name for number in signal.Signals}
         how = f"signal {names.get(-code, -code)}" if code < 0 else f"exit code {code}"
-        full = " (the disk of its folder is full)" if shutil.disk_usage(self.folder).free < 1 << 20 else ""
+        free = shutil.disk_usage(self.folder.parent).free  # the folder itself may be gone
+        full = " (the disk of its folder is full)" if free < 1 << 20 else ""
         return {"status": "failed", "reason": f"the process ended with {how} and without an outcome{full}"}
 
 

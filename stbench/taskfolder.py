@@ -20,12 +20,14 @@ from anndata import AnnData
 from scipy import sparse
 
 from stbench.errors import StbenchError
-from stbench.files import read_h5ad, read_json, write_json
+from stbench.files import check_h5, read_h5ad, read_json, write_json
 from stbench.methods import Prediction, Task
 from stbench.normalise import log_normalise
 from stbench.splits import Split
 
 FORMAT = 1
+BYTES_PER_VALUE = 64  # mean and bounds as float64, or sparse, and some to spare
+SPARE_BYTES = 64 << 20  # for names and the format itself
 
 
 class InvalidPrediction(StbenchError):
@@ -92,10 +94,13 @@ def write_prediction(file: Path, task: Task, answer: np.ndarray | Prediction) ->
 
 def read_prediction(file: Path, spots: list[str], targets: list[str]) -> Prediction:
     """The answer in ``file``, in the order asked for; `InvalidPrediction` where it is wrong."""
-    if not file.is_file():
+    if not file.is_file() or file.is_symlink():
         raise InvalidPrediction("the run ended without a prediction")
     try:
+        check_h5(file, BYTES_PER_VALUE * len(spots) * len(targets) + SPARE_BYTES)
         table = anndata.read_h5ad(file)
+    except StbenchError as error:
+        raise InvalidPrediction(f"the prediction file {error}") from error
     except Exception as error:  # h5py and anndata raise many kinds for a damaged file
         raise InvalidPrediction(f"the prediction file is damaged ({type(error).__name__})") from error
     for what, names, wanted in (("spot", table.obs_names, spots), ("gene", table.var_names, targets)):

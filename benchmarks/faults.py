@@ -1,0 +1,136 @@
+"""Kills a grid at a random moment, again and again: is what it leaves whole, and does it complete?
+
+In every round a grid is killed (SIGKILL) at a moment drawn uniformly from its usual time. Then no process
+of it may live on, every stored byte must verify, and the same grid must complete to the predictions and
+scores of an undisturbed one. Run: python benchmarks/faults.py [--rounds 200] [--seed 0]
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import anndata
+import numpy as np
+import pandas as pd
+import psutil
+import typer
+
+from stbench.config import RunConfig
+from stbench.results import Results
+from stbench.run import run
+from stbench.watch import MARK
+
+WAIT_SECONDS = 60
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def started(self, spec) -> None: ...
+    def progress(self, spec, seconds, state) -> None: ...
+    def finished(self, spec, manifest) -> None: ...
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="How many grids to kill.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,
+) -> None:
+    """Print how many rounds ended well; exit code 1 where one did not."""
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder  # the grids' scratch too
+        start = time.monotonic()
+        grid(Path(folder, "whole"))
+        seconds = time.monotonic() - start
+        expected = content(Path(folder, "whole"))
+        moments = random.Random(seed)
+        stored: Counter[int] = Counter()
+        problems = []
+        for i in range(rounds):
+            moment = moments.uniform(0, seconds)
+            out = Path(folder, f"round{i}")
+            problem, n_stored = kill_and_complete(out, moment, expected)
+            stored[n_stored] += 1
+            if problem:
+                problems.append(f"round {i}, killed after {moment:.2f} s: {problem}")
+        print("\n".join(problems))
+        spread = ", ".join(f"{n} runs in {times} rounds" for n, times in sorted(stored.items()))
+        print(f"{rounds - len(problems)} of {rounds} rounds ended well; at the kill there were {spread}.")
+    raise typer.Exit(bool(problems))
+
+
+def grid(out: Path) -> None:
+    """Two runs of a trivial method, at once."""
+    config = RunConfig(("random",), ("simulated",), out=out, limit="cells=60,spots=50", splits=2, jobs=2)
+    run(config, lambda specs: Silent())
+
+
+def kill_and_complete(out: Path, moment: float, expected: dict) -> tuple[str, int]:
+    """What went wrong in one round (nothing: empty), and how many runs were stored at the kill."""
+    pid = os.fork()  # spares the imports of a new interpreter
+    if pid == 0:
+        grid(out)
+        os._exit(0)
+    time.sleep(moment)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    if not gone():
+        return "processes were left", 0
+    results = Results.create(out)
+    n_stored = len(results.records())
+    if damaged := results.damaged(thorough=True):
+        return f"damaged: {damaged}", n_stored
+    grid(out)
+    if damaged := results.damaged(thorough=True):
+        return f"damaged after the second grid: {damaged}", n_stored
+    return same(content(out), expected), n_stored
+
+
+def gone() -> bool:
+    """Whether all processes of runs have ended, within a time."""
+    end = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < end:
+        if not any(is_run(process) for process in psutil.process_iter()):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def is_run(process: psutil.Process) -> bool:
+    """Whether a process belongs to a run of this script."""
+    try:
+        mark = process.environ().get(MARK, "")
+        return mark.startswith(str(tempfile.tempdir)) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def content(out: Path) -> dict[str, tuple[np.ndarray, pd.DataFrame]]:
+    """Predictions and scores of every run."""
+    return {
+        folder.name: (
+            np.asarray(anndata.read_h5ad(folder / "prediction.h5ad").X),
+            pd.read_parquet(folder / "scores.parquet"),
+        )
+        for folder in sorted((out / "runs").glob("[!.]*"))
+    }
+
+
+def same(found: dict, expected: dict) -> str:
+    """How two grids differ; empty where they do not."""
+    if found.keys() != expected.keys():
+        return f"runs {sorted(found)} instead of {sorted(expected)}"
+    for key, (values, scores) in expected.items():
+        if not np.array_equal(found[key][0], values) or not found[key][1].equals(scores):
+            return f"run {key} differs"
+    return ""
+
+
+if __name__ == "__main__":
+    typer.run(main)
