@@ -50,9 +50,19 @@ def conformal(
         values = predict(inner)
         predicted.append(values.ravel())
         errors.append((truth - values).ravel())
-    mean = predict(task)
-    covered = min(level * (1 + 1 / len(task.visible)), 1.0)
-    low, high = _error_quantiles(np.concatenate(predicted), np.concatenate(errors), mean, covered)
+    known, wrong = np.concatenate(predicted), np.concatenate(errors)
+    return bounded(predict(task), known, wrong, n_genes=len(task.visible), level=level)
+
+
+def bounded(
+    mean: np.ndarray, predicted: np.ndarray, errors: np.ndarray, *, n_genes: int, level: float = 0.9
+) -> Prediction:
+    """``mean`` with intervals from the ``errors`` at the values ``predicted`` for ``n_genes`` hidden genes.
+
+    ``predicted`` and ``errors`` (truth minus prediction) are flat and pooled; see `conformal`.
+    """
+    covered = min(level * (1 + 1 / n_genes), 1.0)
+    low, high = _error_quantiles(predicted, errors, mean, covered)
     lower = np.maximum(np.minimum(mean + low, mean), 0)  # expression is not negative
     upper = np.maximum(np.maximum(mean + high, mean), lower)
     return Prediction(mean, lower, upper, level)

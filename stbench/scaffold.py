@@ -25,7 +25,7 @@ load_plugin(Path(__file__).parent / "{file}")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a new plugin goes: in a checkout beside the others, elsewhere into ``folder`` for ``--plugin``."""
+    """Where a new plugin goes: beside the others in a checkout, else where the user is, for ``--plugin``."""
 
     folder: Path
     tests: Path

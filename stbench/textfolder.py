@@ -1,11 +1,15 @@
 """The tables of a task as plain text, for programs without HDF5, such as plain R.
 
-A table is a folder: ``X.mtx`` and ``counts.mtx`` (MatrixMarket, rows x genes; counts only where the units are
-counts), ``obs.csv`` and ``var.csv`` (first column ``name``, in the order of the rows and columns), and
-``coordinates.csv`` (``name``, ``x``, ``y`` and perhaps ``z``) where they are known. ``targets.csv`` (``name``)
-and ``settings.csv`` (``name``, ``value``: seed, threads, device, units and the parameters) repeat what a
-program without JSON needs of ``task.json``. The answer is ``prediction.csv``: a first column with the names of the spots, then one column per target, with a header;
-``lower.csv`` and ``upper.csv`` of the same shape are bounds of 90 % intervals.
+A table is a folder with
+
+- ``X.mtx`` and ``counts.mtx``: MatrixMarket, rows x genes (counts only where the units are counts);
+- ``obs.csv`` and ``var.csv``: first column ``name``, in the order of the rows and of the columns;
+- ``coordinates.csv``: ``name``, ``x``, ``y`` and perhaps ``z``, where they are known.
+
+``targets.csv`` (``name``) and ``settings.csv`` (``name``, ``value``: seed, threads, units, parameters, ...)
+repeat ``task.json`` for programs that read no JSON. The answer is ``prediction.csv``: names of the spots in
+the first column, then a column per target, with a header; ``lower.csv`` and ``upper.csv`` of the same shape
+are bounds of 90 % intervals.
 """
 
 from __future__ import annotations

@@ -21,11 +21,11 @@ def check() -> None:
 
 @app.command("method")
 def method(
-    target: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A method, or a file that defines some.")],
+    target: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A method, or a file with some.")],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="method.parameter=value; may be repeated.")
     ] = None,
-    plugin: Annotated[list[Path] | None, typer.Option(help="Python file or card with further plugins.")] = None,
+    plugin: Annotated[list[Path] | None, typer.Option(help="File or card with further plugins.")] = None,
 ) -> None:
     """Check a method on tiny data: shapes, seeds, odd input, side effects, cost, and that it sees no answer.
 
