@@ -74,7 +74,7 @@ def test_run_ends_in_tables_and_then_has_nothing_to_do(data_folder, tmp_path):
     assert "ridge" in done.stdout
     board = pd.read_csv(tmp_path / "r" / "leaderboard" / "leaderboard.csv")
     columns = (
-        "dataset,method,kind,preset,limit,metric,mean,sd,n_genes,n_genes_unscored,n_splits,n_seeds,status"
+        "dataset,method,kind,preset,limit,metric,mean,sd,n_genes,n_genes_unscored,n_splits,n_seeds,status,share"
     )
     assert list(board.columns) == columns.split(",")
     assert set(board["method"]) == {"mean", "ridge", "perfect", "ceiling"}
@@ -145,7 +145,7 @@ def test_without_data_the_simulated_tissue_is_used_and_said(tmp_path):
     done = stbench("run", "--methods", "mean", "--datasets", "all", "--out", tmp_path / "r")
     assert done.returncode == 0, done.stderr
     assert "using the embedded simulated tissue" in done.stdout
-    assert "Not here: merfish_hypothalamus" in done.stdout
+    assert "Left out, not downloaded (stbench data fetch NAME): HBC, MC" in done.stdout
 
 
 def test_score_any_two_files(tmp_path):
@@ -159,7 +159,7 @@ def test_score_any_two_files(tmp_path):
     done = stbench("score", "t.h5ad", "p.h5ad", "--out", "scores.csv", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     scores = pd.read_csv(tmp_path / "scores.csv")
-    assert list(scores.columns) == ["gene", "pcc", "ssim", "rmse", "js", "spearman"]
+    assert list(scores.columns) == ["gene", "pcc", "ssim", "rmse", "js", "spearman", "rmse_log"]
     assert sorted(scores["gene"]) == ["a", "b", "c"]
     np.testing.assert_allclose(scores["pcc"], 1)
 
@@ -235,6 +235,8 @@ def test_corrupt_h5ad_is_one_line(data_folder, tmp_path):
         (["--set", "knn.n_neighbors=many"], ["knn.n_neighbors=many", "integer"]),
         (["--set", "nonsense"], ["--set takes method.parameter=value"]),
         (["--set", "ridge.alpha=1"], ["'ridge' is not among the methods"]),
+        (["--sweep", "ridge.alpha=1,2"], ["--sweep ridge", "not among the methods"]),
+        (["--sweep", "knn.n_neighbors=1,"], ["knn.n_neighbors", "integer"]),
         (["--limit", "cells=some"], ["--limit takes cells=N"]),
         (["--timeout", "soon"], ["--timeout takes a time such as 90s"]),
         (["--splits", "11"], ["--splits takes 1 to 10"]),
