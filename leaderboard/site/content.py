@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from stbench.archive import Column
 from stbench.board import CEILING, COLUMN, ROW, Board, label
 from stbench.comparisons import over_datasets, paired_tests, win_table
 from stbench.plot.style import styles
@@ -43,16 +44,28 @@ def _rows(board: Board) -> list[dict[str, Any]]:
     ok = board.runs[board.runs["status"] == "ok"]
     cost = ok.groupby(ROW)[["wall_s", "peak_rss_bytes"]].median().astype(float)
     table = ranks.merge(families.reset_index(), how="left", on=ROW).merge(cost, how="left", on=ROW)
+    limits = {limit for _, limit in board.columns}
+    reasons = table["reason"]
+    if len(limits) == 1:  # stated once, at the top of the page
+        reasons = reasons.str.replace(label("", *limits), "", regex=False)
     table = table.assign(
-        name=names, colour=[looks[n].colour for n in names], symbol=[looks[n].symbol for n in names]
+        name=names,
+        colour=[looks[n].colour for n in names],
+        symbol=[looks[n].symbol for n in names],
+        reason=reasons,
     )
     return _records(table)
+
+
+def short_label(board: Board, column: Column) -> str:
+    """The dataset, with its limit only where not all have the same: that is stated once for the page."""
+    dataset, limit = column
+    return dataset if len({limit for _, limit in board.columns}) == 1 else label(dataset, limit)
 
 
 def _columns(board: Board) -> list[dict[str, Any]]:
     """The datasets, with what they can be chosen by."""
     columns = []
-    one_limit = len({limit for _, limit in board.columns}) == 1
     for dataset, limit in board.columns:
         card = board.archive.dataset((dataset, limit))["card"] if board.archive else {}
         columns.append(
@@ -60,7 +73,7 @@ def _columns(board: Board) -> list[dict[str, Any]]:
                 "dataset": dataset,
                 "limit": limit,
                 "label": label(dataset, limit),
-                "short": label(dataset, "" if one_limit else limit),
+                "short": short_label(board, (dataset, limit)),
                 "tissue": card.get("tissue") or "not stated",
                 "technology": card.get("spatial_platform") or "not stated",
             }

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from stbench.archive import Archive, Column
-from stbench.board import COLUMN, HEADLINE, ROW, Board, label
+from stbench.board import COLUMN, HEADLINE, ROW, Board
 from stbench.plot.maps import RANGE, z_scores
+
+from .content import short_label
 
 MAX_SPOTS = 500
 MAX_GENES = 20
@@ -47,7 +49,7 @@ def _dataset(board: Board, archive: Archive, column: Column) -> dict[str, Any]:
         ["gene", "row"]
     )["value"]
     return {
-        "label": label(*column),
+        "label": short_label(board, column),
         "n_spots": truth.n_obs,
         "n_shown": len(spots),
         "places": _places(np.asarray(truth.obsm["spatial"], dtype=float)[spots]),

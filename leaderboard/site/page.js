@@ -138,7 +138,7 @@ function drawDots(view) {
       y: middle,
       text: view.columns.map((column, i) => (cells[i] ? safe(describe(row, column, cells[i])).replaceAll(" · ", "<br>") : "")),
       hovertemplate: "%{text}<extra></extra>",
-      marker: { color: row.colour, symbol: row.symbol, size: control ? 40 : 8, line: { width: control ? 3 : 0, color: "#222222" } },
+      marker: { color: row.colour, symbol: row.symbol, size: control ? (phone ? 14 : 40) : 8, line: { width: control ? 3 : 0, color: "#222222" } },
     };
     if (!share && !control)
       trace.error_y = {

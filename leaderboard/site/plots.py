@@ -37,7 +37,7 @@ def _figure(traces: list[Any], title: str, **layout: Any) -> go.Figure:
     figure = go.Figure(traces)
     figure.update_layout(
         template="none",
-        title={"text": title, "font": {"size": 13}, "x": 0, "xref": "paper", "xanchor": "left"},
+        title={"text": title, "font": {"size": 12.5}, "x": 0.01, "xanchor": "left"},
         font={"family": "system-ui, sans-serif", "size": 12, "color": "#1f2328"},
         margin={"l": 60, "r": 10, "t": 40, "b": 50},
         paper_bgcolor="rgba(0,0,0,0)",
