@@ -18,7 +18,7 @@ class Kernel(Method):
 
     The features f of a gene are its z-scored profile over the cells in the space of the leading principal
     components, scaled so that ``f . f'`` is the correlation of two genes in the reference; its output is its
-    z-scored map. The maps at all spots are independent draws with one covariance between genes,
+    z-scored map. The maps at all spots are independent draws with one covariance between genes::
 
         k(f, f') = linear f.f' + rbf exp(-|f - f'|^2 / (2 length^2)) + constant  (+ noise if f is f'),
 
