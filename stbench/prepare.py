@@ -246,7 +246,7 @@ def _normalised(table: AnnData, units: str | None) -> AnnData:
     return table
 
 
-def _variance(values: sparse.csr_matrix) -> np.ndarray:
+def variance(values: sparse.csr_matrix) -> np.ndarray:
     """Variance of every column, (n_genes,), without densifying."""
     values = values.astype(np.float64)
     mean = np.asarray(values.mean(axis=0)).ravel()
@@ -255,9 +255,9 @@ def _variance(values: sparse.csr_matrix) -> np.ndarray:
 
 def _most_variable(reference: AnnData) -> np.ndarray:
     """Marks the 25 % of reference genes with the largest variance of ``X``."""
-    variance = _variance(reference.X)
+    spread = variance(reference.X)
     marked = np.zeros(reference.n_vars, dtype=bool)
-    marked[np.argsort(-variance, kind="stable")[: int(VARIABLE_SHARE * reference.n_vars)]] = True
+    marked[np.argsort(-spread, kind="stable")[: int(VARIABLE_SHARE * reference.n_vars)]] = True
     return marked
 
 
@@ -279,7 +279,7 @@ def _choose_genes(
         raise StbenchError(
             f"The two tables of '{card.name}' share no gene names.{hint} Use the same names in both."
         )
-    scores = pd.Series(_variance(spatial[:, shared].X), index=shared)
+    scores = pd.Series(variance(spatial[:, shared].X), index=shared)
     usable = varies(spatial[:, shared].X) & varies(reference[:, shared].X)
     report["genes_constant"] = int((~usable).sum())
     scores = scores[usable].sort_values(ascending=False, kind="stable")

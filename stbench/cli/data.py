@@ -117,6 +117,42 @@ def verify(
         print(f"Nothing is downloaded in {home}.")
 
 
+@app.command()
+def info(
+    name: Annotated[str, typer.Argument(help="Name of a dataset, or the path of its folder.")],
+    data: Folders = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Card and health report as JSON.")] = False,
+) -> None:
+    """Card and health report of a dataset. Example: stbench data info MG"""
+    from stbench.catalogue import dataset_called
+    from stbench.cli.fitness import show, show_absent
+
+    dataset = dataset_called(name, _known(data))
+    if dataset.problem is None:
+        show(dataset, as_json=as_json)
+    else:
+        show_absent(dataset, as_json=as_json)
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="Folder of a pair.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Card and health report as JSON.")] = False,
+) -> None:
+    """Say whether a pair is fit for the benchmark, and what to change. Example: stbench data check mine"""
+    from stbench.catalogue import dataset_in
+    from stbench.cli.fitness import show
+    from stbench.errors import StbenchError
+
+    if not path.is_dir():
+        raise StbenchError(f"Folder '{path}' does not exist.")
+    dataset = dataset_in(path.resolve())
+    if dataset.problem is not None:
+        raise StbenchError(f"{dataset.problem} Make a pair with: stbench data convert --help")
+    if not show(dataset, as_json=as_json):
+        raise typer.Exit(1)
+
+
 def _known(data: list[Path] | None) -> dict[str, Dataset]:
     from stbench.catalogue import catalogue, data_folders
 
