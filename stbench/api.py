@@ -62,7 +62,7 @@ def score(
 
     with tempfile.TemporaryDirectory(prefix="stbench-score-") as folder:
         files = [_file(table, Path(folder) / f"{i}.h5ad") for i, table in enumerate((truth, prediction))]
-        return score_files(*files, metrics)
+        return score_files(files[0], files[1], metrics)
 
 
 def leaderboard(results: str | Path, out: str | Path | None = None) -> pd.DataFrame:
