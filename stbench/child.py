@@ -122,14 +122,16 @@ def _progress_writer(file: Path) -> Callable[..., None]:
 
 
 def peak_rss_bytes() -> int | None:
-    """Peak resident memory of this process, ``VmHWM``; None where the system does not tell."""
+    """Peak resident memory of this process (``VmHWM``) or of its largest child that has ended, as an external
+    method is one; None where the system does not tell.
+    """
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return None
-    return next(
-        (int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), None
-    )
+    own = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), None)
+    # a child inherits the figure of its parent at the fork, so that only the larger of the two says something
+    return own and 1024 * max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def cpu_seconds() -> float:
