@@ -54,6 +54,8 @@ class Board:
         The definitions of the metrics in ``scores``, by name.
     archive
         The results folder behind it, None for a board of scores alone.
+    origin
+        The file that scores were imported from, empty for scores that stbench computed.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class Board:
     runs: pd.DataFrame
     metrics: Mapping[str, Metric]
     archive: Archive | None = None
+    origin: str = ""
 
     def __post_init__(self) -> None:
         if self.runs.empty:

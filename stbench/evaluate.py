@@ -25,6 +25,9 @@ from stbench.scoring import applicable, default_metrics, score
 from stbench.task import dense
 from stbench.taskfolder import read_prediction
 
+SCORE_COLUMNS = ["gene", "metric", "definition", "value"]
+MAX_SCORES = 10**7  # of one run: tens of thousands of genes, hundreds of metrics
+
 
 def score_prediction(results: Results, spec: RunSpec, file: Path) -> pd.DataFrame:
     """Scores of one prediction file, long: gene, metric, definition, value."""
@@ -41,7 +44,7 @@ def collect(
     """
     for part, reason in results.damaged().items():
         say(f"Left out, damaged: {part} ({reason}) The same stbench run makes it again.")
-    records = _newest(results.records(), say)
+    records = newest(results.records(), say)
     names = default_metrics()
     scores = [_run_scores(results, record, names) for record in records if record["status"] == OK]
     scores += _controls(results, records, names)
@@ -51,7 +54,7 @@ def collect(
     return Board(pd.concat(scores, ignore_index=True) if scores else _no_scores(), runs, metrics, archive)
 
 
-def _newest(records: list[dict[str, Any]], say: Callable[[str], None]) -> list[dict[str, Any]]:
+def newest(records: list[dict[str, Any]], say: Callable[[str], None]) -> list[dict[str, Any]]:
     """The newest run of every cell, of the newest preparation of its dataset and version of its method."""
     order = sorted(records, key=lambda record: record.get("started") or "")
     data = {(r["dataset"], r["limit"]): r["data_hash"] for r in order}
@@ -92,11 +95,24 @@ def _no_scores() -> pd.DataFrame:
     return pd.DataFrame(columns=SCORES)
 
 
+def _stored_scores(file: Path) -> pd.DataFrame:
+    """The scores kept in ``file``; none where it is missing or not what was written: they are made anew."""
+    import pyarrow.parquet
+
+    try:
+        if pyarrow.parquet.read_metadata(file).num_rows <= MAX_SCORES:
+            stored = pd.read_parquet(file, columns=SCORE_COLUMNS)
+            return stored.astype({"value": float})
+    except (OSError, ValueError, pyarrow.ArrowException):
+        pass
+    return pd.DataFrame({column: [] for column in SCORE_COLUMNS})
+
+
 def _run_scores(results: Results, record: dict[str, Any], names: list[str]) -> pd.DataFrame:
     """The scores of a run, brought up to date with the registered metrics."""
     folder = results.run_folder(record["key"])
     file = folder / "scores.parquet"
-    stored = pd.read_parquet(file) if file.is_file() else pd.DataFrame({"metric": [], "definition": []})
+    stored = _stored_scores(file)
     known = set(zip(stored["metric"], stored["definition"], strict=True))
     missing = [name for name in names if (name, REGISTRY.get(name).definition) not in known]
     missing = applicable(

@@ -125,6 +125,11 @@ def _block(board: Board, name: str, best: Literal["high", "low", "level"], table
 
 def notes(board: Board) -> Iterator[str]:
     """What a reader must know to read any table of the board, one sentence or two each."""
+    if board.origin:
+        yield (
+            f"The scores were imported from {board.origin}: splits, scales and formulas are those of its "
+            "makers. A method that lacks genes of a dataset is invalid there."
+        )
     yield (
         "Mean ± sd over the test genes: scores of a gene are averaged over seeds first, then genes are "
         "pooled over rotations. The sd is the spread between genes, not the error of the mean."

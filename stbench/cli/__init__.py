@@ -16,6 +16,7 @@ from stbench.cli import (
     doctor,
     leaderboard,
     listing,
+    merge,
     new,
     predict,
     run,
@@ -41,6 +42,7 @@ app.command("list")(listing.list_plugins)
 app.command("score")(score.score)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("audit")(audit.audit)
+app.command("merge")(merge.merge)
 app.command("choose")(choose.choose)
 app.command("predict")(predict.predict)
 app.command("new")(new.new)

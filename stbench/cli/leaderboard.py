@@ -9,7 +9,10 @@ import typer
 
 
 def leaderboard(
-    results: Annotated[Path, typer.Argument(help="Results folder: the --out of stbench run.")],
+    results: Annotated[
+        Path,
+        typer.Argument(help="The --out of stbench run, or a CSV file dataset,method,gene,metric,value."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the leaderboard.")] = Path("board"),
     only: Annotated[str, typer.Option(help="Renderers with commas, for example site,figures.")] = "",
     data: Annotated[
@@ -19,19 +22,23 @@ def leaderboard(
         list[Path] | None, typer.Option(help="Python file with further renderers or metrics.")
     ] = None,
 ) -> None:
-    """Write tables, figures and the page of a results folder.
+    """Write tables, figures and the page of a results folder, or of the scores of a published benchmark.
 
     Example: stbench leaderboard results --out board
     """
     from stbench.evaluate import collect
     from stbench.files import writable_folder
+    from stbench.longtable import read_long_table
     from stbench.registry import load_plugin
     from stbench.render import render
     from stbench.results import Results
 
     for file in plugin or []:
         load_plugin(file)
-    board = collect(Results.open(results), print, data or [])
+    if results.suffix == ".csv":
+        board = read_long_table(results)
+    else:
+        board = collect(Results.open(results), print, data or [])
     names = [name.strip() for name in only.split(",") if name.strip()]
     for path in render(board, writable_folder(out), names, slow=True):
         print(f"Wrote {path}")

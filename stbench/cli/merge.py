@@ -1,0 +1,19 @@
+"""``stbench merge``: one results folder from several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Results folders: the --out of stbench run.")],
+    out: Annotated[Path, typer.Option(help="New folder for the runs of all.")],
+) -> None:
+    """Merge results folders of many machines. Example: stbench merge results_a results_b --out results"""
+    from stbench.merge import merge as merge_folders
+
+    n_runs = merge_folders(folders, out, print)
+    print(f"Wrote {out}: {n_runs} runs of {len(folders)} folders.")
