@@ -104,9 +104,9 @@ class CausalGeDKernel(Method):
         return from_zscores(task, np.sqrt(shrunk) * zscore(mixed))
 
     def memory_bytes(self, shape: Shape) -> int:
-        """Smoothed copies of the maps, their moments, and gene x gene matrices with gradients."""
-        genes, n = shape.visible + shape.targets, len(self.neighbours) + 1
-        return (
-            8 * (3 * shape.cells * genes + 4 * n * shape.spots * genes + (2 * n * n + 60) * genes**2)
-            + 8 * 1024 * 4 * shape.cells
-        )
+        """Smoothed maps and their moments for the fit, gene x gene matrices, blocks of the attention."""
+        genes, fitted = shape.visible + shape.targets, min(shape.visible, self.fit_genes)
+        n = len(self.neighbours) + 1
+        fit = (6 * n + 3) * shape.spots * fitted + (2 * n * n + 60) * fitted**2
+        maps = (6 * shape.spots + 3 * shape.cells + 10 * genes) * genes
+        return 8 * (fit + maps + 4 * 1024 * shape.cells)
