@@ -153,6 +153,35 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command()
+def convert(
+    reference: Annotated[Path, typer.Option(help="scRNA-seq table.")],
+    spatial: Annotated[Path, typer.Option(help="Spatial table.")],
+    out: Annotated[Path, typer.Option(help="New folder for the pair; its name is the dataset's.")],
+    coordinates: Annotated[Path | None, typer.Option(help="Table with the coordinates of the spots.")] = None,
+    cell_type: Annotated[str | None, typer.Option(help="Column of the reference's obs with labels.")] = None,
+    reference_layer: Annotated[str | None, typer.Option(help="Layer with the counts, or raw.")] = None,
+    spatial_layer: Annotated[str | None, typer.Option(help="Layer with the counts, or raw.")] = None,
+) -> None:
+    """Make a pair of two tables.
+
+    Read are .h5ad, 10x .h5, folders with matrix.mtx, .loom, .zarr (AnnData, SpatialData), .csv, .tsv and .txt
+    (genes in rows or in columns). Example: stbench data convert --reference cells.h5ad --spatial
+    filtered_feature_bc_matrix.h5 --coordinates spatial/tissue_positions.csv --out my_tissue
+    """
+    import warnings
+
+    from stbench.convert import Sources
+    from stbench.convert import convert as make_pair
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # anndata warns of repeated names, which are reported
+        make_pair(
+            Sources(reference, spatial, coordinates, reference_layer, spatial_layer, cell_type), out, print
+        )
+    print(f"Next: stbench data check {out}")
+
+
 def _known(data: list[Path] | None) -> dict[str, Dataset]:
     from stbench.catalogue import catalogue, data_folders
 
