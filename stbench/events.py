@@ -68,7 +68,7 @@ def read_events(file: Path) -> Iterator[dict[str, Any]]:
         for line in lines:
             try:
                 event = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(event, dict) and {"time", "event", "key", "title"} <= event.keys():
                 yield event

@@ -19,15 +19,12 @@ if TYPE_CHECKING:
 
 def read_h5ad(file: Path) -> AnnData:
     """The AnnData in ``file``; one clear error where it is missing or damaged."""
-    import anndata
-
     from stbench.devices import memory_bytes
 
     if not file.is_file():
         raise StbenchError(f"File '{file}' does not exist.")
     try:
-        check_h5(file, memory_bytes("cpu"))
-        return anndata.read_h5ad(file)
+        return open_h5ad(file, memory_bytes("cpu"))
     except Exception as error:  # h5py and anndata raise many kinds for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StbenchError(
@@ -35,25 +32,39 @@ def read_h5ad(file: Path) -> AnnData:
         ) from error
 
 
-def check_h5(file: Path, most_bytes: int) -> None:
-    """Raise `StbenchError` for a file that unpacks to more than ``most_bytes``, or that reads others."""
+def open_h5ad(file: Path, most_bytes: int) -> AnnData:
+    """The AnnData in ``file``, for files that nobody vouches for; any exception where something is wrong.
+
+    Raises `StbenchError` for a file that unpacks to more than ``most_bytes``, or that reads other files.
+    """
+    import anndata
+
+    _check_h5(file, most_bytes)
+    table = anndata.read_h5ad(file)
+    for values in (table.X, *table.layers.values(), *table.obsm.values()):
+        if hasattr(values, "check_format"):
+            values.check_format(full_check=True)  # indices out of range would crash the process
+    return table
+
+
+def _check_h5(file: Path, most_bytes: int) -> None:
     import h5py
 
-    def size(name: str, item: h5py.Dataset | h5py.Group) -> None:
-        nonlocal total
-        if isinstance(item, h5py.Dataset):
-            total += item.size * item.dtype.itemsize
-            if item.is_virtual or item.external:
-                raise StbenchError(f"takes '{name}' from another file")
+    def leads_outside(name: str, link: h5py.HardLink | h5py.SoftLink | h5py.ExternalLink) -> str | None:
+        return name if isinstance(link, h5py.ExternalLink) else None
 
-    def local(name: str, link: h5py.HardLink | h5py.SoftLink | h5py.ExternalLink) -> None:
-        if isinstance(link, h5py.ExternalLink):
-            raise StbenchError(f"takes '{name}' from another file")
+    def measure(name: str, item: h5py.Dataset | h5py.Group) -> str | None:
+        nonlocal total
+        if not isinstance(item, h5py.Dataset):
+            return None
+        total += item.size * item.dtype.itemsize
+        return name if item.is_virtual or item.external else None
 
     total = 0
     with h5py.File(file) as content:
-        content.visititems_links(local)
-        content.visititems(size)
+        foreign = content.visititems_links(leads_outside) or content.visititems(measure)
+    if foreign:
+        raise StbenchError(f"takes '{foreign}' from another file")
     if total > most_bytes:
         raise StbenchError(f"unpacks to {total / 1e9:.1f} GB, more than {most_bytes / 1e9:.1f} GB")
 
@@ -64,7 +75,7 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_text())
     except FileNotFoundError:
         raise StbenchError(f"File '{file}' does not exist.") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise StbenchError(f"File '{file}' is not readable JSON ({error}).") from error
 
 

@@ -175,7 +175,7 @@ def read_progress(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_bytes()[:MAX_OUTCOME_BYTES])
         info = {str(key): float(value) for key, value in content["info"].items() if _is_number(value)}
         return {"done": float(content["done"]), "total": float(content["total"]), "info": info}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
 
 

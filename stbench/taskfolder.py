@@ -13,14 +13,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import anndata
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
 from stbench.errors import StbenchError
-from stbench.files import check_h5, read_h5ad, read_json, write_json
+from stbench.files import open_h5ad, read_h5ad, read_json, write_json
 from stbench.methods import Prediction, Task
 from stbench.normalise import log_normalise
 from stbench.splits import Split
@@ -97,8 +96,7 @@ def read_prediction(file: Path, spots: list[str], targets: list[str]) -> Predict
     if not file.is_file() or file.is_symlink():
         raise InvalidPrediction("the run ended without a prediction")
     try:
-        check_h5(file, BYTES_PER_VALUE * len(spots) * len(targets) + SPARE_BYTES)
-        table = anndata.read_h5ad(file)
+        table = open_h5ad(file, BYTES_PER_VALUE * len(spots) * len(targets) + SPARE_BYTES)
     except StbenchError as error:
         raise InvalidPrediction(f"the prediction file {error}") from error
     except Exception as error:  # h5py and anndata raise many kinds for a damaged file

@@ -213,7 +213,7 @@ def test_two_grids_on_one_folder_make_no_run_twice(data_folder, tmp_path):
 
 def test_a_claim_ends_with_its_process(tmp_path):
     code = "import sys, time; from pathlib import Path; from stbench.claims import Claims\n"
-    code += "print(Claims(Path(sys.argv[1])).take('run'), flush=True); time.sleep(600)"
+    code += "claims = Claims(Path(sys.argv[1])); print(claims.take('run'), flush=True); time.sleep(600)"
     other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline().strip() == "True"
     claims = Claims(tmp_path)
