@@ -227,7 +227,7 @@ def test_from_text_to_a_leaderboard_as_the_readme_says(make_pair, tmp_path):
     )
     assert "Next: stbench data check my_tissue" in said
     assert stbench("data check my_tissue").endswith("FIT\n")
-    said = stbench("run --methods kernel,spage --datasets ./my_tissue --splits 2 --out results")
+    said = stbench("run --methods kernel,spage --datasets ./my_tissue --out results")
     assert "my_tissue" in said
     stbench("leaderboard results --out board --only csv,markdown")
     board = pd.read_csv(tmp_path / "board" / "leaderboard.csv")
