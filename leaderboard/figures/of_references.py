@@ -60,8 +60,8 @@ def _granger(title: str, cells: AnnData, panel: list[str]) -> Drawn:
         f"{title}: Granger tests (lag 2) between the {len(genes)} most variable genes of the panel in the "
         f"scRNA reference, n = {len(values)} cells. Cells of one experiment have no order in time, and along "
         "a pseudotime neighbours resemble each other by construction, so a small p-value does not show that "
-        "one gene causes another. Grey bars: what 95 % of draws without an order give (50 per pair); only dots "
-        "beyond their bar say more than that. " + _shares(tables),
+        "one gene causes another. Grey bars: what 95 % of draws without an order give (50 per pair); only "
+        "dots beyond their bar say more than that. " + _shares(tables),
     )
 
 

@@ -13,7 +13,7 @@ from stbench.plot import box_plot, ceiling_plot, cost_plot, rank_diagram, score_
 
 from .drawn import Drawn, direction, file_name, grid, limits, named, row_names, short
 
-MAX_PANELS = 12  # more datasets are pooled in one panel
+MAX_PANELS = 12  # of datasets
 
 
 def score_figures(board: Board) -> Iterator[Drawn]:
@@ -29,27 +29,35 @@ def score_figures(board: Board) -> Iterator[Drawn]:
 
 
 def _boxes(board: Board, metric: str) -> Iterator[Drawn]:
+    """All genes in one box per method; for the headline metric also a panel per dataset."""
     scores = board.gene_scores
     scores = named(board, scores[(scores["metric"] == metric) & (scores["kind"] != "control")])
     if scores["value"].notna().sum() == 0:
         return
     columns = sorted(scores["column"].unique())
-    panels = {short(c): scores[scores["column"] == c] for c in columns}
-    if len(panels) > MAX_PANELS or len(panels) < len(columns):
-        panels = {f"{len(columns)} datasets pooled": scores}
-    order = row_names(board)
-    figure, axes = grid(len(panels), width=2.9, height=0.155 * len(order) + 0.8)
-    for ax, (title, table) in zip(axes, panels.items(), strict=True):
-        values = {name: table.loc[table["name"] == name, "value"] for name in order}
-        box_plot({name: x for name, x in values.items() if x.notna().any()}, ax, xlabel=metric)
-        ax.set_title(title)
-    yield Drawn(
-        file_name("boxes", metric),
-        figure,
+    caption = (
         f"{direction(board, metric)} of every test gene, best rank on top. Box: quartiles and median; "
         "whiskers: the last gene within 1.5 box lengths; n: genes scored, each averaged over seeds first."
-        + limits(board),
-    )
+    ) + limits(board)
+    pooled = f"{len(columns)} datasets pooled" if len(columns) > 1 else short(columns[0])
+    yield Drawn(file_name("boxes", metric), _panels(board, metric, {pooled: scores}), caption)
+    if metric == HEADLINE and 1 < len(columns) <= MAX_PANELS:
+        parts = {column: scores[scores["column"] == column] for column in columns}
+        yield Drawn(file_name("boxes", metric, "by_dataset"), _panels(board, metric, parts), caption)
+
+
+def _panels(board: Board, metric: str, panels: dict[str, pd.DataFrame]) -> Figure:
+    """Box plots side by side, by title."""
+    order = row_names(board)
+    width = 4.5 if len(panels) == 1 else 2.9
+    figure, axes = grid(len(panels), width=width, height=0.155 * len(order) + 0.8)
+    for ax, (title, table) in zip(axes, panels.items(), strict=True):
+        values = {name: table.loc[table["name"] == name, "value"] for name in order}
+        box_plot(
+            {name: x for name, x in values.items() if x.notna().any()}, ax, xlabel=direction(board, metric)
+        )
+        ax.set_title(short(title))
+    return figure
 
 
 def _heatmap(board: Board, metric: str) -> Iterator[Drawn]:
@@ -139,8 +147,8 @@ def _comparisons(board: Board) -> Iterator[Drawn]:
             "critical_difference",
             figure,
             f"Mean rank by mean {HEADLINE} (1 is best), n = {test.n_datasets} datasets, {len(ranks)} methods "
-            f"that are ok on all. Bars join methods that Nemenyi's test does not part at 5 % (critical difference "
-            f"{test.critical_difference:.2f}); Friedman p = {test.p_value:.2g}." + limits(board),
+            f"that are ok on all. Bars join methods that Nemenyi's test does not part at 5 % (critical "
+            f"difference {test.critical_difference:.2f}); Friedman p = {test.p_value:.2g}." + limits(board),
         )
     wins = win_table(board)
     order = [name for name in row_names(board) if len(wins)]

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from stbench.methods import REGISTRY
+from stbench.plot import styles
+from stbench.plot.style import CONTROL
+
+
+def test_a_method_looks_the_same_whatever_else_is_shown():
+    alone = styles(["spage"])["spage"]
+    among = styles(["tangram", "a new one", "spage(n_pv=30)", "spage [paper]", "spage"])
+    assert {among[name] for name in ("spage", "spage(n_pv=30)", "spage [paper]")} == {alone}
+
+
+def test_no_two_methods_look_alike_and_controls_are_grey():
+    known = REGISTRY.items()
+    looks = styles([*known, "ceiling"])
+    methods = [looks[name] for name, method in known.items() if method.info.kind != "control"]
+    assert len(set(methods)) == len(methods)
+    assert {looks["random"], looks["ceiling"]} == {CONTROL}
+    assert CONTROL not in methods
