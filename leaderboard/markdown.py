@@ -45,7 +45,6 @@ def _row(line: Line) -> list[str]:
 
 
 def _leaderboard(board: Board) -> Iterator[str]:
-    from stbench.board import CEILING, HEADLINE, MIN_CEILING
     from stbench.tables import accuracy_block, metric_block, notes
 
     ranks = board.ranks()
@@ -54,22 +53,20 @@ def _leaderboard(board: Board) -> Iterator[str]:
     yield from _ranks(ranks[~control])
     yield from ("Controls, not ranked:", "")
     yield from _ranks(ranks[control])
+    yield from _over_datasets(board)
     blocks = [metric_block(board, metric) for metric in board.metric_order]
     blocks.insert(len(board.primary), accuracy_block(board))
     shares = board.share_of_ceiling().to_dict()
     for i in range(len(board.columns)):
         yield from _dataset(board, blocks, shares, i)
-    share = (
-        f"Share of the ceiling: mean {HEADLINE} over the mean {CEILING} of the same genes, which estimates "
-        f"what a perfect answer scores against noisy counts; none without a ceiling or below {MIN_CEILING}."
-    )
-    yield from _notes([*notes(board), share])
+    yield from _notes(notes(board))
 
 
 def _ranks(ranks: pd.DataFrame) -> Iterator[str]:
     names = {
         "AS": "AS",
         "AS_without_rmse": "AS without rmse",
+        "AS_failures_last": "AS, failures last",
         "pcc": "mean pcc",
         "share": "share of the ceiling",
     }
@@ -84,6 +81,26 @@ def _ranks(ranks: pd.DataFrame) -> Iterator[str]:
     )
 
 
+def _over_datasets(board: Board) -> Iterator[str]:
+    """Whether the ranks differ by more than chance: Friedman's test and Nemenyi's critical difference."""
+    from stbench.board import HEADLINE
+    from stbench.comparisons import over_datasets
+    from stbench.statistics import ALPHA
+
+    found = over_datasets(board)
+    if found is None:
+        yield from ("No test over datasets: it takes three ranked methods and two datasets.", "")
+        return
+    ordered = found.mean_ranks.sort_values(kind="stable").items()
+    ranks = ", ".join(f"{escape(board.names[row])} {rank:.2f}" for row, rank in ordered)
+    yield (
+        f"Over the {found.n_datasets} datasets the mean ranks in {HEADLINE} (1 is best) are: {ranks}. "
+        f"Friedman's test that all are equal: p = {found.p_value:.2g}. Mean ranks that differ by more than "
+        f"{found.critical_difference:.2f} differ by Nemenyi's test at {ALPHA:.0%}."
+    )
+    yield ""
+
+
 def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterator[str]:
     """The section of column ``i``: a line per method with all metrics, the controls, what failed and why."""
     from stbench.board import HEADLINE, label
@@ -96,7 +113,13 @@ def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterato
 
     yield from (f"## {escape(label(dataset, limit))}", "")
     names = [block.name for block in blocks]
-    last = ["share of the ceiling", "genes", "unscored", "splits x seeds", "status"]
+    intervals = board.intervals()
+    here = (
+        (intervals["dataset"] == dataset) & (intervals["limit"] == limit) & (intervals["metric"] == HEADLINE)
+    )
+    between = intervals[here].set_index(["method", "kind", "preset"])[["low", "high"]].to_dict("index")
+    last = [f"95 % interval of {HEADLINE}", "share of the ceiling", "genes", "unscored", "splits x seeds"]
+    last.append("status")
     for is_control, title in ((False, "method"), (True, "control")):
         rows = []
         for lines in zip(*(block.lines for block in blocks), strict=True):
@@ -108,12 +131,13 @@ def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterato
             rows.append(
                 [escape(line.method), escape(line.preset)]
                 + [_text(line.cells[i], shown=found["status"]) for line in lines]
-                + [_number(shares.get((dataset, limit, *key), float("nan")))]
+                + [_interval(**between[key]), _number(shares.get((dataset, limit, *key), float("nan")))]
                 + [str(found["n_genes"]), str(found["n_genes_unscored"])]
                 + [f"{found['n_splits']} x {found['n_seeds']}", found["status"]]
             )
         if rows:
             yield from pipe_table([title, "preset", *names, *last], rows)
+    yield from _tests(board, dataset, limit)
 
     bad = board.failures()
     bad = bad[(bad["dataset"] == dataset) & (bad["limit"] == limit)]
@@ -123,6 +147,26 @@ def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterato
         yield from pipe_table(
             names, [[escape(str(row[name])) for name in names] for row in bad.to_dict("records")]
         )
+
+
+def _tests(board: Board, dataset: str, limit: str) -> Iterator[str]:
+    """What the method with the best mean is better than, by the paired test over genes."""
+    from stbench.board import HEADLINE
+    from stbench.statistics import ALPHA, paired_wilcoxon
+
+    genes = board.gene_table(dataset, limit, HEADLINE)
+    if genes.shape[1] < 2:
+        return
+    best = genes.mean().idxmax()
+    tests = paired_wilcoxon(genes)
+    tests = tests[(tests["first"] == best) | (tests["second"] == best)]
+    n_better = (tests["p_holm"] < ALPHA).sum()
+    yield (
+        f"Paired test over {len(genes)} genes (Wilcoxon, Holm over all pairs): the {HEADLINE} of "
+        f"{escape(board.names[best])}, which has the best mean, differs from {n_better} of {len(tests)} "
+        f"others at {ALPHA:.0%}."
+    )
+    yield ""
 
 
 def _notes(notes: Sequence[str] | Iterator[str]) -> Iterator[str]:
@@ -142,6 +186,10 @@ def _score(cell: Cell) -> str:
     text = _number(cell.mean) if isnan(cell.sd) else f"{cell.mean:.3f} ± {cell.sd:.3f}"
     # GitHub drops <u> and draws <ins> underlined
     return {"best": f"**{text}**", "second": f"<ins>{text}</ins>", "": text}[cell.mark]
+
+
+def _interval(low: float, high: float) -> str:
+    return NOTHING if isnan(low) else f"{low:.3f} to {high:.3f}"
 
 
 def _number(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from stbench.board import COLUMN, DIGITS, HEADLINE, REDUNDANT, ROW, Board, label
+from stbench.board import CEILING, COLUMN, DIGITS, HEADLINE, MIN_CEILING, REDUNDANT, ROW, Board, label
 
 Mark = Literal["best", "second", ""]
 
@@ -92,11 +92,21 @@ def accuracy_block(board: Board, leave_out: str | None = None) -> Block:
     return _block(board, name, "high", table)
 
 
+def share_block(board: Board) -> Block:
+    """Share of the ceiling per dataset, see `Board.share_of_ceiling`; empty where there is none."""
+    summary = board.summary()
+    table = summary[(summary["metric"] == HEADLINE) & (summary["kind"] != "control")]
+    table = table.set_index([*ROW, *COLUMN])[["share", "status"]].rename(columns={"share": "mean"})
+    return _block(board, "share of the ceiling", "high", table.assign(sd=float("nan")))
+
+
 def table1(board: Board) -> list[Block]:
-    """The paper's Table I: a block per primary metric, then AS and AS without rmse."""
+    """The paper's Table I: a block per primary metric, AS, AS without rmse, and the share of the ceiling."""
     blocks = [metric_block(board, metric) for metric in board.primary]
     blocks.append(accuracy_block(board))
-    return [*blocks, accuracy_block(board, REDUNDANT)] if REDUNDANT in board.primary else blocks
+    if REDUNDANT in board.primary:
+        blocks.append(accuracy_block(board, REDUNDANT))
+    return [*blocks, share_block(board)] if len(board.share_of_ceiling()) else blocks
 
 
 def _block(board: Board, name: str, best: Literal["high", "low", "level"], table: pd.DataFrame) -> Block:
@@ -146,6 +156,17 @@ def notes(board: Board) -> Iterator[str]:
         f"AS is the mean over {', '.join(board.primary)} of rank/N per dataset, over the N baselines and "
         "methods that are ok on every listed dataset: the best has N/N = 1, ties share their mean rank."
     )
+    yield (
+        "Failures: a run that failed, timed out, ran out of memory, was invalid, unsupported or skipped has "
+        "no score and no substitute for one. Whoever has such a run, or was not run everywhere, has no AS. "
+        "AS with failures last also ranks what was run everywhere: where a run failed, the method is last."
+    )
+    if len(board.share_of_ceiling()):
+        yield (
+            f"Share of the ceiling: mean {HEADLINE} over the mean {CEILING} of the same genes, which "
+            "estimates what a perfect answer scores against noisy counts; none for intensities or below "
+            f"a ceiling of {MIN_CEILING}."
+        )
     if REDUNDANT in board.primary:
         yield (
             f"{REDUNDANT} = sqrt(2 - 2 {HEADLINE}) by algebra, so AS counts correlation twice; "

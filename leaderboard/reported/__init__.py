@@ -113,8 +113,8 @@ def _section(source: Source, table: pd.DataFrame) -> Iterator[str]:
     n_above, n_rows = too_large_rmse(table)
     if n_rows:
         yield (
-            "- RMSE of z-scores is sqrt(2 - 2 PCC) for every gene, so its mean is at most that of the mean PCC. "
-            f"The reported RMSE is above it in {n_above} of {n_rows} cells."
+            "- RMSE of z-scores is sqrt(2 - 2 PCC) for every gene, so its mean is at most that of the mean "
+            f"PCC. The reported RMSE is above it in {n_above} of {n_rows} cells."
         )
     n_measured = table.dropna(subset="measured")[["method", "dataset"]].drop_duplicates().shape[0]
     yield from (f"- Measured on this board: {n_measured} of its pairs of method and dataset.", "")

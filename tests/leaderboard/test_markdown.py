@@ -32,30 +32,37 @@ def test_every_row_has_the_cells_of_its_head(pages):
 
 def test_ranks_with_and_without_rmse(pages):
     lines = part(pages["leaderboard.md"], "## Ranks")
-    assert "| odd(a\\_b=50%) | method | cpu | 1.000 | 1.000 | 0.400 | 0.500 | 2 of 2 |  |" in lines
+    assert "| odd(a\\_b=50%) | method | cpu | 1.000 | 1.000 | 1.000 | 0.400 | 0.500 | 2 of 2 |  |" in lines
     reason = "timeout (1 of 1) on embryo \\[cells=20,spots=10\\]"
-    assert f"| b | method | paper | – | – | – | – | 1 of 2 | {reason} |" in lines
+    assert f"| b | method | paper | – | – | 0.500 | – | – | 1 of 2 | {reason} |" in lines
     apart = lines.index("Controls, not ranked:")
-    assert lines.index("| random | control | cpu | – | – | 0.000 | – | 2 of 2 | control |") > apart
+    assert lines.index("| random | control | cpu | – | – | – | 0.000 | – | 2 of 2 | control |") > apart
 
 
 def test_a_dataset_shows_scores_genes_and_runs(pages):
     lines = part(pages["leaderboard.md"], "## brain\\_1")
-    head = "pcc | ssim | rmse | js | AS | share of the ceiling | genes | unscored | splits x seeds | status |"
+    head = "pcc | ssim | rmse | js | AS | 95 % interval of pcc | share of the ceiling | genes | unscored |"
+    head += " splits x seeds | status |"
     assert f"| method | preset | {head}" in lines
     best = [
         f"**{text}**"
         for text in ("0.400 ± 0.141", "0.200 ± 0.000", "1.100 ± 0.141", "0.200 ± 0.141", "1.000")
     ]
-    assert f"| odd(a\\_b=50%) | cpu | {' | '.join(best)} | 0.500 | 2 | 1 | 1 x 1 | ok |" in lines
+    assert (
+        f"| odd(a\\_b=50%) | cpu | {' | '.join(best)} | 0.300 to 0.500 | 0.500 | 2 | 1 | 1 x 1 | ok |"
+        in lines
+    )
     second = [f"<ins>{t}</ins>" for t in ("0.000 ± 0.141", "0.100 ± 0.000", "1.200 ± 0.141", "0.300 ± 0.141")]
-    assert f"| b | paper | {' | '.join(second)} | not ranked | 0.000 | 2 | 1 | 1 x 1 | ok |" in lines
-    assert "| ceiling |  | 0.800 ± 0.000 | – | – | – | – | – | 2 | 1 | 1 x 1 | ok |" in lines
+    assert (
+        f"| b | paper | {' | '.join(second)} | not ranked | -0.100 to 0.100 | 0.000 | 2 | 1 | 1 x 1 | ok |"
+        in lines
+    )
+    assert "| ceiling |  | 0.800 ± 0.000 | – | – | – | – | 0.800 to 0.800 | – | 2 | 1 | 1 x 1 | ok |" in lines
 
 
 def test_failures_are_shown_with_status_and_reason(pages):
     lines = part(pages["leaderboard.md"], "## embryo \\[cells=20,spots=10\\]")
-    assert "| b | paper | – | – | – | – | – | – | 0 | 0 | 0 x 0 | timeout (1 of 1) |" in lines
+    assert "| b | paper | – | – | – | – | – | – | – | 0 | 0 | 0 x 0 | timeout (1 of 1) |" in lines
     assert "| b | paper | timeout | 1 | killed \\| after 60 s |" in lines
 
 
@@ -69,6 +76,7 @@ def test_table1_has_a_block_per_metric_with_controls_apart(pages):
         "js (lower",
         "AS (higher",
         "AS without rmse (higher",
+        "share of the ceiling (higher",
     ]
     assert titles == [*(f"## {title} is better)" for title in better), "## Notes"]
     lines = part(page, "## pcc")
@@ -84,10 +92,16 @@ def test_notes_close_every_page(pages):
         assert any("rmse = sqrt(2 - 2 pcc)" in note for note in notes)
         assert any("(here: cells=20,spots=10)" in note for note in notes)
         assert any("spread between genes" in note for note in notes)
+        assert any("no score and no substitute" in note for note in notes)
 
 
 def test_a_wide_board_keeps_its_tables_regular(wide_board, tmp_path):
     pages = {path.name: path.read_text() for path in REGISTRY.get("markdown")(wide_board, tmp_path)}
     test_every_row_has_the_cells_of_its_head(pages)
     assert "not run" in pages["table1.md"]
+    page = pages["leaderboard.md"]
+    assert "Over the 37 datasets the mean ranks in pcc (1 is best) are: method\\_7 1.00, " in page
+    # six methods in one order on every dataset: chi-squared 185 with 5 degrees of freedom
+    assert "Friedman's test that all are equal: p = 4.6e-38. " in page
+    assert "Paired test over 2 genes (Wilcoxon, Holm over all pairs): the pcc of method\\_7" in page
     assert "out_of_memory (1 of 1)" in pages["table1.md"]

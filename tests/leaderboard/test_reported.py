@@ -14,7 +14,8 @@ def measured():
     """Tangram on MG at two presets, on a limited MH, and failed on ML; another method on MG."""
     rows = [
         ("MG", "", "tangram", "cpu", "ok"), ("MG", "", "tangram", "paper", "ok"),
-        ("MG", "", "knn", "cpu", "ok"), ("MH", "cells=9", "tangram", "cpu", "ok"), ("ML", "", "tangram", "cpu", "failed"),
+        ("MG", "", "knn", "cpu", "ok"), ("MH", "cells=9", "tangram", "cpu", "ok"),
+        ("ML", "", "tangram", "cpu", "failed"),
     ]  # fmt: skip
     runs, scores = [], []
     for dataset, limit, method, preset, status in rows:
