@@ -8,7 +8,8 @@ from math import nan, sqrt
 import pandas as pd
 import pytest
 
-from stbench.board import RUNS, SCORES, SUMMARY, Board, label
+from stbench.board import INTERVALS, RUNS, SCORES, SUMMARY, Board, label
+from stbench.comparisons import over_datasets, paired_tests, win_table
 from stbench.errors import StbenchError
 from stbench.metrics import Metric
 
@@ -320,3 +321,118 @@ def test_a_large_board_with_holes():
     last = rank(board, "m7")
     assert last["AS"] == pytest.approx((1 + 1 + 1 / 6 + 1 / 6) / 4)
     assert last["AS_without_rmse"] == pytest.approx((1 + 1 + 1 / 6) / 3)
+
+
+def test_failures_last_ranks_what_was_tried_everywhere(maker):
+    three_methods(maker, "d1")
+    three_methods(maker, "d2")
+    maker.all_four("late", 0.9, 0.9, 0.1, 0.0, dataset="d1").run("late", dataset="d2", status="timeout")
+    maker.all_four("absent", 0.9, 0.9, 0.1, 0.0, dataset="d1")
+    maker.all_four("random", 0.9, 0.9, 0.1, 0.0, dataset="d1", kind="control")
+    ranks = maker.board().ranks().set_index("method")
+    assert ranks.loc[["late", "absent"], "AS"].isna().all()
+    last = ranks["AS_failures_last"]
+    assert last[["absent", "random"]].isna().all()
+    assert last["late"] == pytest.approx((1 + 1 / 4) / 2)  # best of four, then last of four
+    # a: on d1 ranks 3 2.5 3 1, on d2 one more each, of four
+    assert last["a"] == pytest.approx((9.5 / 16 + 13.5 / 16) / 2)
+
+
+def test_failures_share_the_last_ranks(maker):
+    three_methods(maker)
+    for method in ("x", "y"):
+        maker.run(method, status="failed")
+    ranks = maker.board().ranks().set_index("method")["AS_failures_last"]
+    assert ranks[["x", "y"]].tolist() == [pytest.approx(1.5 / 5)] * 2
+    assert ranks["a"] == pytest.approx((5 + 4.5 + 5 + 3) / 4 / 5)
+
+
+def test_a_partly_failed_row_counts_as_failed_only_when_every_cell_was_run(maker):
+    for split in ("s0", "s1"):
+        maker.all_four("a", split=split).all_four("b", 0.4, 0.4, 1.1, 0.6, split=split)
+    maker.all_four("tried", 0.9, 0.9, 0.1, 0.0, split="s0").run("tried", split="s1", status="failed")
+    maker.run("given_up", split="s0", status="failed")
+    ranks = maker.board().ranks().set_index("method")["AS_failures_last"]
+    assert ranks["tried"] == pytest.approx(1 / 3)  # its good half does not count
+    assert pd.isna(ranks["given_up"])
+
+
+def test_summary_has_the_share_on_the_rows_of_pcc(maker):
+    maker.all_four("m", pcc=0.4)
+    maker.run("ceiling", pcc=[0.8], by_scorer=True, kind="control", preset="")
+    shares = maker.board().summary().dropna(subset="share")
+    assert shares[["method", "metric", "share"]].to_numpy().tolist() == [["m", "pcc", 0.5]]
+
+
+def test_intervals_have_the_numbers_of_the_summary_and_hold_the_mean(maker):
+    maker.run("m", pcc=[0.1, 0.2, 0.9]).run("n", pcc=[0.3]).run("bad", status="failed")
+    board = maker.board()
+    table = board.intervals()
+    assert list(table.columns) == INTERVALS
+    shared = [name for name in INTERVALS if name in SUMMARY]
+    pd.testing.assert_frame_equal(table[shared], board.summary()[shared])
+    table = table[table["metric"] == "pcc"].set_index("method")
+    assert table.loc["m", "median"] == 0.2
+    assert table.loc["m", "low"] < 0.4 < table.loc["m", "high"]
+    assert table.loc["n", "median"] == 0.3
+    assert table.loc["n", ["low", "high"]].isna().all()  # one gene
+    assert table.loc["bad", ["median", "low", "high"]].isna().all()
+
+
+def test_rotations_count_in_the_interval(maker):
+    genes = [f"g{i}" for i in range(40)]
+    for split, value in (("s0", 0.1), ("s1", 0.5)):
+        part = genes[:20] if split == "s0" else genes[20:]
+        maker.run("m", split=split, pcc=[value] * 20, genes=part)
+    found = maker.board().intervals().query("metric == 'pcc'").iloc[0]
+    assert (found["low"], found["high"]) == pytest.approx((0.1, 0.5))  # both draws may hit one rotation
+    assert found["n_splits"] == 2
+
+
+def test_only_what_is_ok_there_is_compared(maker):
+    maker.run("a", pcc=[0.5, 0.6, nan]).run("b", pcc=[0.1, 0.7, nan]).run("c", status="failed")
+    maker.run("random", pcc=[0.0, 0.0, nan], kind="control")
+    board = maker.board()
+    genes = board.gene_table("d", "", "pcc")
+    assert genes.columns.tolist() == [("a", "method", "cpu"), ("b", "method", "cpu")]
+    assert genes.to_numpy().tolist() == [[0.5, 0.1], [0.6, 0.7]]
+    tests = paired_tests(board)
+    assert tests[["method", "other_method", "n_genes"]].to_numpy().tolist() == [["a", "b", 2]]
+    assert tests["mean_difference"].item() == pytest.approx(0.15)
+    wins = win_table(board)
+    assert wins[["method", "other_method", "win_rate"]].to_numpy().tolist() == [
+        ["a", "b", 0.5],
+        ["b", "a", 0.5],
+    ]
+
+
+def test_win_rates_weigh_datasets_alike(maker):
+    maker.run("a", dataset="d1", pcc=[1, 1, 1, 1]).run("b", dataset="d1", pcc=[0, 0, 0, 0])
+    maker.run("a", dataset="d2", pcc=[0, 0]).run("b", dataset="d2", pcc=[1, 0])
+    maker.run("a", dataset="d3", pcc=[0]).run("b", dataset="d3", status="failed")
+    found = win_table(maker.board()).set_index("method")
+    assert found.loc["a", "win_rate"] == pytest.approx((1 + 0.25) / 2)
+    assert found.loc["b", "win_rate"] == pytest.approx((0 + 0.75) / 2)
+    assert found.loc["a", ["n_datasets", "n_genes"]].tolist() == [2, 6]
+
+
+def test_only_ranked_rows_are_tested_over_datasets(maker):
+    for dataset in ("d1", "d2"):
+        three_methods(maker, dataset)
+    maker.all_four("late", dataset="d1").run("late", dataset="d2", status="timeout")
+    found = over_datasets(maker.board())
+    assert {row[0]: rank for row, rank in found.mean_ranks.items()} == {"a": 1, "b": 2, "c": 3}
+    assert found.n_datasets == 2
+    assert over_datasets(maker.board(), "js").mean_ranks.tolist() == [3, 1, 2]  # low is best
+
+
+def test_methods_without_intervals_have_no_row_of_coverage(maker):
+    metrics = METRICS | {"coverage": Metric("coverage", None, "level", (0, 1), "1", needs_intervals=True)}
+    maker.all_four("with").all_four("without").run("bad", status="failed")
+    scores = pd.DataFrame(maker.scores, columns=SCORES)
+    own = scores.query("method == 'with' and metric == 'pcc'").assign(metric="coverage", value=0.9)
+    board = Board(pd.concat([scores, own]), pd.DataFrame(maker.runs, columns=RUNS), metrics)
+    assert board.summary().query("metric == 'coverage'")["method"].tolist() == ["with"]
+    assert set(board.ranks().query("reason == ''")["method"]) == {"with", "without"}
+    with pytest.raises(StbenchError, match="'coverage' is best at the nominal level"):
+        win_table(board, "coverage")
