@@ -118,12 +118,15 @@ def select(names: Sequence[str], known: dict[str, Dataset]) -> tuple[list[Datase
 
 
 def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
-    """The dataset of that name, or in the folder of that path; a clear error where there is neither."""
+    """The dataset of that name, or in the folder of that path; a clear error where there is neither.
+
+    As with ``--data``, a folder that is called like a known dataset has its card.
+    """
     if name in known:
         return known[name]
     folder = Path(name).resolve()
     if folder.is_dir():
-        return dataset_in(folder)
+        return dataset_in(folder, known[folder.name].card if folder.name in known else None)
     if os.sep in name:
         raise StbenchError(f"Dataset folder '{name}' does not exist.")
     raise unknown_name("dataset", name, known)

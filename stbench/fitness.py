@@ -132,7 +132,7 @@ def _of_structure(found: Structure | None) -> list[Finding]:
         text = "Too few shared genes are seen on both sides to tell whether the pair belongs together."
         return [Finding("care", text)]
     agreement = f"the gene-gene correlations of the two sides agree by r = {found.r:.2f}"
-    if found.p > SIGNIFICANT or found.r < WRONG:
+    if not (found.p <= SIGNIFICANT and found.r >= WRONG):
         text = f"Wrong pairing: {agreement}, as they do with shuffled gene names (up to {found.null:.2f})."
         return [Finding("stop", f"{text} Check the gene names and the tissue of both.")]
     if found.r < WEAK:

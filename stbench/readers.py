@@ -53,7 +53,7 @@ def read_table(path: Path) -> AnnData:
         if any((path / name).is_file() for name in ("matrix.mtx", "matrix.mtx.gz")):
             return sc.read_10x_mtx(path, make_unique=False)
     except ImportError as error:
-        raise StbenchError(f"'{path}' needs a package that is not here ({error}).") from error
+        raise StbenchError(f"'{path}': {error}. Install: pip install \"stbench[formats]\".") from error
     except (OSError, ValueError, KeyError, IndexError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StbenchError(f"'{path}' cannot be read ({reason}).") from error

@@ -58,8 +58,8 @@ def read_text_matrix(file: Path, *, named_rows: bool | None = None, unnamed: str
             columns = [column.to_numpy(zero_copy_only=False) for column in block.columns[named_rows:]]
             parts.append(sparse.csr_matrix(np.stack(columns, axis=1)))
             rows += block.column(0).to_pylist() if named_rows else []
-    except (OSError, ValueError, UnicodeDecodeError, csv.Error) as error:  # ArrowInvalid is a ValueError
-        reason = str(error).splitlines()[0]
+    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StbenchError(f"File '{file}' is not a table of numbers ({reason}).") from error
     values = sparse.vstack(parts, format="csr")
     if not named_rows:

@@ -58,6 +58,13 @@ def test_a_path_is_as_good_as_a_name(data_folder, tmp_path, monkeypatch):
         select(["planted", "data/planted"], catalogue([data_folder]))
 
 
+def test_a_path_and_a_data_folder_give_the_same_dataset(data_folder):
+    (data_folder / "planted").rename(data_folder / "osmfish_ssp")
+    by_name = catalogue([data_folder])["osmfish_ssp"]
+    (by_path,), _ = select([str(data_folder / "osmfish_ssp")], catalogue([]))
+    assert by_path == by_name
+
+
 def test_the_ten_pairs_of_the_paper_are_known():
     pairs = {name: dataset.card for name, dataset in catalogue([]).items() if dataset.fetchable}
     assert set(pairs) == {"MH", "MHPR", "ML", "MG", "MVC", "MHM", "HBC", "ME", "MPMC", "MC"}

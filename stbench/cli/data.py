@@ -140,13 +140,13 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Card and health report as JSON.")] = False,
 ) -> None:
     """Say whether a pair is fit for the benchmark, and what to change. Example: stbench data check mine"""
-    from stbench.catalogue import dataset_in
+    from stbench.catalogue import dataset_called
     from stbench.cli.fitness import show
     from stbench.errors import StbenchError
 
     if not path.is_dir():
         raise StbenchError(f"Folder '{path}' does not exist.")
-    dataset = dataset_in(path.resolve())
+    dataset = dataset_called(str(path.resolve()), _known(None))
     if dataset.problem is not None:
         raise StbenchError(f"{dataset.problem} Make a pair with: stbench data convert --help")
     if not show(dataset, as_json=as_json):
