@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,8 @@ from zlib import crc32
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#332288", "#999933")
 MARKERS = ("o", "s", "^", "D", "v", "X", "P")  # matplotlib
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "x", "cross")  # the same, plotly
+N_STYLES = len(PALETTE) * len(MARKERS)
+SALT = 7  # with it the methods of this package share few colours
 INK = "#222222"
 GREY = "#8A8A8A"
 
@@ -47,9 +48,9 @@ CONTROL = Style(GREY, "_", "line-ew")
 def styles(names: Iterable[str]) -> dict[str, Style]:
     """The style of every name; ``spage(n_pv=30)`` and ``spage [paper]`` look like ``spage``.
 
-    The registered methods are served first, whether asked for or not, so a method looks the same on every
-    board. Each starts at a colour that its name gives and takes the next that is used least; methods that
-    share a colour differ in the marker. Controls are grey.
+    A name gives the style, so a method looks the same on every board. Of two names that would look alike,
+    the later one takes the next style; the registered methods are served first, whether shown or not.
+    Controls are grey.
     """
     from stbench.methods import REGISTRY
 
@@ -58,14 +59,14 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
     controls = {name for name, method in known.items() if method.info.kind == "control"}
     controls |= {"perfect", "ceiling"}
     others = sorted({base(name) for name in names} - set(known) - controls)
-    used: Counter[int] = Counter()
     chosen = dict.fromkeys(controls, CONTROL)
+    taken: set[int] = set()
     for name in [*(name for name in known if name not in controls), *others]:
-        first = crc32(name.encode())
-        order = [(first + i) % len(PALETTE) for i in range(len(PALETTE))]
-        colour = min(order, key=lambda i: used[i])
-        shape = used[colour] % len(MARKERS)
-        used[colour] += 1
+        place = crc32(f"{SALT}{name}".encode()) % N_STYLES
+        while place in taken and len(taken) < N_STYLES:
+            place = (place + 1) % N_STYLES
+        taken.add(place)
+        shape, colour = divmod(place, len(PALETTE))
         chosen[name] = Style(PALETTE[colour], MARKERS[shape], SYMBOLS[shape])
     return {name: chosen[base(name)] for name in names}
 
