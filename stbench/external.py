@@ -173,11 +173,11 @@ def environment_folder(name: str) -> Path:
     return cache / "stbench" / "environments" / name
 
 
-def register_card(file: Path, module: str) -> None:
-    """Make the method of a card known; ``module`` is the name of the module that stands for the card."""
+def register_card(file: Path, module: str) -> type[Method]:
+    """The method of a card, registered; ``module`` is the name of the module that stands for the card."""
     card = read_card(file)
     parameters = [(name, type(value), field(default=value)) for name, value in card.parameters.items()]
-    text = f"{card.summary}\n\nDeviations\n----------\n{card.deviations or 'None known.'}"
+    text = f"{card.summary.strip()}\n\nDeviations\n----------\n{card.deviations.strip() or 'None known.'}"
     cls = make_dataclass(
         card.name,
         parameters,
@@ -186,7 +186,7 @@ def register_card(file: Path, module: str) -> None:
         namespace={"__doc__": text, "card": card, "here": file.parent, "presets": card.presets},
     )
     cls.__module__ = module
-    register(
+    return register(
         card.name, family=card.family, paper=card.paper, doi=card.doi, version=card.version, gpu=card.gpu
     )(cls)
 

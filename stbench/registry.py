@@ -123,7 +123,8 @@ class _CardLoader(importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         from stbench.external import register_card
 
-        register_card(Path(str(module.__file__)), module.__name__)
+        cls = register_card(Path(str(module.__file__)), module.__name__)
+        setattr(module, cls.__name__, cls)
 
 
 def _run_file(file: Path, name: str) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from stbench.contract import CHECKS
+from stbench.contract import CHECKS, examine
 from stbench.external import External
 from stbench.methods import REGISTRY
 from stbench.parameters import choose_preset, configure
+from stbench.registry import load_plugin
 
 # Sizes at which a method does all that it does, in seconds. The default parameters where it is not here.
 TINY: dict[str, dict[str, object]] = {
@@ -51,3 +52,28 @@ def test_has_a_test_of_its_own(name):
     assert any(f'"{name}"' in file.read_text() or file.stem == f"test_{name}" for file in tests), (
         f"add tests/methods/test_{name}.py"
     )
+
+
+@pytest.fixture(scope="module")
+def _broken_methods():
+    load_plugin(Path(__file__).parent / "plugins" / "broken_contract.py")
+
+
+@pytest.mark.usefixtures("_broken_methods")
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_check_finds_what_breaks_it(check, tmp_path):
+    broken = REGISTRY.get(f"breaks_{check.replace(' ', '_')}")()
+    with pytest.raises(Exception, match=".") as error:
+        CHECKS[check].run(broken, tmp_path)
+    assert not isinstance(error.value, AssertionError)
+    CHECKS[check].run(REGISTRY.get("breaks_nothing")(), tmp_path)
+
+
+@pytest.mark.usefixtures("_broken_methods")
+def test_the_verdict_names_the_error_and_its_line(tmp_path):
+    verdicts = {
+        verdict.check.name: verdict for verdict in examine(REGISTRY.get("breaks_intensities")(), tmp_path)
+    }
+    assert [name for name, verdict in verdicts.items() if verdict.problem] == ["intensities"]
+    assert "KeyError" in verdicts["intensities"].problem
+    assert verdicts["intensities"].check.remedy == "Use X, or call task.require_counts() first."
