@@ -16,6 +16,7 @@ import pandas as pd
 from stbench.archive import Archive
 from stbench.board import Board
 from stbench.controls import ceiling_scores, perfect
+from stbench.errors import StbenchError
 from stbench.files import whole_file
 from stbench.grid import RunSpec
 from stbench.metrics import REGISTRY
@@ -23,7 +24,7 @@ from stbench.records import OK
 from stbench.results import Results
 from stbench.scoring import applicable, default_metrics, score
 from stbench.task import dense
-from stbench.taskfolder import read_prediction
+from stbench.taskfolder import InvalidPrediction, read_prediction
 
 SCORE_COLUMNS = ["gene", "metric", "definition", "value"]
 MAX_SCORES = 10**7  # of one run: tens of thousands of genes, hundreds of metrics
@@ -110,6 +111,16 @@ def _stored_scores(file: Path) -> pd.DataFrame:
 
 def _run_scores(results: Results, record: dict[str, Any], names: list[str]) -> pd.DataFrame:
     """The scores of a run, brought up to date with the registered metrics."""
+    try:
+        return _renewed_scores(results, record, names)
+    except (InvalidPrediction, OSError) as error:
+        raise StbenchError(
+            f"The run '{results.run_folder(record['key'])}' is damaged ({error}). Remove it with "
+            f"stbench verify {results.folder} --remove; the same stbench run makes it again."
+        ) from error
+
+
+def _renewed_scores(results: Results, record: dict[str, Any], names: list[str]) -> pd.DataFrame:
     folder = results.run_folder(record["key"])
     file = folder / "scores.parquet"
     stored = _stored_scores(file)

@@ -176,7 +176,7 @@ def test_a_worker_killed_in_mid_grid_costs_nothing_but_time(cluster, data_folder
     child = psutil.Process(int(first_mark(marks)[1]))
     host = next(w for w in (first, second) if w.pid in {p.pid for p in child.parents()})
     host.send_signal(signal.SIGKILL)
-    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: not is_alive(child.pid))
     thread.join(300)
     assert [record["status"] for record in result[0].records.values()] == ["ok"] * 5
     assert Results(out).damaged(thorough=True) == {}
@@ -212,17 +212,24 @@ def test_a_lost_scheduler_ends_the_grid_in_one_line_and_the_next_completes(clust
     thread, result = in_background(
         lambda: go(out, data_folder, "random", "harm_sleeps", set=settings, **on(cluster))
     )
-    child = psutil.Process(int(first_mark(marks)[1]))
+    child = int(first_mark(marks)[1])
     cluster.scheduler.kill()
     thread.join(300)
     assert isinstance(result[0], StbenchError)
     assert "connection to the Dask scheduler is lost" in str(result[0])
-    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: not is_alive(child))
     assert Results(out).damaged(thorough=True) == {}
     assert {record["key"] for record in Results(out).records()} == set(quick.records)
     again = go(out, data_folder, "random", "harm_sleeps")
     assert [spec.method for spec in again.todo] == ["harm_sleeps"]
     assert {record["status"] for record in again.records.values()} == {"ok"}
+
+
+def is_alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_an_interrupted_grid_leaves_no_run_on_the_workers(cluster, data_folder, tmp_path):
@@ -237,8 +244,8 @@ def test_an_interrupted_grid_leaves_no_run_on_the_workers(cluster, data_folder, 
 
     with pytest.raises(KeyboardInterrupt):
         go(tmp_path / "o", data_folder, "harm_sleeps", set=settings, reporter=Interrupts(), **on(cluster))
-    child = psutil.Process(int(first_mark(marks)[1]))
-    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    child = int(first_mark(marks)[1])
+    wait_for(lambda: not is_alive(child))
 
 
 def test_a_cluster_file_starts_a_cluster(data_folder, tmp_path):

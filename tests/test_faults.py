@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
+from stbench import devices
 from stbench.claims import Claims
 from stbench.config import RunConfig
 from stbench.errors import StbenchError
@@ -155,7 +156,7 @@ def test_a_jumping_clock_in_the_method_changes_no_duration(harmed):
 
 def test_a_good_run_ends_in_silence(harmed):
     records, out = harmed
-    assert (out / "runs" / records["sleeps"]["key"] / "log.txt").read_text() == ""
+    assert (out / "runs" / records["sleeps"]["key"] / "log.txt").read_text() == "cpu ''\n"
 
 
 def test_a_jumping_clock_of_the_engine_changes_no_duration(data_folder, tmp_path, monkeypatch):
@@ -194,6 +195,24 @@ def test_runs_that_do_not_fit_together_wait(data_folder, tmp_path):
     assert reporter.most == 1
     summary = go(tmp_path / "b", data_folder, "harm_big", memory_budget="500MB", **options)
     assert {r["reason"] for r in summary.records.values()} == {"needs about 1.0 GB, the grid may use 0.5 GB"}
+
+
+def test_each_gpu_takes_one_run_and_cpu_runs_see_none(data_folder, tmp_path, monkeypatch):
+    gpus = [{"name": "X", "driver": "1", "memory_bytes": 10**10, "uuid": f"GPU-{i}"} for i in range(2)]
+    monkeypatch.setattr(devices, "gpus", lambda: gpus)
+    monkeypatch.setattr(devices, "resolve", lambda device: "cuda")
+    reporter = Quiet()
+    out = tmp_path / "out"
+    summary = go(out, data_folder, "harm_gpu", "harm_sleeps", seeds=3, jobs=1, reporter=reporter)
+    seen = {"harm_gpu": set(), "harm_sleeps": set()}
+    for record in summary.records.values():
+        assert record["status"] == "ok"
+        log = (out / "runs" / record["key"] / "log.txt").read_text().splitlines()
+        seen[record["method"]].add(tuple(log))
+    assert seen["harm_gpu"] <= {("cuda:0 'GPU-0'",), ("cuda:0 'GPU-1'",)}
+    assert seen["harm_sleeps"] == {("cpu ''",)}
+    assert len(seen["harm_gpu"]) == 2
+    assert 2 <= reporter.most <= 3
 
 
 def test_two_grids_on_one_folder_make_no_run_twice(data_folder, tmp_path):

@@ -46,6 +46,7 @@ class Sleeps(Method):
         if self.marks:
             with open(self.marks, "a") as file:
                 file.write(f"{ctx.seed} {os.getpid()}\n")
+        print(ctx.device, repr(os.environ.get("CUDA_VISIBLE_DEVICES")))
         time.sleep(self.seconds)
         return answer(task, ctx.seed)
 
@@ -59,6 +60,14 @@ class Big(Sleeps):
 
     def memory_bytes(self, shape: Shape) -> int:
         return int(self.gigabytes * 1e9)
+
+
+@register("harm_gpu", family="baseline", paper="stbench tests", version="1", gpu=True)
+@dataclass(frozen=True)
+class Gpu(Sleeps):
+    """Runs on a GPU where there is one."""
+
+    seconds: float = 2.0
 
 
 @harmful("harm_grows")
