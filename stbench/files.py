@@ -50,6 +50,8 @@ def open_h5ad(file: Path, most_bytes: int) -> AnnData:
 def _check_h5(file: Path, most_bytes: int) -> None:
     import h5py
 
+    total = 0
+
     def leads_outside(name: str, link: h5py.HardLink | h5py.SoftLink | h5py.ExternalLink) -> str | None:
         return name if isinstance(link, h5py.ExternalLink) else None
 
@@ -60,7 +62,6 @@ def _check_h5(file: Path, most_bytes: int) -> None:
         total += item.size * item.dtype.itemsize
         return name if item.is_virtual or item.external else None
 
-    total = 0
     with h5py.File(file) as content:
         foreign = content.visititems_links(leads_outside) or content.visititems(measure)
     if foreign:
