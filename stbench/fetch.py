@@ -22,6 +22,7 @@ from stbench.files import read_json, whole_folder, write_json
 from stbench.lock import LOCK_FILE, damage, folder_hashes, write_lock
 from stbench.record import Record, RemoteFile, read_record
 
+# what zipfile and tarfile raise for damaged, encrypted or unknown content
 UNPACKING = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError)
 Extract = Callable[[str], IO[bytes] | None]
 

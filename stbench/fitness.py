@@ -85,9 +85,8 @@ def _of_sizes(pair: Pair) -> list[Finding]:
         text = f"Only {n_genes} shared genes vary on both sides; {N_FOLDS} are needed to split them."
         found.append(Finding("stop", text))
     elif n_genes < FEW_GENES:
-        text = (
-            f"Only {n_genes} genes: one split tests {n_genes // N_FOLDS} to {-(-n_genes // N_FOLDS)} of them."
-        )
+        tested = sorted({n_genes // N_FOLDS, -(-n_genes // N_FOLDS)})
+        text = f"Only {n_genes} genes: one split tests {' or '.join(map(str, tested))} of them."
         found.append(Finding("care", f"{text} Use --splits 10."))
     for what, now, raw in (("cells", "cells", "cells_raw"), ("spots", "spots", "spots_raw")):
         if report[now] < report[raw] / 2:

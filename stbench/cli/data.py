@@ -45,7 +45,10 @@ def list_datasets(data: Folders = None) -> None:
         table.add_row(name, state, dataset.card.tissue, where)
     console = Console()
     (console if console.is_terminal else Console(width=200)).print(table, markup=False, highlight=False)
-    print(f"Downloads are kept in {cache_folder('datasets')} ($STBENCH_CACHE).")
+    cache = cache_folder("datasets").parent
+    print(
+        f"Downloads and prepared pairs are kept in {cache} ($STBENCH_CACHE); it may be removed at any time."
+    )
 
 
 @app.command()
@@ -70,10 +73,12 @@ def fetch(
     from stbench.run import describe
 
     cards = {name: dataset.card for name, dataset in catalogue([]).items() if dataset.card.record}
-    failed = []
-    for name in cards if names == ["all"] else names:
+    wanted = list(cards) if names == ["all"] else names
+    for name in wanted:
         if name not in cards:
             raise unknown_name("downloadable dataset", name, cards)
+    failed = []
+    for name in wanted:
         others = [card for card in cards.values() if card.name != name and card.record == cards[name].record]
         try:
             with _bars() as progress:
@@ -83,7 +88,7 @@ def fetch(
             print(f"{name}: {'fetched' if new else 'already here'}: {folder}", flush=True)
             print(describe(load(dataset_in(folder, cards[name]), Limit(), print)))
         except StbenchError as error:
-            if len(names) == 1 and names != ["all"]:
+            if len(wanted) == 1:
                 raise
             failed.append(f"{name}: {error}")
     if failed:

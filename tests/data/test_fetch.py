@@ -188,9 +188,9 @@ def test_verify_and_list_on_the_command_line(record, cache):
 
 
 def test_unknown_names_and_servers_that_are_not_there(cache, monkeypatch):
-    done = stbench("data", "fetch", "MX")
+    done = stbench("data", "fetch", "MG", "MX", "--mirror", "http://127.0.0.1:9")
     assert done.returncode == 1
-    assert "Unknown downloadable dataset 'MX'. Did you mean" in done.stderr
+    assert "Unknown downloadable dataset 'MX'. Known: HBC, MC" in done.stderr
     done = stbench("data", "fetch", "MG", "--mirror", "http://127.0.0.1:9")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

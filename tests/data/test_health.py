@@ -124,7 +124,7 @@ def test_odd_values_and_names(make_pair):
     found = examine(reference, spatial, Card("x"))
     assert "The spatial table holds intensities" in texts(found, "care")
     assert "1 gene names are dates made by a spreadsheet (1-Mar)" in texts(found, "care")
-    assert "Only 24 genes: one split tests 2" in texts(found, "care")
+    assert "Only 24 genes: one split tests 2 or 3 of them" in texts(found, "care")
     assert "no obs['cell_type']" in texts(found, "note")
 
 
