@@ -47,7 +47,7 @@ def list_datasets(data: Folders = None) -> None:
     (console if console.is_terminal else Console(width=200)).print(table, markup=False, highlight=False)
     cache = cache_folder("datasets").parent
     print(
-        f"Downloads and prepared pairs are kept in {cache} ($STBENCH_CACHE); it may be removed at any time."
+        f"Downloads and prepared pairs are kept in {cache} ($STBENCH_CACHE), and may be removed."
     )
 
 
