@@ -46,9 +46,7 @@ def list_datasets(data: Folders = None) -> None:
     console = Console()
     (console if console.is_terminal else Console(width=200)).print(table, markup=False, highlight=False)
     cache = cache_folder("datasets").parent
-    print(
-        f"Downloads and prepared pairs are kept in {cache} ($STBENCH_CACHE), and may be removed."
-    )
+    print(f"Downloads and prepared pairs are kept in {cache} ($STBENCH_CACHE), and may be removed.")
 
 
 @app.command()
