@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from stbench.contract import Verdict
     from stbench.methods import Method
 
-app = typer.Typer(help="Check a plugin against its contract.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
