@@ -129,6 +129,17 @@ def test_archives_without_the_dataset(record, cache, names, message):
     assert not (cache.parent / "evil").exists()
 
 
+@pytest.mark.parametrize("place", ["", "anything/", "a/Dataset_mg/", "dataset-MG/dataset-MG/"])
+def test_where_the_files_may_lie(record, cache, archives, place):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archives["dataset-MG.zip"])) as old, zipfile.ZipFile(packed, "w") as new:
+        for name in ("scRNA_count.txt", "Spatial_count.txt"):
+            new.writestr(place + name, old.read(f"dataset-MG/{name}"))
+    record.files["dataset-MG.zip"] = packed.getvalue()
+    folder, _ = get("MG", record)
+    assert (folder / "Spatial_count.txt").stat().st_size > 1000
+
+
 def test_an_archive_that_cannot_be_unpacked(record, cache, archives):
     record.files["dataset-MG.zip"] = archives["dataset-MG.zip"][:2000] + archives["dataset-MG.zip"][3000:]
     with pytest.raises(StbenchError, match=r"dataset-MG.zip"):

@@ -190,7 +190,7 @@ def test_real_pairs_have_the_figures_of_their_readme(real_data, name):
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", ["merfish_hypothalamus", "pdac_a_st", "osmfish_ssp"])
+@pytest.mark.parametrize("name", ["merfish_hypothalamus", "osmfish_ssp"])
 def test_real_pairs_with_shuffled_names_are_wrong_pairings(real_data, name):
     dataset = catalogue([real_data])[name]
     reference, spatial = dataset.load()
