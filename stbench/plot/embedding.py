@@ -18,7 +18,7 @@ TRUTH = "truth"
 
 
 def embed(
-    truth: pd.DataFrame, predictions: Mapping[str, pd.DataFrame], *, max_spots: int = 300, seed: int = 0
+    truth: pd.DataFrame, predictions: Mapping[str, pd.DataFrame], *, max_spots: int = 150, seed: int = 0
 ) -> pd.DataFrame:
     """One row per spot of the truth and of each prediction: ``source``, ``x``, ``y``.
 

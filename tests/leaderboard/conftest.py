@@ -39,6 +39,12 @@ def build(runs, controls=()):
 
 
 @pytest.fixture
+def make_board():
+    """The function `build`."""
+    return build
+
+
+@pytest.fixture
 def board():
     """Two datasets, one of them limited; b fails on the second; random, ceiling stand apart."""
     good = {"pcc": [0.3, 0.5, nan], "ssim": [0.2, 0.2, nan], "rmse": [1.0, 1.2, nan], "js": [0.1, 0.3, nan]}

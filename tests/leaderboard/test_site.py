@@ -1,0 +1,243 @@
+"""The page in a real headless Chromium: it opens from disk, asks for nothing, and does what it says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stbench.leaderboard import REGISTRY
+from stbench.leaderboard.site.page import page
+
+pytestmark = pytest.mark.xdist_group("chromium")
+EVIL = "<img src=x onerror=\"document.body.dataset.hacked='yes'\"></script>"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium of the system, with a log of its console and of every request."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("chromium and chromedriver are not installed (Debian: chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--window-size=1280,900"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory, write_data):
+    """A results folder of three methods on two datasets."""
+    folder = tmp_path_factory.mktemp("site")
+    write_data(folder)
+    code = "from stbench.cli import main; main()"
+    options = ["--data", folder / "data", "--out", folder / "results", "--jobs", "2"]
+    options += ["--limit", "cells=60,spots=50,genes=20"]
+    command = ["run", "--methods", "ridge,knn,mean", "--datasets", "planted,simulated", *options]
+    subprocess.run([sys.executable, "-c", code, *map(str, command)], check=True, capture_output=True)
+    return folder / "results"
+
+
+@pytest.fixture(scope="module")
+def real_page(results, tmp_path_factory):
+    """The page of that folder."""
+    from stbench.evaluate import collect
+    from stbench.results import Results
+
+    folder = tmp_path_factory.mktemp("board")
+    paths = REGISTRY.get("site")(collect(Results.open(results)), folder)
+    assert paths == [folder / "index.html"]
+    return paths[0]
+
+
+@pytest.fixture
+def shown(browser, real_page):
+    """The browser with the page of that folder, freshly opened."""
+    return show(browser, real_page)
+
+
+def show(browser, file: Path):
+    """The browser when the page in ``file`` is ready."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)  # forget the page before
+    browser.get(file.as_uri())
+    WebDriverWait(browser, 120).until(lambda b: b.execute_script("return document.body.dataset.ready"))
+    return browser
+
+
+def choose(browser, name, value):
+    """Choose an entry of a select, as a user does."""
+    from selenium.webdriver.support.ui import Select
+
+    Select(browser.find_element("id", name)).select_by_visible_text(value)
+
+
+def texts(browser, selector):
+    """The text of every element."""
+    return [element.text for element in browser.find_elements("css selector", selector)]
+
+
+def requests(browser):
+    """The addresses that were asked for, but for the page and what is written in it."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert any(url.startswith("file:") for url in sent)  # the log does log
+    return [url for url in sent if not url.startswith(("data:", "blob:")) and not url.endswith("index.html")]
+
+
+def test_opens_from_disk_without_an_error_or_a_request(shown, real_page):
+    assert shown.get_log("browser") == []
+    assert requests(shown) == []
+    assert real_page.stat().st_size < 10e6
+    assert len(shown.find_elements("css selector", "#dots .scatterlayer .trace")) >= 3  # plotly drew
+
+
+def test_a_head_sorts_the_ranking_and_controls_stay_below(shown):
+    methods = texts(shown, "#ranks tbody th")
+    assert sorted(methods) == ["knn", "ridge"]
+    head = shown.find_element("css selector", "#ranks thead th")
+    head.click()
+    assert texts(shown, "#ranks tbody th") == ["knn", "ridge"]
+    head.click()
+    assert texts(shown, "#ranks tbody th") == ["ridge", "knn"]
+    assert "mean" in texts(shown, "#ranks tfoot th")
+
+
+def test_the_keyboard_sorts_too(shown):
+    from selenium.webdriver.common.keys import Keys
+
+    head = shown.find_element("css selector", "#ranks thead th .dt-column-order, #ranks thead th[tabindex]")
+    head.send_keys(Keys.ENTER)
+    assert texts(shown, "#ranks tbody th") == ["knn", "ridge"]
+
+
+def test_filters_change_what_is_shown(shown):
+    def heads():
+        return [text.replace("\n", "") for text in texts(shown, "#matrix thead th")]
+
+    assert heads() == ["Method", "planted", "simulated", "Mean"]
+    choose(
+        shown, "dataset", shown.execute_script("return document.getElementById('dataset').options[1].text")
+    )
+    assert heads() == ["Method", "planted"]
+    choose(shown, "dataset", "all datasets")
+    choose(shown, "family", "control")
+    assert texts(shown, "#matrix tbody th") == []
+    assert set(texts(shown, "#matrix tfoot th")) == {"ceiling", "mean", "perfect"}
+    choose(shown, "family", "baseline")
+    pcc = texts(shown, "#matrix tbody td")
+    choose(shown, "metric", "rmse")
+    assert texts(shown, "#matrix tbody td") != pcc
+    choose(shown, "metric", "pcc")
+    choose(shown, "show", "share of ceiling")
+    assert all(text.endswith("%") for text in texts(shown, "#matrix tbody td"))
+    choose(shown, "technology", "not stated")
+    assert heads() == ["Method", "planted"]
+    assert shown.get_log("browser") == []
+
+
+def test_the_numbers_are_those_of_the_summary(shown, results):
+    from stbench.evaluate import collect
+    from stbench.results import Results
+
+    table = collect(Results.open(results)).summary()
+    expected = table.query("method == 'ridge' and metric == 'pcc'").sort_values("dataset")["mean"]
+    row = next(r for r in shown.find_elements("css selector", "#matrix tbody tr") if "ridge" in r.text)
+    shown_values = [cell.text for cell in row.find_elements("css selector", "td")]
+    assert shown_values == [f"{x:.3f}" for x in [*expected, expected.mean()]]
+    title = row.find_elements("css selector", "td")[0].get_attribute("title")
+    n_genes = table.query("method == 'ridge' and metric == 'pcc' and dataset == 'planted'")["n_genes"].item()
+    assert f"n = {n_genes} genes, 1 rotations, 1 seeds" in title
+    assert "95 % interval" in title
+
+
+def test_the_gene_browser_changes_its_maps(shown):
+    def first_map():
+        return shown.execute_script("return document.querySelector('#maps .map').data[0].marker.color.join()")
+
+    def captions():
+        return texts(shown, "#maps figcaption")
+
+    assert len(captions()) == 3  # the truth and two methods; controls are left out
+    truth, names = first_map(), captions()
+    genes = shown.execute_script("return [...document.getElementById('gene').options].map((o) => o.text)")
+    choose(shown, "gene", genes[1])
+    assert captions()[0] == f"{genes[1]}, truth"
+    assert first_map() != truth
+    assert captions() != names
+    choose(shown, "mapset", "simulated")
+    assert captions()[0] != f"{genes[1]}, truth"
+
+
+def test_panels_show_cards_parameters_and_provenance(shown):
+    for details in shown.find_elements("css selector", "details"):
+        shown.execute_script("arguments[0].open = true", details)
+    methods = shown.find_element("id", "methods").text
+    assert "n_neighbors" in methods or "k =" in methods
+    assert "1 of 1" in methods  # runs per dataset
+    provenance = shown.find_element("id", "provenance").text
+    assert "stbench" in provenance
+    assert "--limit cells=60" in provenance
+    assert len(shown.find_elements("css selector", "#runs tbody tr")) == 6  # 3 methods on 2 datasets
+    assert "spots raw" in shown.find_element("id", "datasets").text
+
+
+def test_downloads_hold_the_board(shown):
+    import base64
+
+    links = {a.text: a.get_attribute("href") for a in shown.find_elements("css selector", ".downloads a")}
+    assert sorted(links) == ["leaderboard.csv", "leaderboard.json", "table1.tex"]
+    content = {name: base64.b64decode(uri.split(",", 1)[1]).decode() for name, uri in links.items()}
+    assert content["leaderboard.csv"].startswith("dataset,method,")
+    assert {row["method"] for row in json.loads(content["leaderboard.json"])["rows"]} >= {
+        "ridge",
+        "knn",
+        "mean",
+    }
+    assert "\\begin{tabular}" in content["table1.tex"]
+
+
+def test_a_phone_scrolls_down_only(shown):
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        shown.refresh()
+        assert shown.execute_script("return document.documentElement.scrollWidth") <= 390
+    finally:
+        shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_names_and_reasons_from_strangers_are_text(browser, make_board, tmp_path):
+    values = {"pcc": [0.3, 0.5], "rmse": [1.0, 1.2]}
+    runs = [
+        (EVIL, "", EVIL, "method", "cpu", values, ""),
+        (EVIL, "", "b", "method", EVIL, values, ""),
+        (EVIL, "", "c", "method", "cpu", "failed", EVIL),
+    ]
+    board = make_board(runs)
+    (tmp_path / "index.html").write_text(page(board))
+    shown = show(browser, tmp_path / "index.html")
+    assert EVIL in texts(shown, "#ranks tbody th")
+    assert EVIL in shown.find_element("id", "failures").text
+    assert shown.execute_script("return document.querySelector('img[src=x]')") is None
+    assert shown.execute_script("return document.body.dataset.hacked") is None
+    assert shown.get_log("browser") == []
+
+
+def test_a_board_of_scores_alone_has_a_page(wide_board, browser, tmp_path):
+    (tmp_path / "index.html").write_text(page(wide_board))
+    shown = show(browser, tmp_path / "index.html")
+    assert "scores alone" in shown.find_element("id", "provenance").text
+    assert "not run" in texts(shown, "#matrix td.missing")
+    assert shown.get_log("browser") == []
