@@ -5,7 +5,7 @@ A lock ends with the process that holds it, however that ends.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -31,7 +31,8 @@ class Claims:
     def release(self, key: str) -> None:
         """Give a run up, made or not."""
         lock = self._own.pop(key)
-        Path(lock.lock_file).unlink(missing_ok=True)  # while held: a waiter sees that its file is gone
+        with suppress(OSError):  # the disk may have failed; the lock ends all the same
+            Path(lock.lock_file).unlink(missing_ok=True)  # while held: a waiter sees that its file is gone
         lock.release()
 
     def release_all(self) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stbench.claims import Claims
-from stbench.errors import StbenchError
 from stbench.evaluate import score_prediction
+from stbench.files import disk_errors
 from stbench.grid import RunSpec
 from stbench.records import OK
 from stbench.results import Results, run_manifest
@@ -70,35 +70,33 @@ class Grid:
 
     def run(self, specs: Sequence[RunSpec]) -> None:
         """Make every run and store its outcome; an interrupt kills what runs and keeps what finished."""
-        waiting, n_running = list(specs), 0
-        elsewhere: list[RunSpec] = []
-        retry_at = time.monotonic()
         try:
-            while waiting or elsewhere or n_running:
-                if elsewhere and time.monotonic() >= retry_at:
-                    waiting, elsewhere = waiting + elsewhere, []
-                    retry_at = time.monotonic() + RETRY_SECONDS
-                spec = self._next(waiting)
-                if spec is not None:
-                    if not self.claims.take(spec.key):
-                        elsewhere.append(spec)
-                    else:
-                        n_running += self._start(spec)
-                    continue
-                for spec, outcome, folder in self.executor.ended():
-                    n_running -= 1
-                    self._finish(spec, outcome, folder)
-                for spec, seconds, state in self.executor.progress():
-                    self.reporter.progress(spec, seconds, state)
-                time.sleep(POLL_SECONDS)
-        except OSError as error:
-            raise StbenchError(
-                f"The grid stopped: {error.strerror or error} ('{error.filename or self.results.folder}'). "
-                "Finished runs are kept; the same command goes on from here."
-            ) from error
+            with disk_errors(self.results.folder):
+                self._run(list(specs))
         finally:
             self.executor.close()
             self.claims.release_all()
+
+    def _run(self, waiting: list[RunSpec]) -> None:
+        elsewhere: list[RunSpec] = []  # another grid is making them
+        n_running, retry_at = 0, time.monotonic()
+        while waiting or elsewhere or n_running:
+            if elsewhere and time.monotonic() >= retry_at:
+                waiting, elsewhere = waiting + elsewhere, []
+                retry_at = time.monotonic() + RETRY_SECONDS
+            spec = self._next(waiting)
+            if spec is not None:
+                if self.claims.take(spec.key):
+                    n_running += self._start(spec)
+                else:
+                    elsewhere.append(spec)
+                continue
+            for spec, outcome, folder in self.executor.ended():
+                n_running -= 1
+                self._finish(spec, outcome, folder)
+            for spec, seconds, state in self.executor.progress():
+                self.reporter.progress(spec, seconds, state)
+            time.sleep(POLL_SECONDS)
 
     def _next(self, waiting: list[RunSpec]) -> RunSpec | None:
         """Takes the first run that could start now out of ``waiting``."""

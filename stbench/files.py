@@ -118,6 +118,18 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Makes a full or failing disk one clear error; ``folder`` is where the work goes."""
+    try:
+        yield
+    except OSError as error:
+        raise StbenchError(
+            f"Stopped: {error.strerror or error} ('{error.filename or folder}'). What is finished is kept; "
+            "the same command goes on from here."
+        ) from error
+
+
 def writable_folder(folder: Path) -> Path:
     """``folder``, made if need be; one clear error where it cannot be written."""
     try:

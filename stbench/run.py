@@ -17,6 +17,7 @@ from stbench.engine import Grid, Reporter
 from stbench.errors import StbenchError
 from stbench.events import EventLog
 from stbench.executors import open_executor
+from stbench.files import disk_errors
 from stbench.grid import RunSpec, plan
 from stbench.parameters import parse_settings, select_methods, variants
 from stbench.prepare import Limit, Pair
@@ -83,7 +84,11 @@ def run(
     summary = Summary()
     seen: dict[str, int | None] = {}
     references = slurm.folder(results) if config.emit else None
-    with Workspace(results, config.shared, references) as workspace, open_executor(config) as executor:
+    with (
+        disk_errors(results.folder),
+        Workspace(results, config.shared, references) as workspace,
+        open_executor(config) as executor,
+    ):
         device = executor.device(config.device)
         for dataset in datasets:
             try:
@@ -133,6 +138,7 @@ def make_one(file: Path, reporter: Reporter, *, command: tuple[str, ...] = ()) -
         load_plugin(plugin)
     results = Results.create(config.out)
     with (
+        disk_errors(results.folder),
         Workspace(results, references=slurm.folder(results)) as workspace,
         open_executor(config) as executor,
         closing(EventLog(results.events_file, reporter, [])) as events,

@@ -318,11 +318,13 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def fill(file):
-    """Write until nothing more fits."""
-    with suppress(OSError), file.open("wb", buffering=0) as filler:
-        while True:
-            filler.write(bytes(1000))
+def fill(file, leave):
+    """Write until nothing more fits, then give ``leave`` bytes back."""
+    with file.open("wb", buffering=0) as filler:
+        with suppress(OSError):
+            while True:
+                filler.write(bytes(1000))
+        filler.truncate(file.stat().st_size - leave)
 
 
 @root
@@ -336,10 +338,11 @@ def test_a_run_that_fills_the_disk_is_one_failed_row(data_folder, tmp_path, smal
 
 
 @root
-def test_a_full_disk_of_the_results_stops_the_grid_in_one_line(data_folder, small_disk):
+@pytest.mark.parametrize("leave", [0, 8_192, 16_384])
+def test_a_full_disk_of_the_results_stops_the_grid_in_one_line(data_folder, small_disk, leave):
     out = small_disk / "out"
     go(out, data_folder, "harm_sleeps")
-    fill(small_disk / "filler")
+    fill(small_disk / "filler", leave)
     with pytest.raises(StbenchError, match="No space left on device"):
         go(out, data_folder, "harm_sleeps", "mean")
     assert Results(out).damaged(thorough=True) == {}
