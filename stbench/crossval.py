@@ -6,6 +6,7 @@ genes alone, in runs of their own. A choice made from those knows nothing of the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,7 @@ from stbench.grid import RunSpec, plan
 from stbench.methods import Method
 from stbench.parameters import parse_settings, variants
 from stbench.prepare import Pair
+from stbench.provenance import environment
 from stbench.records import OK
 from stbench.results import Results
 from stbench.splits import Split
@@ -104,10 +106,10 @@ def _make(pair: Pair, specs: list[RunSpec], results: Results, config: RunConfig,
         for spec in todo:
             results.store_split(spec.split)
     seen: dict[str, Any] = dict.fromkeys(spec.key for spec in todo)
+    origin = environment(tuple(sys.argv))
     with Workspace(results) as workspace, open_executor(config) as executor:
         workspace.add(pair)
-        grid = Grid(workspace, results, executor, reporter(todo), seen=seen, environment={"command": []})
-        grid.run(todo)
+        Grid(workspace, results, executor, reporter(todo), seen=seen, environment=origin).run(todo)
 
 
 def _scores(specs: list[RunSpec], results: Results, failures: dict[str, str]) -> pd.DataFrame:

@@ -134,7 +134,8 @@ def _run(pair: Pair, spec: RunSpec, block: list[str], work: Path, config: RunCon
     write_task(task, work / "reference.h5ad", spatial, block, spec.units)
     threads = config.threads or devices.cores()
     plugins = [str(path.resolve()) for path in config.plugin]
-    description = spec.description(spec.device) | {"threads": threads, "plugins": plugins}
+    device = "cpu" if spec.device == "cpu" else "cuda:0"  # the first that this process sees
+    description = spec.description(device) | {"threads": threads, "plugins": plugins}
     folder = new_run_folder(task, description, prefix="stbench-predict-run-")
     shutil.rmtree(task)
     child = Child(folder, limits(config), threads)
