@@ -96,7 +96,7 @@ def _no_scores() -> pd.DataFrame:
     return pd.DataFrame(columns=SCORES)
 
 
-def _stored_scores(file: Path) -> pd.DataFrame:
+def stored_scores(file: Path) -> pd.DataFrame:
     """The scores kept in ``file``; none where it is missing or not what was written: they are made anew."""
     import pyarrow.parquet
 
@@ -123,7 +123,7 @@ def _run_scores(results: Results, record: dict[str, Any], names: list[str]) -> p
 def _renewed_scores(results: Results, record: dict[str, Any], names: list[str]) -> pd.DataFrame:
     folder = results.run_folder(record["key"])
     file = folder / "scores.parquet"
-    stored = _stored_scores(file)
+    stored = stored_scores(file)
     known = set(zip(stored["metric"], stored["definition"], strict=True))
     missing = [name for name in names if (name, REGISTRY.get(name).definition) not in known]
     missing = applicable(

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from stbench.errors import StbenchError
-from stbench.evaluate import newest
+from stbench.evaluate import newest, stored_scores
 from stbench.files import whole_folder
 from stbench.records import OK, sha256
 from stbench.results import Results
@@ -118,18 +116,9 @@ def _definitions(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
     for run in runs:
         file = run.folder / "scores.parquet"
         if run.record["status"] == OK and file.is_file():
-            for metric, definition in _scored(file):
+            scores = stored_scores(file)[["metric", "definition"]].drop_duplicates().astype(str)
+            for metric, definition in scores.itertuples(index=False, name=None):
                 yield metric, definition, run.results.folder
-
-
-def _scored(file: Path) -> list[tuple[str, str]]:
-    """The metrics in a file of scores with their versions."""
-    try:
-        table = pd.read_parquet(file, columns=["metric", "definition"])
-    except Exception as error:  # pyarrow raises many kinds for a damaged file
-        raise StbenchError(f"File '{file}' cannot be read as scores ({type(error).__name__}).") from error
-    pairs = table.astype(str).drop_duplicates()
-    return list(pairs.itertuples(index=False, name=None))
 
 
 def _check_one_value(found: Iterator[tuple[str, str, Path]], noun: str, problem: str, remedy: str) -> None:

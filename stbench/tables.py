@@ -142,7 +142,8 @@ def notes(board: Board) -> Iterator[str]:
         )
     yield (
         "Mean ± sd over the test genes: scores of a gene are averaged over seeds first, then genes are "
-        "pooled over rotations. The sd is the spread between genes, not the error of the mean."
+        "pooled over rotations. The sd is the spread between genes, not the error of the mean. Intervals are "
+        "for the mean: a seeded bootstrap over rotations and the genes in them."
     )
     yield (
         "Best in bold, second underlined, among baselines and methods whose runs are all ok in that column. "
@@ -152,6 +153,9 @@ def notes(board: Board) -> Iterator[str]:
         names = [name for name in board.metric_order if board.metrics[name].best == best]
         if names:
             yield f"{best.capitalize()}er is better: {', '.join(names)}."
+    level = [name for name in board.metric_order if board.metrics[name].best == "level"]
+    if level:
+        yield f"Best at the nominal level of the intervals, which nobody is marked for: {', '.join(level)}."
     yield (
         f"AS is the mean over {', '.join(board.primary)} of rank/N per dataset, over the N baselines and "
         "methods that are ok on every listed dataset: the best has N/N = 1, ties share their mean rank."

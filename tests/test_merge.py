@@ -153,10 +153,12 @@ def test_unknown_files_stay_behind(two, tmp_path):
     }  # fmt: skip
 
 
-def test_scores_that_are_no_table(two, tmp_path):
+def test_scores_that_are_no_table_are_made_anew(two, tmp_path):
     (runs(two[0])["mean"] / "scores.parquet").write_bytes(b"\x80\x04K\x01.")
-    with pytest.raises(StbenchError, match="scores.parquet' cannot be read as scores"):
-        merge(two, tmp_path / "c")
+    merge(two, tmp_path / "c")
+    scores = collect(Results.open(tmp_path / "c")).scores
+    assert (scores.query("method == 'mean' and metric == 'pcc'")["value"] == 0).all()
+    assert len(scores.query("method == 'mean' and metric == 'pcc'")) == 3
 
 
 def test_another_truth_under_the_same_hash_is_refused(two, tmp_path):
