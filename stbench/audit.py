@@ -178,8 +178,17 @@ def audit(
         scores = audit_scores(truth, methods, seed=config.split_seed)
         scores = scores.assign(dataset=dataset.name, limit=config.limit)[COLUMNS]
         nonzero = float((truth.to_numpy() != 0).mean())
-        shares = 1 - nonzero, 1 - MASKED * nonzero
-        found.append(Audit(dataset.name, config.limit, *truth.shape, *shares, scores))
+        found.append(
+            Audit(
+                dataset.name,
+                config.limit,
+                n_spots=len(truth),
+                n_genes=len(genes),
+                zero_share=1 - nonzero,
+                pasted_share=1 - MASKED * nonzero,
+                scores=scores,
+            )
+        )
     return found
 
 

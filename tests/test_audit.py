@@ -120,7 +120,7 @@ def test_on_a_sparse_real_pair_the_constant_with_paste_is_above_every_method(rea
     from stbench.task import Task, dense
     from stbench.taskfolder import visible_spatial
 
-    pair = load(catalogue([real_data])["starmap_visp_zeisel200"], Limit(spots=400))
+    pair = load(catalogue([real_data])["starmap_visp_zeisel200"], Limit(spots=250, genes=80))
     split = make_splits(pair.genes)[0]
     genes = list(split.test)
     truth = pd.DataFrame(dense(pair.spatial, genes), pair.spatial.obs_names, genes)
