@@ -1,0 +1,100 @@
+"""The figures of a board: which are drawn, from what, and with which words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import pytest
+
+from stbench.evaluate import collect
+from stbench.leaderboard import REGISTRY
+from stbench.leaderboard.figures.of_predictions import prediction_figures
+from stbench.leaderboard.figures.of_references import reference_figures
+from stbench.leaderboard.figures.of_runs import ablation_figures
+from stbench.leaderboard.figures.of_scores import score_figures
+from stbench.results import Results
+
+
+@pytest.fixture(scope="module")
+def real_board(tmp_path_factory):
+    """Two methods on the simulated tissue, one of them with two values of a parameter."""
+    out = tmp_path_factory.mktemp("figures") / "results"
+    code = "from stbench.cli import main; main()"
+    options = ["--datasets", "simulated", "--limit", "cells=80,spots=60,genes=40", "--out", str(out)]
+    for methods in (["ridge,knn"], ["knn", "--set", "knn.n_neighbors=3"]):
+        command = [sys.executable, "-c", code, "run", "--methods", *methods, *options]
+        subprocess.run(command, check=True, capture_output=True)
+    return collect(Results.open(out))
+
+
+def drawn(make, board):
+    return {one.name: one for one in make(board)}
+
+
+def test_figures_of_scores(real_board):
+    found = drawn(score_figures, real_board)
+    assert {"boxes_pcc", "heatmap_pcc", "heatmap_js", "cost", "ceiling", "win_rates"} <= set(found)
+    assert "critical_difference" not in found  # one dataset: nothing to test
+    assert "higher is better" in found["heatmap_pcc"].caption
+    assert "lower is better" in found["heatmap_js"].caption
+    assert "cells=80,spots=60,genes=40" in found["ceiling"].caption
+    heatmap = found["heatmap_pcc"].figure.axes[0].images[0].get_array()
+    summary = real_board.summary().query("metric == 'pcc' and kind != 'control'")
+    assert sorted(heatmap.ravel()) == pytest.approx(sorted(summary["mean"]))
+
+
+def test_a_cell_without_a_result_is_crossed(board):
+    found = drawn(score_figures, board)
+    ax = found["heatmap_pcc"].figure.axes[0]
+    assert len(ax.lines) == 2  # b timed out on the embryo
+    assert [text.get_text() for text in ax.texts] == ["0.40", "0.40", "0.00"]
+
+
+def test_figures_of_predictions(real_board):
+    found = drawn(prediction_figures, real_board)
+    maps = next(one for name, one in found.items() if name.startswith("maps_simulated"))
+    titles = [ax.get_title(loc="center") for ax in maps.figure.axes]
+    assert sum("truth" in title for title in titles) == 3  # three genes
+    assert "n = 60 spots" in maps.caption
+    assert any(name.startswith("umap_simulated") for name in found)
+    distances = next(one for name, one in found.items() if name.startswith("distances_simulated"))
+    assert "n = 4 test genes" in distances.caption
+
+
+def test_the_ablation_of_a_parameter(real_board):
+    found = drawn(ablation_figures, real_board)
+    assert set(found) == {"ablation_knn"}
+    ax = found["ablation_knn"].figure.axes[0]
+    assert ax.get_xlabel() == "n_neighbors"
+    assert "3" in [label.get_text() for label in ax.get_xticklabels()]
+
+
+def test_granger_needs_the_reference_and_says_what_it_is_not(real_board):
+    found = drawn(reference_figures, real_board)
+    (name,) = found
+    assert name.startswith("granger_simulated")
+    assert "n = 80 cells" in found[name].caption
+    assert "no order in time" in found[name].caption
+    assert len(found[name].figure.axes[0].get_yticklabels()) == 12
+
+
+def test_a_board_of_scores_alone_has_the_figures_of_scores(board, tmp_path):
+    paths = REGISTRY.get("figures")(board, tmp_path)
+    names = {path.name for path in paths}
+    assert {"heatmap_pcc.png", "heatmap_pcc.pdf", "captions.md"} <= names
+    assert all(path.stat().st_size > 0 for path in paths)
+    captions = (tmp_path / "figures" / "captions.md").read_text()
+    assert "**heatmap_pcc**. Mean pcc (higher is better)" in captions
+    assert plt.get_fignums() == []  # nothing is left open
+
+
+def test_the_top_of_a_renderer_imports_nothing_heavy():
+    code = (
+        "import sys, json; from stbench.leaderboard import REGISTRY; REGISTRY.names()\n"
+        "print(json.dumps([m for m in ('matplotlib', 'plotly', 'itables', 'umap') if m in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
