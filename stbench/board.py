@@ -204,8 +204,13 @@ class Board:
         over rotations and the genes in them, see `stbench.statistics.bootstrap_intervals`; with several
         split seeds a gene counts in the first split that tested it. One gene has no interval.
         """
+        return self._intervals.copy()
+
+    @cached_property
+    def _intervals(self) -> pd.DataFrame:
         keys = [*COLUMN, *ROW, "metric"]
         tested = self.scores.drop_duplicates([*COLUMN, "gene"]).set_index([*COLUMN, "gene"])["split"]
+        tested = tested.sort_index()
         frames = []
         for column, scores in self.gene_scores.groupby(COLUMN):
             wide = scores.pivot(index="gene", columns=[*ROW, "metric"], values="value")
