@@ -28,6 +28,9 @@ def limits(config: RunConfig) -> Limits:
 @contextmanager
 def open_executor(config: RunConfig) -> Iterator[Executor]:
     """The engine of ``--executor``; what it still runs is killed at the end."""
+    for option in ("jobs", "threads"):
+        if (number := getattr(config, option)) is not None and number < 1:
+            raise StbenchError(f"--{option} takes a number from 1, not {number}.")
     if config.executor == "local":
         executor: Executor = _local(config)
         with closing(executor):

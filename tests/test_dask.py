@@ -252,7 +252,7 @@ def test_a_cluster_file_starts_a_cluster(data_folder, tmp_path):
     file = tmp_path / "cluster.toml"
     file.write_text(
         'class = "distributed.LocalCluster"\njobs = 1\n'
-        "[options]\nn_workers = 1\nthreads_per_worker = 1\ndashboard_address = ''\n"
+        "[options]\nn_workers = 1\nthreads_per_worker = 1\ndashboard_address = ':0'\n"
     )
     summary = go(tmp_path / "out", data_folder, "random", executor="dask", cluster=file)
     assert [record["status"] for record in summary.records.values()] == ["ok"]

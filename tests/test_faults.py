@@ -215,6 +215,20 @@ def test_each_gpu_takes_one_run_and_cpu_runs_see_none(data_folder, tmp_path, mon
     assert 2 <= reporter.most <= 3
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"jobs": -1}, "--jobs takes a number from 1, not -1"),
+        ({"threads": 0}, "--threads takes a number from 1, not 0"),
+        ({"memory_limit": "8"}, "--memory-limit takes a size such as 500MB, 8GB or 1.5TB, not '8'"),
+        ({"disk_limit": "0GB"}, "--disk-limit takes a size"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(data_folder, tmp_path, options, message):
+    with pytest.raises(StbenchError, match=message):
+        go(tmp_path / "out", data_folder, "harm_sleeps", **options)
+
+
 def test_two_grids_on_one_folder_make_no_run_twice(data_folder, tmp_path):
     marks, out = tmp_path / "marks", tmp_path / "out"
     more = ["--methods", "harm_sleeps", "--seeds", 4, "--jobs", 1]
