@@ -7,12 +7,13 @@ import json
 import re
 from typing import Any
 
-from stbench.archive import row_of
+from anndata import AnnData
+
+from stbench.archive import Archive, Column, row_of
 from stbench.board import CEILING, COLUMN, HEADLINE, ROW, Board, label
+from stbench.health import side
 from stbench.methods import REGISTRY
 from stbench.plot.style import styles
-
-LINKS = ("https://", "http://")
 
 
 def methods(board: Board) -> list[dict[str, Any]]:
@@ -88,12 +89,26 @@ def datasets(board: Board) -> list[dict[str, Any]]:
             {
                 "label": label(*column),
                 "card": _filled(stored.get("card", {})),
-                "health": _filled(stored.get("report", {})),
+                "health": _filled(
+                    stored.get("report", {}) | (_health(board.archive, column) if board.archive else {})
+                ),
                 "facts": _filled(facts),
                 "ceiling": ceiling.get(column),
             }
         )
     return panels
+
+
+def _health(archive: Archive, column: Column) -> dict[str, Any]:
+    """Figures of the raw spatial values over the genes of the benchmark."""
+    truth = archive.truth(column)
+    found = side(AnnData(truth.layers.get("counts", truth.X), obsm=dict(truth.obsm)))
+    return {
+        "zeros_in_space": f"{found.zeros:.1%}",
+        "median_total_per_spot": f"{found.median_total:.6g}",
+        "median_genes_per_spot": f"{found.median_genes:.6g}",
+        "repeated_spots": found.repeated_rows,
+    }
 
 
 def _filled(values: dict[str, Any]) -> dict[str, str]:

@@ -61,7 +61,7 @@ function describe(row, column, cell) {
   if (at("low") !== null) parts.push(`95 % interval ${number(at("low"))} to ${number(at("high"))}`);
   if (at("sd") !== null) parts.push(`sd over genes ${number(at("sd"))}`);
   if (at("share") !== null) parts.push(`${percent(at("share"))} of the ceiling`);
-  parts.push(`n = ${at("n_genes")} genes, ${at("n_splits")} rotations, ${at("n_seeds")} seeds`);
+  parts.push(`n = ${at("n_genes")} genes, ${at("n_splits")} rotations x ${at("n_seeds")} seeds`);
   if (at("status") !== "ok") parts.push(at("status"));
   return parts.join(" · ");
 }

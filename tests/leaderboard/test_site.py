@@ -158,7 +158,7 @@ def test_the_numbers_are_those_of_the_summary(shown, results):
     assert shown_values == [f"{x:.3f}" for x in [*expected, expected.mean()]]
     title = row.find_elements("css selector", "td")[0].get_attribute("title")
     n_genes = table.query("method == 'ridge' and metric == 'pcc' and dataset == 'planted'")["n_genes"].item()
-    assert f"n = {n_genes} genes, 1 rotations, 1 seeds" in title
+    assert f"n = {n_genes} genes, 1 rotations x 1 seeds" in title
     assert "95 % interval" in title
 
 
