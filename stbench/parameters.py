@@ -44,7 +44,7 @@ def variants(
                 )
     return {
         name: [
-            settings.get(name, {}) | dict(zip(sweep.get(name, {}), values, strict=True))
+            {**settings.get(name, {})} | dict(zip(sweep.get(name, {}), values, strict=True))
             for values in itertools.product(*(_values(text) for text in sweep.get(name, {}).values()))
         ]
         for name in methods
@@ -92,8 +92,8 @@ def label(method: Method, preset: str) -> str:
 
 
 def select_methods(names: Iterable[str]) -> list[type[Method]]:
-    """The registered classes called ``names``; ``all`` is every working one."""
+    """The registered classes called ``names``; ``all`` is every one that lacks nothing on this machine."""
     wanted = list(dict.fromkeys(names))
     if wanted == ["all"]:
-        return list(REGISTRY.items().values())
+        return [cls for cls in REGISTRY.items().values() if not cls.missing()]
     return [REGISTRY.get(name) for name in wanted]

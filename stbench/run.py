@@ -19,6 +19,7 @@ from stbench.events import EventLog
 from stbench.executors import open_executor
 from stbench.files import disk_errors
 from stbench.grid import RunSpec, plan
+from stbench.methods import REGISTRY
 from stbench.parameters import parse_settings, select_methods, variants
 from stbench.prepare import Limit, Pair
 from stbench.prepared import load
@@ -71,6 +72,10 @@ def run(
     if not config.methods:
         raise StbenchError("--methods is missing: give names (see `stbench list methods`) or all.")
     methods = select_methods(config.methods)
+    if config.methods == ("all",):
+        for name, cls in REGISTRY.items().items():
+            if missing := cls.missing():
+                say(f"Method {name} left out: {missing}")
     settings = variants(
         [cls.info.name for cls in methods],
         parse_settings(config.set),

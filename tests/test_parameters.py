@@ -7,7 +7,7 @@ import pytest
 from stbench.config import make_config, read_config
 from stbench.errors import StbenchError
 from stbench.methods import REGISTRY
-from stbench.parameters import configure, label, parse_settings, variants
+from stbench.parameters import configure, label, parse_settings, select_methods, variants
 
 
 def test_a_sweep_is_every_combination_on_top_of_the_settings():
@@ -56,3 +56,10 @@ def test_a_sweep_without_a_method_is_one_line(tmp_path):
     (tmp_path / "run.toml").write_text("[sweep]\ndepth = [1, 2]\n")
     with pytest.raises(StbenchError, match=r"run.toml.*\[sweep.depth\] takes parameter = value"):
         read_config(tmp_path / "run.toml")
+
+
+def test_all_are_those_that_lack_nothing(monkeypatch):
+    everything = select_methods(["all"])
+    monkeypatch.setattr(REGISTRY.get("knn"), "missing", classmethod(lambda cls: "needs a package"))
+    assert [cls for cls in everything if cls not in select_methods(["all"])] == [REGISTRY.get("knn")]
+    assert select_methods(["knn"]) == [REGISTRY.get("knn")]  # asked for by name, it says why it cannot

@@ -103,8 +103,10 @@ def train_and_predict(
     if not at.search_done:
         inner, truth = task.validation()
         learner = _restored(make(inner), state)
-        limits = {"max_updates": max_updates, "check_every": check_every, "patience": patience}
-        _search(learner, truth, ctx, at, checkpoint, **limits)
+        _search(
+            learner, truth, ctx, at, checkpoint,
+            max_updates=max_updates, check_every=check_every, patience=patience,
+        )  # fmt: skip
         at, state = replace(at, search_done=True, updates=0), None
         del learner  # only one network at a time is in memory
     learner = _restored(make(task), state)
