@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from anndata import AnnData, read_h5ad
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 
 
 def follow(page: Path, folder: Path) -> list[str]:
@@ -29,19 +32,26 @@ def follow(page: Path, folder: Path) -> list[str]:
         for block in re.split(r"^\$ ", text, flags=re.M)[1:]:
             command, *expected = block.splitlines()
             commands.append(command)
-            program, *arguments = shlex.split(command)
-            programs = {"python": [], "stbench": ["-c", "from stbench.cli import main; main()"]}
-            done = subprocess.run(
-                [sys.executable, *programs[program], *arguments],
-                cwd=folder, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+            done = call(command, folder)
             assert done.stdout.splitlines()[: len(expected)] == expected
     return commands
 
 
-def rows(folder: Path) -> dict[str, str]:
-    with (folder / "results" / "leaderboard" / "leaderboard.csv").open(newline="") as file:
+def call(command: str, folder: Path) -> subprocess.CompletedProcess:
+    """Run a command of a page, which must succeed."""
+    program, *arguments = shlex.split(command)
+    programs = {"python": [], "stbench": ["-c", "from stbench.cli import main; main()"]}
+    done = subprocess.run(
+        [sys.executable, *programs[program], *arguments],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def rows(folder: Path, results: str = "results") -> dict[str, str]:
+    """Status by method in the leaderboard that a run left."""
+    with (folder / results / "leaderboard" / "leaderboard.csv").open(newline="") as file:
         return {row["method"]: row["status"] for row in csv.DictReader(file)}
 
 
@@ -50,6 +60,82 @@ def test_new_method_to_leaderboard_row(tmp_path):
     assert rows(tmp_path).items() >= {"nearest_gene": "ok", "ridge_genes": "ok", "knn": "ok"}.items()
     assert len(commands) < 15
     assert len((tmp_path / "nearest_gene.py").read_text().strip().splitlines()) <= 30
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """The two tables that the README calls the reader's own, with seven genes that space did not measure."""
+    rng = np.random.default_rng(0)
+    loads = rng.normal(size=(3, 40))
+    for name, n_rows, n_genes in (("cells", 200, 40), ("spots", 150, 33)):
+        rates = np.exp(rng.normal(size=(n_rows, 3)) @ loads[:, :n_genes] / 2)
+        table = AnnData(rng.poisson(rates).astype("float32"))
+        table.var_names = [f"gene{i}" for i in range(n_genes)]
+        table.obsm["spatial"] = rng.uniform(size=(n_rows, 2))
+        table.write_h5ad(tmp_path / f"{name}.h5ad")
+
+
+def test_readme(tmp_path, tables):
+    assert len(follow(ROOT / "README.md", tmp_path)) == 9
+    assert (tmp_path / "board" / "index.html").is_file()
+    imputed = read_h5ad(tmp_path / "imputed.h5ad")
+    assert sorted(imputed.var_names) == [f"gene{i}" for i in range(33, 40)]
+    assert rows(tmp_path, "mine").items() >= {"my_method": "ok", "knn": "ok"}.items()
+
+
+def test_ablations(tmp_path):
+    """The page's sweep, at a size for a test."""
+    (tmp_path / "methods").symlink_to(ROOT / "methods")
+    commands = re.findall(r"^\$ (.*)$", (DOCS / "causalged.md").read_text(), re.M)
+    call(commands[0] + " --limit cells=60,spots=40 --set causalged.steps=50", tmp_path)
+    assert set(rows(tmp_path, "ablation")) >= {"causalged(steps=50)", "causalged(ar_steps=one,steps=50)"}
+
+
+def test_the_commands_at_the_root_are_those_of_the_readme():
+    if not (ROOT / ".venv" / "stamp").is_file():
+        pytest.skip("./run would make .venv: run ./test")
+    done = subprocess.run(["./run", "list", "methods"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "causalged-kernel" in done.stdout
+    assert "run --methods causalged,tangram --datasets all" in (ROOT / "run").read_text()
+
+
+@pytest.mark.parametrize("page", ["data", "running", "extend", "protocol", "tutorials/analyst"])
+def test_page(page, tmp_path):
+    assert follow(DOCS / f"{page}.md", tmp_path)
+
+
+def test_every_page_with_commands_is_followed():
+    followed = {
+        "add-a-method",
+        "external-methods",
+        "causalged",
+        "data",
+        "running",
+        "extend",
+        "protocol",
+        "analyst",
+    }
+    found = {page.stem for page in DOCS.rglob("*.md") if "```console" in page.read_text()}
+    assert found == followed
+
+
+def test_the_docs_are_built_without_warnings(tmp_path):
+    """Examples are executed on the way, cards of all plugins are made."""
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-b",
+        "html",
+        DOCS,
+        tmp_path / "html",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "SpaGE" in (tmp_path / "html" / "generated" / "methods.html").read_text()
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="Rscript is not installed")
