@@ -74,7 +74,7 @@ def show(step: str, arguments: list[str], environment: dict[str, str]) -> None:
             sys.exit(f"{step}: {said.read()}")
     wall = time.perf_counter() - start
     cpu = usage.ru_utime + usage.ru_stime
-    print(f"| {step} | {wall:.0f} | {cpu:.0f} | {usage.ru_maxrss / 1e6:.2f} |", flush=True)
+    print(f"| {step} | {wall:.0f} | {cpu:.0f} | {usage.ru_maxrss * 1024 / 1e9:.2f} |", flush=True)
 
 
 def write_pair(folder: Path, cells: int, spots: int, genes: int) -> None:
