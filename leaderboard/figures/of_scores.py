@@ -88,7 +88,7 @@ def _cost(board: Board) -> Iterator[Drawn]:
     runs = named(board, runs).groupby("name")[["wall_s", "peak_rss_bytes"]].median()
     table = ranks.set_index("name")[[HEADLINE]].rename(columns={HEADLINE: "score"}).join(runs).reset_index()
     figure = Figure(figsize=(9, 4), layout="constrained")
-    costs = {"wall_s": ("seconds per run", 1.0), "peak_rss_bytes": ("peak memory per run, GiB", 2.0**30)}
+    costs = {"wall_s": ("seconds per run", 1.0), "peak_rss_bytes": ("peak memory per run, GB", 1e9)}
     for ax, (key, (words, unit)) in zip(figure.subplots(1, 2), costs.items(), strict=True):
         known = table.assign(cost=table[key].astype(float) / unit).dropna(subset=["cost", "score"])
         cost_plot(

@@ -30,7 +30,7 @@ def page(board: Board) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": _number, "share": _share, "gib": _gib}
+    environment.filters |= {"number": _number, "share": _share, "gb": _gb}
     bundle = files("itables") / "html"
     numbers = content(board)
     gene_maps, figures = maps(board), plots(numbers)
@@ -85,5 +85,5 @@ def _share(value: float | None) -> str:
     return "–" if value is None or value != value else f"{100 * value:.0f} %"
 
 
-def _gib(value: float | None) -> str:
-    return "–" if value is None or value != value else f"{value / 2**30:.2f}"
+def _gb(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value / 1e9:.2f}"
