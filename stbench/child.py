@@ -59,6 +59,7 @@ def die_first() -> None:
 
 
 def _run(folder: Path) -> dict[str, Any]:
+    from stbench import checkpoints
     from stbench.methods import REGISTRY, Context
     from stbench.registry import load_plugin
     from stbench.taskfolder import read_task, write_prediction
@@ -75,6 +76,7 @@ def _run(folder: Path) -> dict[str, Any]:
         device=content["device"],
         threads=content["threads"],
         scratch=folder / "scratch",
+        checkpoint=folder / checkpoints.NAME,
         progress=_progress_writer(folder / "progress.json"),
     )
     loaded = time.monotonic()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from stbench import devices
+from stbench.checkpoints import Checkpoints
 from stbench.config import RunConfig, bytes_of, seconds
 from stbench.engine import Executor
 from stbench.errors import StbenchError
@@ -55,6 +56,7 @@ def _local(config: RunConfig) -> LocalExecutor:
         threads=config.threads or max(1, devices.cores() // jobs),
         limits=limits(config),
         memory_bytes=bytes_of(config.memory_budget, "--memory-budget") or _memory_bytes(),
+        checkpoints=Checkpoints(config.out / "checkpoints"),
         plugins=tuple(str(path.resolve()) for path in config.plugin),
     )
 

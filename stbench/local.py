@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stbench import devices
+from stbench.checkpoints import Checkpoints
 from stbench.grid import RunSpec
 from stbench.single import Child, Limits, new_run_folder
 
@@ -26,16 +27,24 @@ class LocalExecutor:
     """Starts runs on this machine.
 
     ``jobs`` runs on the CPU at once, and one on each GPU. Runs whose estimated memory does not fit into
-    ``memory_bytes`` together wait for each other; one alone may always start.
+    ``memory_bytes`` together wait for each other; one alone may always start. A run goes on from what an
+    unfinished one left in ``checkpoints``.
     """
 
     def __init__(
-        self, jobs: int, threads: int, limits: Limits, memory_bytes: int, plugins: tuple[str, ...] = ()
+        self,
+        jobs: int,
+        threads: int,
+        limits: Limits,
+        memory_bytes: int,
+        checkpoints: Checkpoints,
+        plugins: tuple[str, ...] = (),
     ):
         self.jobs = jobs
         self.threads = threads
         self.limits = limits
         self.memory_bytes = memory_bytes
+        self.checkpoints = checkpoints
         self.plugins = plugins
         self._running: list[_Running] = []
 
@@ -68,12 +77,14 @@ class LocalExecutor:
         device = "cpu" if gpu is None else "cuda:0"
         description = spec.description(device) | {"threads": self.threads, "plugins": list(self.plugins)}
         folder = new_run_folder(task, description, prefix=f"{task.parent.name}-run-")
+        self.checkpoints.hand_in(spec.key, folder)
         visible = "" if gpu is None else devices.gpus()[gpu]["uuid"]
         self._running.append(_Running(spec, Child(folder, self.limits, self.threads, visible), gpu))
 
     def progress(self) -> Iterator[tuple[RunSpec, float, dict[str, Any]]]:
         """Every running run, its seconds so far, and what its method says."""
         for run in self._running:
+            self.checkpoints.keep(run.spec.key, run.child.folder)  # this process may be killed
             yield run.spec, run.child.seconds, run.child.state
 
     def ended(self) -> Iterator[tuple[RunSpec, dict[str, Any], Path]]:
@@ -82,6 +93,7 @@ class LocalExecutor:
             outcome = run.child.poll()
             if outcome is not None:
                 self._running.remove(run)
+                self.checkpoints.settle(run.spec.key, run.child.folder, outcome["status"])
                 try:
                     yield run.spec, outcome | {"threads": self.threads}, run.child.folder
                 finally:
@@ -91,6 +103,7 @@ class LocalExecutor:
         """Kill what runs."""
         for run in self._running:
             run.child.kill()
+            self.checkpoints.keep(run.spec.key, run.child.folder)
             shutil.rmtree(run.child.folder, ignore_errors=True)
         self._running.clear()
 

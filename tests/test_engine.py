@@ -260,3 +260,15 @@ def test_no_scratch_is_left_behind(data_folder, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     go(tmp_path / "out", data_folder, ["odd_fine", "odd_raises"])
     assert list(os.scandir(scratch)) == []
+
+
+def test_a_run_that_did_not_end_goes_on_from_its_checkpoint(data_folder, tmp_path):
+    out = tmp_path / "out"
+    first = go(out, data_folder, ["odd_resumes"], timeout="10s")
+    (key,) = first.records
+    assert statuses(first)["odd_resumes"][0] == "timeout"
+    assert (out / "checkpoints" / key).read_text() == "1"
+    second = go(out, data_folder, ["odd_resumes"], overwrite="failed")
+    assert statuses(second)["odd_resumes"] == ("ok", "")
+    assert "try 2" in (out / "runs" / key / "log.txt").read_text()
+    assert not list((out / "checkpoints").iterdir())  # nothing is left of a run that is done

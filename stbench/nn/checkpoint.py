@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
+LOG = logging.getLogger("stbench.method")
 SAVE_SECONDS = 60.0  # lost at most, apart from the updates between two checks
 
 
@@ -23,10 +26,14 @@ class Checkpoint:
         self.saved_at = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The saved state, on the CPU; None where there is none."""
+        """The saved state, on the CPU; None where there is none that can be read."""
         if self.file is None or not self.file.is_file():
             return None
-        return torch.load(self.file, map_location="cpu", weights_only=True)
+        try:
+            return torch.load(self.file, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, UnpicklingError) as error:
+            LOG.warning("The checkpoint cannot be read (%s): the training starts anew.", error)
+            return None
 
     def due(self) -> bool:
         """Whether it is time to save again."""

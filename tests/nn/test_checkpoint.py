@@ -1,6 +1,5 @@
 """The saved state of a training."""
 
-import pickle
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,12 @@ def test_it_is_due_after_a_while(tmp_path, monkeypatch):
     assert state.due()
 
 
-def test_a_file_holds_no_code(tmp_path):
-    torch.save({"at": Path("made by calling Path")}, tmp_path / "state")
-    with pytest.raises(pickle.UnpicklingError):
-        Checkpoint(tmp_path / "state").load()
+@pytest.mark.parametrize("content", [b"", b"half a file", "code"])
+def test_a_file_that_is_no_state_is_named_and_left(content, tmp_path, caplog):
+    file = tmp_path / "state"
+    if content == "code":
+        torch.save({"at": Path("made by calling Path")}, file)
+    else:
+        file.write_bytes(content)
+    assert Checkpoint(file).load() is None
+    assert "starts anew" in caplog.text

@@ -127,3 +127,17 @@ class NotANumber(Method):
 class NotForMe(Method):
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         raise Unsupported("needs a second tissue")
+
+
+@odd("odd_resumes")
+@dataclass(frozen=True)
+class Resumes(Method):
+    """Counts its tries in its checkpoint; the first one never ends."""
+
+    def predict(self, task: Task, ctx: Context) -> np.ndarray:
+        tries = 1 + (int(ctx.checkpoint.read_text()) if ctx.checkpoint.is_file() else 0)
+        ctx.checkpoint.write_text(str(tries))
+        print("try", tries)
+        if tries == 1:
+            time.sleep(1000)
+        return answer(task)
