@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -30,8 +31,10 @@ class Checkpoint:
         if self.file is None or not self.file.is_file():
             return None
         try:
+            if not zipfile.is_zipfile(self.file):  # on other bytes torch.load fails in many ways
+                raise UnpicklingError("not written by this class")
             return torch.load(self.file, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, UnpicklingError) as error:
+        except (RuntimeError, UnpicklingError) as error:
             LOG.warning("The checkpoint cannot be read (%s): the training starts anew.", error)
             return None
 
