@@ -153,7 +153,8 @@ class ScoreNet(nn.Module):
 
 def rows_of(films: list[Film], types: Tensor) -> list[Film]:
     """The features of each type in ``types`` (n,), row by row."""
-    return [(scale[types], shift[types]) for scale, shift in films]
+    # not scale[types]: its gradient is summed in any order where there are several threads
+    return [(scale.index_select(0, types), shift.index_select(0, types)) for scale, shift in films]
 
 
 def build(n_genes: int, width: int, generator: torch.Generator) -> ScoreNet:

@@ -36,6 +36,7 @@ def embed(
     seed
         Seed of the draw and of UMAP.
     """
+    from threadpoolctl import threadpool_limits
     from umap import UMAP
 
     rng = np.random.default_rng(seed)
@@ -44,7 +45,8 @@ def embed(
     stacked = np.vstack(
         [np.apply_along_axis(z_scores, 0, table.to_numpy(dtype=float)[rows]) for table in sources.values()]
     )
-    places = UMAP(random_state=seed, n_jobs=1, n_epochs=200).fit_transform(stacked)
+    with threadpool_limits(1, user_api="openmp"):  # numba sets the threads of everybody, and leaves them so
+        places = UMAP(random_state=seed, n_jobs=1, n_epochs=200).fit_transform(stacked)
     return pd.DataFrame(places, columns=["x", "y"]).assign(source=np.repeat(list(sources), len(rows)))
 
 
