@@ -103,14 +103,21 @@ def test_opens_from_disk_without_an_error_or_a_request(shown, real_page):
     assert len(shown.find_elements("css selector", "#dots .scatterlayer .trace")) >= 3  # plotly drew
 
 
+def wait(browser, condition):
+    """Until the page has done what a click asked for; a table sorts a moment later."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 20).until(lambda _: condition())
+
+
 def test_a_head_sorts_the_ranking_and_controls_stay_below(shown):
     methods = texts(shown, "#ranks tbody th")
     assert sorted(methods) == ["knn", "ridge"]
     head = shown.find_element("css selector", "#ranks thead th")
-    head.click()
-    assert texts(shown, "#ranks tbody th") == ["knn", "ridge"]
-    head.click()
-    assert texts(shown, "#ranks tbody th") == ["ridge", "knn"]
+    for direction, expected in (("ascending", ["knn", "ridge"]), ("descending", ["ridge", "knn"])):
+        head.click()
+        wait(shown, lambda to=direction: head.get_attribute("aria-sort") == to)
+        assert texts(shown, "#ranks tbody th") == expected
     assert "mean" in texts(shown, "#ranks tfoot th")
 
 
@@ -119,7 +126,7 @@ def test_the_keyboard_sorts_too(shown):
 
     head = shown.find_element("css selector", "#ranks thead th .dt-column-order, #ranks thead th[tabindex]")
     head.send_keys(Keys.ENTER)
-    assert texts(shown, "#ranks tbody th") == ["knn", "ridge"]
+    wait(shown, lambda: texts(shown, "#ranks tbody th") == ["knn", "ridge"])
 
 
 def test_filters_change_what_is_shown(shown):
