@@ -31,14 +31,6 @@ class Sleeps(Method):
 """
 
 
-class Silent:
-    """A reporter that says nothing."""
-
-    def started(self, spec) -> None: ...
-    def progress(self, spec, seconds, state) -> None: ...
-    def finished(self, spec, manifest) -> None: ...
-
-
 def main(
     small: Annotated[int, typer.Option(help="Runs of the small grid.")] = 100,
     large: Annotated[int, typer.Option(help="Runs of the large grid.")] = 1000,
@@ -69,7 +61,7 @@ def grid_cost(runs: int, jobs: int) -> tuple[float, float, float]:
 
     def grid(out: Path, seeds: int) -> None:
         config = RunConfig(("random",), ("simulated",), out=out, limit=LIMIT, seeds=seeds, jobs=jobs)
-        summary = run(config, lambda specs: Silent())
+        summary = run(config)
         assert [record["status"] for record in summary.records.values()] == ["ok"] * seeds
 
     with tempfile.TemporaryDirectory() as folder:
@@ -96,7 +88,7 @@ def dask_seconds(workers: int, runs: int, plugin: Path) -> float:
             executor="dask", scheduler=cluster.scheduler_address, plugin=(plugin,),
         )  # fmt: skip
         start = time.monotonic()
-        summary = run(config, lambda specs: Silent())
+        summary = run(config)
         seconds = time.monotonic() - start
         assert [record["status"] for record in summary.records.values()] == ["ok"] * runs
     return seconds

@@ -30,14 +30,6 @@ from stbench.watch import MARK
 WAIT_SECONDS = 60
 
 
-class Silent:
-    """A reporter that says nothing."""
-
-    def started(self, spec) -> None: ...
-    def progress(self, spec, seconds, state) -> None: ...
-    def finished(self, spec, manifest) -> None: ...
-
-
 def main(
     rounds: Annotated[int, typer.Option(help="How many grids to kill.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,
@@ -68,7 +60,7 @@ def main(
 def grid(out: Path) -> None:
     """Two runs of a trivial method, at once."""
     config = RunConfig(("random",), ("simulated",), out=out, limit="cells=60,spots=50", splits=2, jobs=2)
-    run(config, lambda specs: Silent())
+    run(config)
 
 
 def kill_and_complete(out: Path, moment: float, expected: dict) -> tuple[str, int]:

@@ -38,17 +38,12 @@ def engine_seconds(splits: int) -> float:
     from stbench.config import RunConfig
     from stbench.run import run
 
-    class Silent:
-        def started(self, spec) -> None: ...
-        def progress(self, spec, seconds, state) -> None: ...
-        def finished(self, spec, manifest) -> None: ...
-
     with tempfile.TemporaryDirectory() as folder:
         config = RunConfig(
             methods=("mean",), datasets=("simulated",), out=Path(folder), splits=splits, jobs=1
         )
         start = time.perf_counter()
-        summary = run(config, lambda specs: Silent())
+        summary = run(config)
         total = time.perf_counter() - start
     own = sum(record["predict_s"] for record in summary.records.values())
     return (total - own) / splits

@@ -47,7 +47,7 @@ def run(methods: str | Iterable[str], datasets: str | Iterable[str] = "all", **o
     from stbench.run import run as run_grid
 
     config = make_config({"methods": _texts(methods), "datasets": _texts(datasets)} | options)
-    run_grid(config, _silent, command=tuple(sys.argv))
+    run_grid(config, command=tuple(sys.argv))
     return collect(Results.open(config.out))
 
 
@@ -124,11 +124,12 @@ def choose(
         Read ``.verdict`` first.
     """
     from stbench.choosing import choose as choose_method
+    from stbench.engine import silent
 
     with _kept(out) as folder:
         config = _config(options, methods, splits, Path(folder))
         pair, _ = _pair(adata_sp, adata_sc, config, layer, spatial_key, cell_type_key, say)
-        return choose_method(pair, _methods(config), config, reporter or _silent)
+        return choose_method(pair, _methods(config), config, reporter or silent)
 
 
 def predict(
@@ -174,6 +175,7 @@ def predict(
 
     from stbench.choosing import choose as choose_method
     from stbench.crossval import cross_validate
+    from stbench.engine import silent
     from stbench.errors import StbenchError
     from stbench.imputation import predict as predict_genes
     from stbench.imputation import unmeasured
@@ -183,7 +185,7 @@ def predict(
         pair, measured = _pair(adata_sp, adata_sc, config, layer, spatial_key, cell_type_key, say)
         asked = None if genes == "all" else [gene.strip() for gene in _texts(genes)]
         wanted = unmeasured(pair, measured, asked)
-        report = reporter or _silent
+        report = reporter or silent
         if method == "best":
             choice = choose_method(pair, _methods(config), config, report)
             say(choice.verdict)
@@ -291,15 +293,3 @@ def _file(table: str | Path | AnnData, file: Path) -> Path:
 
 def _texts(names: str | Iterable[str]) -> list[str]:
     return names.split(",") if isinstance(names, str) else list(names)
-
-
-class _Silent:
-    """A reporter for scripts."""
-
-    def started(self, spec: Any) -> None: ...
-    def progress(self, spec: Any, seconds: float, state: dict[str, Any]) -> None: ...
-    def finished(self, spec: Any, manifest: dict[str, Any]) -> None: ...
-
-
-def _silent(specs: list) -> _Silent:
-    return _Silent()

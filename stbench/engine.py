@@ -31,6 +31,19 @@ class Reporter(Protocol):
     def finished(self, spec: RunSpec, manifest: dict[str, Any]) -> None: ...
 
 
+class Silent(Reporter):
+    """Hears it and shows nothing."""
+
+    def started(self, spec: RunSpec) -> None: ...
+    def progress(self, spec: RunSpec, seconds: float, state: dict[str, Any]) -> None: ...
+    def finished(self, spec: RunSpec, manifest: dict[str, Any]) -> None: ...
+
+
+def silent(specs: Sequence[RunSpec]) -> Reporter:
+    """A reporter of ``specs`` that shows nothing."""
+    return Silent()
+
+
 class Executor(Protocol):
     """Starts runs somewhere; see `stbench.local.LocalExecutor` for what each call does."""
 

@@ -13,7 +13,7 @@ from stbench._callable import make_callable
 from stbench.catalogue import catalogue, data_folders, select
 from stbench.claims import Claims
 from stbench.config import RunConfig, make_config
-from stbench.engine import Grid, Reporter
+from stbench.engine import Grid, Reporter, silent
 from stbench.errors import StbenchError
 from stbench.events import EventLog
 from stbench.executors import open_executor
@@ -57,7 +57,7 @@ class Summary:
 
 def run(
     config: RunConfig,
-    reporter: Callable[[list[RunSpec]], Reporter],
+    reporter: Callable[[list[RunSpec]], Reporter] = silent,
     *,
     say: Callable[[str], None] = lambda text: None,
     command: tuple[str, ...] = (),

@@ -14,8 +14,10 @@ import anndata
 import numpy as np
 import psutil
 import pytest
+from waiting import wait_for
 
 from stbench.config import RunConfig
+from stbench.engine import Silent, silent
 from stbench.errors import StbenchError
 from stbench.results import Results
 from stbench.run import run
@@ -25,31 +27,6 @@ pytest.importorskip("distributed")
 HARM = Path(__file__).parent / "plugins" / "harmful_methods.py"
 pytestmark = pytest.mark.xdist_group("dask")
 QUICK = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
-
-
-class Quiet:
-    def __init__(self):
-        self.states = []
-
-    def __call__(self, specs):
-        return self
-
-    def started(self, spec): ...
-
-    def progress(self, spec, seconds, state):
-        if state:
-            self.states.append(state)
-
-    def finished(self, spec, manifest): ...
-
-
-def wait_for(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 class Cluster:
@@ -93,9 +70,9 @@ def cluster(tmp_path):
     cluster.close()
 
 
-def go(out, data, *methods, reporter=None, **options):
+def go(out, data, *methods, reporter=silent, **options):
     config = RunConfig(methods, ("planted",), (data,), out, plugin=(HARM,), threads=1, **options)
-    return run(config, reporter or Quiet())
+    return run(config, reporter)
 
 
 def on(cluster):
@@ -237,13 +214,20 @@ def test_an_interrupted_grid_leaves_no_run_on_the_workers(cluster, data_folder, 
     marks = tmp_path / "marks"
     settings = (f"harm_sleeps.marks={marks}", "harm_sleeps.seconds=600")
 
-    class Interrupts(Quiet):
+    class Interrupts(Silent):
         def progress(self, spec, seconds, state):
             if marks.exists() and marks.read_text().endswith("\n"):
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        go(tmp_path / "o", data_folder, "harm_sleeps", set=settings, reporter=Interrupts(), **on(cluster))
+        go(
+            tmp_path / "o",
+            data_folder,
+            "harm_sleeps",
+            set=settings,
+            reporter=lambda specs: Interrupts(),
+            **on(cluster),
+        )
     child = int(first_mark(marks)[1])
     wait_for(lambda: not is_alive(child))
 

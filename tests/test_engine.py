@@ -5,14 +5,15 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
+from waiting import wait_for
 
 from stbench.config import RunConfig
+from stbench.engine import Silent
 from stbench.evaluate import collect
 from stbench.results import Results
 from stbench.run import run
@@ -21,29 +22,11 @@ ODD = Path(__file__).parent / "plugins" / "odd_methods.py"
 pytestmark = pytest.mark.xdist_group("engine")  # the module's grid is run once
 
 
-class Quiet:
-    """A reporter that remembers."""
-
-    def __init__(self):
-        self.states = []
-
-    def __call__(self, specs):
-        return self
-
-    def started(self, spec): ...
-
-    def progress(self, spec, seconds, state):
-        if state:
-            self.states.append(state)
-
-    def finished(self, spec, manifest): ...
-
-
 def go(out, data, methods, **options):
     config = RunConfig(
         methods=tuple(methods), datasets=("planted",), data=(data,), out=out, plugin=(ODD,), **options
     )
-    return run(config, Quiet())
+    return run(config)
 
 
 def statuses(summary):
@@ -233,25 +216,20 @@ def alive(pid):
         return False
 
 
-def wait_for(condition, seconds=60):
-    """The first true value of ``condition``, within ``seconds``."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
-
-
 def test_progress_reaches_the_reporter(data_folder, tmp_path):
-    reporter = Quiet()
+    states = []
+
+    class Remembers(Silent):
+        def progress(self, spec, seconds, state):
+            if state:
+                states.append(state)
+
     config = RunConfig(
-        methods=("odd_fine", "odd_hangs"), datasets=("planted",), data=(data_folder,), out=tmp_path / "out",
-        plugin=(ODD,), jobs=1, timeout="2s",
+        methods=("odd_hangs",), datasets=("planted",), data=(data_folder,), out=tmp_path / "out",
+        plugin=(ODD,), timeout="5s",
     )  # fmt: skip
-    run(config, reporter)
-    assert all(state == {"done": 3, "total": 3, "info": {"loss": 0.5}} for state in reporter.states[-1:])
+    run(config, lambda specs: Remembers())
+    assert states[-1] == {"done": 1, "total": 3, "info": {"loss": 0.5}}
 
 
 def test_no_scratch_is_left_behind(data_folder, tmp_path, monkeypatch):

@@ -15,10 +15,12 @@ import anndata
 import numpy as np
 import psutil
 import pytest
+from waiting import wait_for
 
 from stbench import devices
 from stbench.claims import Claims
 from stbench.config import RunConfig
+from stbench.engine import Silent, silent
 from stbench.errors import StbenchError
 from stbench.results import Results
 from stbench.run import run
@@ -29,40 +31,28 @@ pytestmark = pytest.mark.xdist_group("faults")
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk")
 
 
-class Quiet:
+class Counts(Silent):
+    """How many runs there are at once: now, and at most."""
+
     def __init__(self):
         self.most, self.now = 0, 0
-
-    def __call__(self, specs):
-        return self
 
     def started(self, spec):
         self.now += 1
         self.most = max(self.most, self.now)
 
-    def progress(self, spec, seconds, state): ...
-
     def finished(self, spec, manifest):
         self.now -= 1
 
 
-def go(out, data, *methods, reporter=None, **options):
+def go(out, data, *methods, reporter=silent, **options):
     config = RunConfig(methods, ("planted",), (data,), out, plugin=(HARM,), **options)
-    return run(config, reporter or Quiet())
+    return run(config, reporter)
 
 
 def command(out, data, *more):
     base = [sys.executable, "-m", "stbench", "run", "--datasets", "planted", "--data", data, "--out", out]
     return [str(part) for part in [*base, "--plugin", HARM, *more]]
-
-
-def wait_for(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 def is_alive(pid):
@@ -172,14 +162,20 @@ def test_a_child_killed_from_outside_is_one_failed_row(data_folder, tmp_path, mo
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     marks = tmp_path / "marks"
 
-    class Killer(Quiet):
+    class Killer(Silent):
         def progress(self, spec, seconds, state):
             if spec.method == "harm_sleeps" and marks.exists() and marks.read_text().endswith("\n"):
                 os.kill(int(marks.read_text().split()[1]), signal.SIGKILL)
 
     settings = (f"harm_sleeps.marks={marks}", "harm_sleeps.seconds=600")
     summary = go(
-        tmp_path / "out", data_folder, "harm_sleeps", "mean", reporter=Killer(), set=settings, jobs=1
+        tmp_path / "out",
+        data_folder,
+        "harm_sleeps",
+        "mean",
+        reporter=lambda specs: Killer(),
+        set=settings,
+        jobs=1,
     )
     found = {record["method"]: (record["status"], record["reason"]) for record in summary.records.values()}
     killed = "the process ended with signal SIGKILL and without an outcome"
@@ -187,12 +183,12 @@ def test_a_child_killed_from_outside_is_one_failed_row(data_folder, tmp_path, mo
 
 
 def test_runs_that_do_not_fit_together_wait(data_folder, tmp_path):
-    reporter = Quiet()
+    counts = Counts()
     settings = ("harm_big.seconds=0.5",)
-    options = {"reporter": reporter, "set": settings, "seeds": 3, "jobs": 3}
+    options = {"reporter": lambda specs: counts, "set": settings, "seeds": 3, "jobs": 3}
     summary = go(tmp_path / "a", data_folder, "harm_big", memory_budget="2GB", **options)
     assert [record["status"] for record in summary.records.values()] == ["ok"] * 3
-    assert reporter.most == 1
+    assert counts.most == 1
     summary = go(tmp_path / "b", data_folder, "harm_big", memory_budget="500MB", **options)
     assert {r["reason"] for r in summary.records.values()} == {"needs about 1.0 GB, the grid may use 0.5 GB"}
 
@@ -201,9 +197,9 @@ def test_each_gpu_takes_one_run_and_cpu_runs_see_none(data_folder, tmp_path, mon
     gpus = [{"name": "X", "driver": "1", "memory_bytes": 10**10, "uuid": f"GPU-{i}"} for i in range(2)]
     monkeypatch.setattr(devices, "gpus", lambda: gpus)
     monkeypatch.setattr(devices, "resolve", lambda device: "cuda")
-    reporter = Quiet()
+    counts = Counts()
     out = tmp_path / "out"
-    summary = go(out, data_folder, "harm_gpu", "harm_sleeps", seeds=3, jobs=1, reporter=reporter)
+    summary = go(out, data_folder, "harm_gpu", "harm_sleeps", seeds=3, jobs=1, reporter=lambda specs: counts)
     seen = {"harm_gpu": set(), "harm_sleeps": set()}
     for record in summary.records.values():
         assert record["status"] == "ok"
@@ -212,7 +208,7 @@ def test_each_gpu_takes_one_run_and_cpu_runs_see_none(data_folder, tmp_path, mon
     assert seen["harm_gpu"] <= {("cuda:0 'GPU-0'",), ("cuda:0 'GPU-1'",)}
     assert seen["harm_sleeps"] == {("cpu ''",)}
     assert len(seen["harm_gpu"]) == 2
-    assert 2 <= reporter.most <= 3
+    assert 2 <= counts.most <= 3
 
 
 @pytest.mark.parametrize(
@@ -295,7 +291,7 @@ def test_damaged_runs_are_named_and_made_again(data_folder, tmp_path):
     assert set(Results(out).damaged()) == {f"runs/{key}" for key in others}
     said = []
     config = RunConfig(("harm_sleeps",), ("planted",), (data_folder,), out, seeds=6, jobs=2, plugin=(HARM,))
-    again = run(config, Quiet(), say=said.append)
+    again = run(config, say=said.append)
     assert (
         sum(line.startswith("Made again because it is damaged: harm_sleeps · planted") for line in said) == 5
     )

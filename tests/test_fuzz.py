@@ -155,17 +155,11 @@ def test_data_files_are_read_or_refused(cage, tables, kind, which, mutate):
         prepare(*loader.load(folder), Card("mine"))
 
 
-class Quiet:
-    def started(self, spec): ...
-    def progress(self, spec, seconds, state): ...
-    def finished(self, spec, manifest): ...
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory, write_data):
     folder = tmp_path_factory.mktemp("fuzzed")
     config = RunConfig(("mean",), ("planted",), (write_data(folder),), folder / "out")
-    run(config, lambda specs: Quiet())
+    run(config)
     return folder / "out"
 
 

@@ -31,12 +31,6 @@ pytestmark = [
 ]
 
 
-class Quiet:
-    def started(self, spec): ...
-    def progress(self, spec, seconds, state): ...
-    def finished(self, spec, manifest): ...
-
-
 def settings(name):
     spec = importlib.util.spec_from_file_location("contract", HERE / "test_contract.py")
     module = importlib.util.module_from_spec(spec)
@@ -50,7 +44,7 @@ def test_runs_on_cuda_and_uses_it(name, data_folder, tmp_path):
         methods=(name,), datasets=("planted",), data=(data_folder,), out=tmp_path / "r", device="cuda",
         preset="cpu" if REGISTRY.get(name).presets else None, set=settings(name), jobs=1,
     )  # fmt: skip
-    (record,) = run(config, lambda specs: Quiet()).records.values()
+    (record,) = run(config).records.values()
     assert record["status"] == "ok", record["reason"]
     assert record["device"] == "cuda"
     assert record["gpu"]["peak_allocated_bytes"] > 0

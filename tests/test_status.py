@@ -14,6 +14,7 @@ import pytest
 from stbench.claims import Claims
 from stbench.config import RunConfig
 from stbench.doctor import report
+from stbench.engine import Silent
 from stbench.errors import StbenchError
 from stbench.events import EventLog, read_events
 from stbench.methods import Method, MethodInfo
@@ -27,18 +28,9 @@ ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.xdist_group("status")
 
 
-class Quiet:
-    def __call__(self, specs):
-        return self
-
-    def started(self, spec): ...
-    def progress(self, spec, seconds, state): ...
-    def finished(self, spec, manifest): ...
-
-
 def go(out, data, *methods, **options):
     config = RunConfig(methods, ("planted",), (data,), out, plugin=(ODD,), jobs=2, **options)
-    return run(config, Quiet())
+    return run(config)
 
 
 def stbench(*arguments, **options):
@@ -68,16 +60,16 @@ def test_a_line_that_was_cut_off_spoils_no_other(done, tmp_path):
     file = tmp_path / "events.jsonl"
     _, summary = done
     first, second = summary.todo
-    EventLog(file, Quiet(), [first]).close()
+    EventLog(file, Silent(), [first]).close()
     file.write_bytes(file.read_bytes() + b'{"time": "20')
-    EventLog(file, Quiet(), [second]).close()
+    EventLog(file, Silent(), [second]).close()
     assert [event["key"] for event in read_events(file)] == [first.key, second.key]
 
 
 def test_status_says_what_is_done_running_failed_and_waiting(done, data_folder):
     out, _ = done
     results = Results.open(out)
-    log = EventLog(results.events_file, Quiet(), [])
+    log = EventLog(results.events_file, Silent(), [])
     ghosts = [f"{i:016x}" for i in range(2)]
     for key, name in zip(ghosts, ("waits", "runs"), strict=True):
         with results.events_file.open("a") as file:

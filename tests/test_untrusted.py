@@ -28,17 +28,11 @@ ROOT = Path(__file__).parent.parent
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> \\input{/etc/passwd} $x_1$ & % # | `x`'
 
 
-class Quiet:
-    def started(self, spec): ...
-    def progress(self, spec, seconds, state): ...
-    def finished(self, spec, manifest): ...
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory, write_data):
     folder = tmp_path_factory.mktemp("stranger")
     config = RunConfig(("mean", "random"), ("planted",), (write_data(folder),), folder / "out", jobs=2)
-    run(config, lambda specs: Quiet())
+    run(config)
     return Results(folder / "out")
 
 

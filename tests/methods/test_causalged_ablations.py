@@ -7,7 +7,6 @@ import pytest
 
 from stbench import methods
 from stbench.config import make_config, read_config
-from stbench.engine import Reporter
 from stbench.methods import REGISTRY
 from stbench.parameters import configure, label, parse_settings, variants
 from stbench.run import run
@@ -32,12 +31,6 @@ FILES = {
 }
 
 
-class Silent(Reporter):
-    def started(self, spec): ...
-    def progress(self, spec, seconds, state): ...
-    def finished(self, spec, manifest): ...
-
-
 def test_every_ablation_has_a_file():
     assert {file.stem for file in FOLDER.glob("*.toml")} == set(FILES)
 
@@ -60,6 +53,6 @@ def test_a_file_is_run_by_its_name(tmp_path):
     source = read_config(FOLDER / "autoregression.toml")
     overrides = {"datasets": "simulated", "out": tmp_path, "limit": "cells=60,spots=40,genes=20", "jobs": 1}
     tiny = [f"causalged.{key}={value}" for key, value in TINY.items()]
-    summary = run(make_config(source, overrides | {"set": tiny}), lambda specs: Silent())
+    summary = run(make_config(source, overrides | {"set": tiny}))
     found = {record["parameters"]["ar_steps"]: record["status"] for record in summary.records.values()}
     assert found == {"random": "ok", "one": "ok"}
