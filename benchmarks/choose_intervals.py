@@ -1,8 +1,8 @@
 """Whether the interval that ``stbench choose`` states holds the accuracy on genes it never saw.
 
-For each of ten rotations a tenth of the measured genes is taken away; `stbench.choosing.conclude` states an
-expected mean PCC with a 90 % interval from nested cross-validation over the others; the chosen method then
-predicts the genes that were taken away. The methods run in this process: only cheap ones, on a small limit.
+For each of ten rotations a tenth of the measured genes is taken away; `stbench.applied.choosing.conclude`
+states an expected mean PCC with a 90 % interval from nested cross-validation over the others; the chosen
+method then predicts the genes that were taken away. The methods run in this process: only cheap ones, on a small limit.
 
     python benchmarks/choose_intervals.py --data DATA osmfish_ssp merfish_hypothalamus starmap_visp_mop10x
 """
@@ -17,17 +17,17 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from stbench.catalogue import catalogue, data_folders, dataset_called
-from stbench.choosing import conclude
-from stbench.crossval import METRIC, CrossValidation, inner_split
-from stbench.grid import plan
+from stbench.applied.choosing import conclude
+from stbench.applied.crossval import METRIC, CrossValidation, inner_split
+from stbench.data.catalogue import catalogue, data_folders, dataset_called
+from stbench.data.prepare import Limit, Pair, prepare
+from stbench.data.splits import Split, make_splits
 from stbench.methods import REGISTRY, Context, Task
 from stbench.metrics import REGISTRY as METRICS
-from stbench.prepare import Limit, Pair, prepare
-from stbench.results import Results
-from stbench.splits import Split, make_splits
+from stbench.runs.grid import plan
+from stbench.runs.results import Results
+from stbench.runs.taskfolder import visible_spatial
 from stbench.task import dense
-from stbench.taskfolder import visible_spatial
 
 METHODS = ("ridge_genes", "kernel", "spage", "mean")
 
@@ -56,7 +56,7 @@ def score(pair: Pair, split: Split, name: str) -> pd.DataFrame:
 
 
 def validate(pair: Pair) -> CrossValidation:
-    """What `stbench.crossval.cross_validate` finds, without processes and files."""
+    """What `stbench.applied.crossval.cross_validate` finds, without processes and files."""
     classes = [REGISTRY.get(name) for name in METHODS]
     settings = {name: [{}] for name in METHODS}
     options = {"preset": None, "device": "cpu", "n_splits": 10, "split_seed": 0, "n_seeds": 1}

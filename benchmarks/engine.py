@@ -55,9 +55,9 @@ def main(
 
 def grid_cost(runs: int, jobs: int) -> tuple[float, float, float]:
     """Wall and CPU seconds per run of a grid, and the most MB that its process held; in a fresh process."""
-    from stbench.child import peak_rss_bytes
     from stbench.config import RunConfig
-    from stbench.run import run
+    from stbench.runs.child import peak_rss_bytes
+    from stbench.runs.run import run
 
     def grid(out: Path, seeds: int) -> None:
         config = RunConfig(("random",), ("simulated",), out=out, limit=LIMIT, seeds=seeds, jobs=jobs)
@@ -77,7 +77,7 @@ def dask_seconds(workers: int, runs: int, plugin: Path) -> float:
     from distributed import LocalCluster
 
     from stbench.config import RunConfig
-    from stbench.run import run
+    from stbench.runs.run import run
 
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -23,9 +23,9 @@ import psutil
 import typer
 
 from stbench.config import RunConfig
-from stbench.results import Results
-from stbench.run import run
-from stbench.watch import MARK
+from stbench.runs.results import Results
+from stbench.runs.run import run
+from stbench.runs.watch import MARK
 
 WAIT_SECONDS = 60
 

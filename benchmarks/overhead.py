@@ -36,7 +36,7 @@ def main(
 def engine_seconds(splits: int) -> float:
     """Seconds per run of a grid of the method ``mean``, less what the method took; preparation included."""
     from stbench.config import RunConfig
-    from stbench.run import run
+    from stbench.runs.run import run
 
     with tempfile.TemporaryDirectory() as folder:
         config = RunConfig(

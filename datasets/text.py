@@ -27,7 +27,7 @@ SPATIAL_NAMES = ("Spatial_count.txt", "Insitu_count.txt")
 )
 def load_text(folder: Path) -> tuple[AnnData, AnnData]:
     """Reference (cells x genes) and spatial table (spots x genes) from the text files of ``folder``."""
-    from stbench.textmatrix import read_text_matrix
+    from stbench.data.textmatrix import read_text_matrix
 
     reference = read_text_matrix(folder / "scRNA_count.txt", named_rows=True).T
     reference.X = reference.X.tocsr()

@@ -8,17 +8,16 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_FUNCTIONS = ("choose", "predict", "score")
-_CALLABLE_MODULES = ("leaderboard", "run")
+_FUNCTIONS = ("choose", "predict", "run", "score")
 
 
 def __getattr__(name: str) -> Any:
     if name in _FUNCTIONS:
         return getattr(import_module("stbench.api"), name)
-    if name in _CALLABLE_MODULES:
-        return import_module(f"stbench.{name}")
+    if name == "leaderboard":
+        return import_module("stbench.leaderboard")  # a package that is also the function
     raise AttributeError(f"module 'stbench' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_FUNCTIONS, *_CALLABLE_MODULES])
+    return sorted([*globals(), *_FUNCTIONS, "leaderboard"])

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from stbench.board import Board
-    from stbench.choosing import Choice
-    from stbench.crossval import Reporting
-    from stbench.prepare import Pair
+    from stbench.applied.choosing import Choice
+    from stbench.applied.crossval import Reporting
+    from stbench.data.prepare import Pair
+    from stbench.evaluation.board import Board
 
 
 def run(methods: str | Iterable[str], datasets: str | Iterable[str] = "all", **options: Any) -> Board:
@@ -42,9 +42,9 @@ def run(methods: str | Iterable[str], datasets: str | Iterable[str] = "all", **o
     >>> board = stbench.run(["kernel", "spage"], "simulated", out="results")  # doctest: +SKIP
     >>> board.ranks()  # doctest: +SKIP
     """
-    from stbench.evaluate import collect
-    from stbench.results import Results
-    from stbench.run import run as run_grid
+    from stbench.evaluation.evaluate import collect
+    from stbench.runs.results import Results
+    from stbench.runs.run import run as run_grid
 
     config = make_config({"methods": _texts(methods), "datasets": _texts(datasets)} | options)
     run_grid(config, command=tuple(sys.argv))
@@ -56,9 +56,9 @@ def score(
 ) -> pd.DataFrame:
     """Scores per gene (rows) and metric (columns) of two AnnData or h5ad files: ``stbench score``.
 
-    Both hold values on one scale in ``X``; see `stbench.scoring.score_files`.
+    Both hold values on one scale in ``X``; see `stbench.evaluation.scoring.score_files`.
     """
-    from stbench.scoring import score_files
+    from stbench.evaluation.scoring import score_files
 
     with tempfile.TemporaryDirectory(prefix="stbench-score-") as folder:
         files = [_file(table, Path(folder) / f"{i}.h5ad") for i, table in enumerate((truth, prediction))]
@@ -70,10 +70,10 @@ def leaderboard(results: str | Path, out: str | Path | None = None) -> pd.DataFr
 
     With ``out``, every renderer also writes its files there.
     """
-    from stbench.evaluate import collect
+    from stbench.evaluation.evaluate import collect
+    from stbench.evaluation.render import render
     from stbench.files import writable_folder
-    from stbench.render import render
-    from stbench.results import Results
+    from stbench.runs.results import Results
 
     board = collect(Results.open(Path(results)))
     if out is not None:
@@ -104,7 +104,7 @@ def choose(
     adata_sc
         Cells x genes of the reference.
     methods
-        The short list. Default: all that need no training, `stbench.choosing.shortlist`.
+        The short list. Default: all that need no training, `stbench.applied.choosing.shortlist`.
     layer
         Where the raw values are in both tables; ``X`` by default.
     spatial_key, cell_type_key
@@ -123,8 +123,8 @@ def choose(
     Choice
         Read ``.verdict`` first.
     """
-    from stbench.choosing import choose as choose_method
-    from stbench.engine import silent
+    from stbench.applied.choosing import choose as choose_method
+    from stbench.runs.engine import silent
 
     with _kept(out) as folder:
         config = _config(options, methods, splits, Path(folder))
@@ -169,16 +169,16 @@ def predict(
     Returns
     -------
     AnnData
-        See `stbench.imputation.predict` for what is in it.
+        See `stbench.applied.imputation.predict` for what is in it.
     """
     import anndata
 
-    from stbench.choosing import choose as choose_method
-    from stbench.crossval import cross_validate
-    from stbench.engine import silent
+    from stbench.applied.choosing import choose as choose_method
+    from stbench.applied.crossval import cross_validate
+    from stbench.applied.imputation import predict as predict_genes
+    from stbench.applied.imputation import unmeasured
     from stbench.errors import StbenchError
-    from stbench.imputation import predict as predict_genes
-    from stbench.imputation import unmeasured
+    from stbench.runs.engine import silent
 
     with _kept(work) as folder, _kept(None) as scratch:
         config = _config(options, methods if method == "best" else method, splits, Path(folder))
@@ -203,9 +203,9 @@ def predict(
 
 
 def _config(options: dict[str, Any], methods: Any, splits: int, out: Path) -> RunConfig:
+    from stbench.data.splits import N_FOLDS
     from stbench.errors import StbenchError
     from stbench.registry import load_plugin
-    from stbench.splits import N_FOLDS
 
     if not 2 <= splits <= N_FOLDS:
         raise StbenchError(f"--splits takes 2 to {N_FOLDS} here, not {splits}.")
@@ -218,7 +218,7 @@ def _config(options: dict[str, Any], methods: Any, splits: int, out: Path) -> Ru
 
 
 def _methods(config: RunConfig) -> list:
-    from stbench.choosing import shortlist
+    from stbench.applied.choosing import shortlist
     from stbench.parameters import select_methods
 
     return select_methods(config.methods) if config.methods else shortlist()
@@ -236,11 +236,11 @@ def _pair(
     """The prepared pair, and the names of all genes that are measured in space."""
     import warnings
 
-    from stbench.catalogue import catalogue, data_folders, dataset_called
+    from stbench.data.catalogue import catalogue, data_folders, dataset_called
+    from stbench.data.prepare import Limit, prepare
     from stbench.datasets import Card
     from stbench.errors import StbenchError
-    from stbench.prepare import Limit, prepare
-    from stbench.run import describe
+    from stbench.runs.run import describe
 
     limit = Limit.parse(config.limit)
     if isinstance(adata_sp, str | Path):

@@ -121,7 +121,7 @@ class _CardLoader(importlib.abc.Loader):
     """Makes a card a module without code, so that it has a file and a name as every plugin has."""
 
     def exec_module(self, module: ModuleType) -> None:
-        from stbench.external import register_card
+        from stbench.extend.external import register_card
 
         cls = register_card(Path(str(module.__file__)), module.__name__)
         setattr(module, cls.__name__, cls)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stbench.audit import audit_scores, draw_mask, paste, untrained_decoder
+from stbench.evaluation.audit import audit_scores, draw_mask, paste, untrained_decoder
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_what_has_learned_nothing_is_at_zero_and_near_one_with_paste(truth):
 
 
 def test_scores_are_those_of_the_metrics(truth):
-    from stbench.scoring import score
+    from stbench.evaluation.scoring import score
 
     scores = audit_scores(truth, {}, seed=3)
     mask = draw_mask(truth.to_numpy(), np.random.default_rng(3))
@@ -112,13 +112,13 @@ def test_the_command_writes_a_page_and_a_table(data_folder, tmp_path):
 
 @pytest.mark.real
 def test_on_a_sparse_real_pair_the_constant_with_paste_is_above_every_method(real_data):
-    from stbench.catalogue import catalogue
+    from stbench.data.catalogue import catalogue
+    from stbench.data.prepare import Limit
+    from stbench.data.prepared import load
+    from stbench.data.splits import make_splits
     from stbench.methods import REGISTRY, Context
-    from stbench.prepare import Limit
-    from stbench.prepared import load
-    from stbench.splits import make_splits
+    from stbench.runs.taskfolder import visible_spatial
     from stbench.task import Task, dense
-    from stbench.taskfolder import visible_spatial
 
     pair = load(catalogue([real_data])["starmap_visp_zeisel200"], Limit(spots=250, genes=80))
     split = make_splits(pair.genes)[0]

@@ -8,9 +8,9 @@ from math import nan, sqrt
 import pandas as pd
 import pytest
 
-from stbench.board import INTERVALS, RUNS, SCORES, SUMMARY, Board, label
-from stbench.comparisons import over_datasets, paired_tests, win_table
 from stbench.errors import StbenchError
+from stbench.evaluation.board import INTERVALS, RUNS, SCORES, SUMMARY, Board, label
+from stbench.evaluation.comparisons import over_datasets, paired_tests, win_table
 from stbench.metrics import Metric
 
 METRICS = {

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stbench.catalogue import catalogue, data_folders, read_card, select
+from stbench.data.catalogue import catalogue, data_folders, read_card, select
 from stbench.datasets import REGISTRY
 from stbench.errors import StbenchError
 

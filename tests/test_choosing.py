@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 import stbench
-from stbench.accuracy import Accuracy
-from stbench.choosing import conclude, shortlist, similarity
-from stbench.crossval import CrossValidation, inner_split
+from stbench.applied.accuracy import Accuracy
+from stbench.applied.choosing import conclude, shortlist, similarity
+from stbench.applied.crossval import CrossValidation, inner_split
+from stbench.applied.imputation import unmeasured
+from stbench.data.prepare import prepare
+from stbench.data.splits import make_splits
 from stbench.datasets import Card
 from stbench.errors import StbenchError
-from stbench.imputation import unmeasured
 from stbench.planted import planted_pair
-from stbench.prepare import prepare
-from stbench.splits import make_splits
 
 KINDS = {"good": "method", "poor": "method", "base": "baseline", "mean": "control"}
 
@@ -168,7 +168,7 @@ def test_choose_on_anndata(tables, tmp_path):
 def test_predict_in_blocks_is_predict_in_one(tables, tmp_path, monkeypatch):
     options = {"layer": "raw", "spatial_key": "xy", "method": "ridge_genes", "splits": 2, "work": tmp_path}
     whole = stbench.predict(*tables, **options)
-    monkeypatch.setattr("stbench.imputation.MAX_BLOCK", 4)
+    monkeypatch.setattr("stbench.applied.imputation.MAX_BLOCK", 4)
     lines = []
     answer = stbench.predict(*tables, **options, out=tmp_path / "imputed.h5ad", say=lines.append)
     assert lines[-2:] == ["4 of 6 genes predicted", "6 of 6 genes predicted"]
@@ -227,8 +227,7 @@ def test_the_package_itself_stays_light():
 
 
 def test_run_leaderboard_and_score_in_python(tmp_path, monkeypatch):
-    import stbench.leaderboard
-    import stbench.run  # the functions stay callable beside their modules
+    import stbench.leaderboard  # the function stays callable beside the package
 
     monkeypatch.chdir(tmp_path)
     board = stbench.run(["mean", "ridge_genes"], "simulated", out="results", limit="spots=100")

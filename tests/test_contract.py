@@ -1,4 +1,4 @@
-"""Every registered method keeps the contract of `stbench.contract`; and the checks find what breaks it."""
+"""Every registered method keeps the contract, and the checks of the contract find what breaks it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stbench.contract import CHECKS, examine
-from stbench.external import External
+from stbench.extend.contract import CHECKS, examine
+from stbench.extend.external import External
 from stbench.methods import REGISTRY
 from stbench.parameters import choose_preset, configure
 from stbench.registry import load_plugin

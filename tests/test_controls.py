@@ -3,11 +3,11 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from stbench.controls import ceiling_scores, perfect, split_half_correlation
 from stbench.errors import StbenchError
+from stbench.evaluation.controls import ceiling_scores, perfect, split_half_correlation
+from stbench.evaluation.scoring import score
 from stbench.metrics import REGISTRY
 from stbench.normalise import log_normalise
-from stbench.scoring import score
 
 
 def simulated(n_spots=1500, n_genes=40, n_rest=200, seed=0):

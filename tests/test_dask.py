@@ -17,10 +17,10 @@ import pytest
 from waiting import wait_for
 
 from stbench.config import RunConfig
-from stbench.engine import Silent, silent
 from stbench.errors import StbenchError
-from stbench.results import Results
-from stbench.run import run
+from stbench.runs.engine import Silent, silent
+from stbench.runs.results import Results
+from stbench.runs.run import run
 
 pytest.importorskip("distributed")
 

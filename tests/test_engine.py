@@ -13,10 +13,10 @@ import pytest
 from waiting import wait_for
 
 from stbench.config import RunConfig
-from stbench.engine import Silent
-from stbench.evaluate import collect
-from stbench.results import Results
-from stbench.run import run
+from stbench.evaluation.evaluate import collect
+from stbench.runs.engine import Silent
+from stbench.runs.results import Results
+from stbench.runs.run import run
 
 ODD = Path(__file__).parent / "plugins" / "odd_methods.py"
 pytestmark = pytest.mark.xdist_group("engine")  # the module's grid is run once

@@ -16,14 +16,14 @@ import pandas as pd
 import pytest
 from scipy.io import mmread
 
-from stbench.contract import planted_task
 from stbench.errors import StbenchError, Unsupported
-from stbench.external import environment_folder, read_card
+from stbench.extend.contract import planted_task
+from stbench.extend.external import environment_folder, read_card
+from stbench.extend.scaffold import Place, new_external
 from stbench.methods import REGISTRY, Context
 from stbench.registry import load_plugin
-from stbench.scaffold import Place, new_external
-from stbench.taskfolder import InvalidPrediction
-from stbench.textfolder import write_table
+from stbench.runs.taskfolder import InvalidPrediction
+from stbench.runs.textfolder import write_table
 
 CARD = """
 name = "{name}"
@@ -92,7 +92,7 @@ def test_task_json_keeps_its_schema_and_holds_the_parameters(make_card, tmp_path
     task = planted_task()
     cls(power=0.5).predict(task, Context(seed=3, scratch=tmp_path))
     content = json.loads(kept.read_text())
-    jsonschema.validate(content, json.loads((files("stbench") / "schemas" / "task.json").read_text()))
+    jsonschema.validate(content, json.loads((files("stbench.extend") / "schemas" / "task.json").read_text()))
     assert content["parameters"] == {"power": 0.5}
     assert content["seed"] == 3
     assert content["targets"] == task.targets

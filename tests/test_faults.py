@@ -17,14 +17,14 @@ import psutil
 import pytest
 from waiting import wait_for
 
-from stbench import devices
-from stbench.claims import Claims
 from stbench.config import RunConfig
-from stbench.engine import Silent, silent
 from stbench.errors import StbenchError
-from stbench.results import Results
-from stbench.run import run
-from stbench.workspace import PREFIX, SETTLED_SECONDS, remove_dead
+from stbench.runs import devices
+from stbench.runs.claims import Claims
+from stbench.runs.engine import Silent, silent
+from stbench.runs.results import Results
+from stbench.runs.run import run
+from stbench.runs.workspace import PREFIX, SETTLED_SECONDS, remove_dead
 
 HARM = Path(__file__).parent / "plugins" / "harmful_methods.py"
 pytestmark = pytest.mark.xdist_group("faults")
@@ -241,7 +241,7 @@ def test_two_grids_on_one_folder_make_no_run_twice(data_folder, tmp_path):
 
 
 def test_a_claim_ends_with_its_process(tmp_path):
-    code = "import sys, time; from pathlib import Path; from stbench.claims import Claims\n"
+    code = "import sys, time; from pathlib import Path; from stbench.runs.claims import Claims\n"
     code += "claims = Claims(Path(sys.argv[1])); print(claims.take('run'), flush=True); time.sleep(600)"
     other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline().strip() == "True"

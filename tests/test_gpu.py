@@ -9,9 +9,9 @@ import pytest
 
 from stbench.config import RunConfig
 from stbench.methods import REGISTRY
-from stbench.results import Results
-from stbench.run import run
-from stbench.taskfolder import read_prediction
+from stbench.runs.results import Results
+from stbench.runs.run import run
+from stbench.runs.taskfolder import read_prediction
 
 HERE = Path(__file__).parent
 GPU_METHODS = [name for name, cls in REGISTRY.items().items() if cls.info.gpu]

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from stbench.comparisons import over_datasets, paired_tests, win_table
 from stbench.errors import StbenchError
-from stbench.longtable import read_long_table
+from stbench.evaluation.comparisons import over_datasets, paired_tests, win_table
+from stbench.evaluation.longtable import read_long_table
 
 
 def write(file, rows):
@@ -86,13 +86,13 @@ def test_intervals_and_notes(published):
     half = 1.96 * values.std(ddof=0) / np.sqrt(12)
     assert (row["low"], row["high"]) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
 
-    from stbench.tables import notes
+    from stbench.evaluation.tables import notes
 
     assert any("imported from published.csv" in note for note in notes(board))
 
 
 def test_every_table_is_written(published, tmp_path):
-    from stbench.render import render
+    from stbench.evaluation.render import render
 
     paths = render(read_long_table(published), tmp_path, ["csv", "latex", "markdown", "statistics"])
     page = (tmp_path / "leaderboard.md").read_text()

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from stbench.errors import StbenchError
-from stbench.evaluate import collect
-from stbench.merge import merge
-from stbench.results import Results
+from stbench.evaluation.evaluate import collect
+from stbench.evaluation.merge import merge
+from stbench.runs.results import Results
 
 
 def stbench(*arguments):

@@ -4,9 +4,9 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
+from stbench.data.prepare import Limit, prepare
 from stbench.datasets import Card
 from stbench.errors import StbenchError
-from stbench.prepare import Limit, prepare
 
 
 def table(values, names, rows="c"):
@@ -189,7 +189,7 @@ def test_empty_reference(make_pair):
 
 @pytest.mark.real
 def test_real_pairs_have_the_sizes_of_their_readme(real_data):
-    from stbench.catalogue import catalogue
+    from stbench.data.catalogue import catalogue
 
     known = catalogue([real_data])
     sizes = {

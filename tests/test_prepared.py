@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from stbench import prepared
-from stbench.catalogue import catalogue, dataset_called
-from stbench.prepare import Limit
-from stbench.prepared import load
+from stbench.data import prepared
+from stbench.data.catalogue import catalogue, dataset_called
+from stbench.data.prepare import Limit
+from stbench.data.prepared import load
 
 
 @pytest.fixture

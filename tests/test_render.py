@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stbench.errors import StbenchError
+from stbench.evaluation.render import render
 from stbench.leaderboard import REGISTRY, Renderer
-from stbench.render import render
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 from scipy import sparse
 
 from stbench.errors import StbenchError
+from stbench.evaluation.scoring import default_metrics, score, score_files
 from stbench.methods import Prediction
 from stbench.metrics import REGISTRY, Metric
-from stbench.scoring import default_metrics, score, score_files
 
 COLUMNS = ["pcc", "ssim", "rmse", "js", "spearman", "rmse_log"]
 WITH_COORDINATES = [*COLUMNS[:5], "ssim_grid", "moran_difference", "rmse_log"]

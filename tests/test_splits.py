@@ -1,7 +1,7 @@
 import pytest
 
+from stbench.data.splits import make_splits
 from stbench.errors import StbenchError
-from stbench.splits import make_splits
 
 GENES = [f"g{i}" for i in range(47)]
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from stbench.statistics import bootstrap_intervals, friedman, holm, paired_wilcoxon, win_rates
+from stbench.evaluation.statistics import bootstrap_intervals, friedman, holm, paired_wilcoxon, win_rates
 
 
 def table(values, names="abcdefgh"):

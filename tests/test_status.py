@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from stbench.claims import Claims
 from stbench.config import RunConfig
-from stbench.doctor import report
-from stbench.engine import Silent
 from stbench.errors import StbenchError
-from stbench.events import EventLog, read_events
 from stbench.methods import Method, MethodInfo
-from stbench.results import Results
-from stbench.run import run
-from stbench.slurm import read_spec
-from stbench.status import RunState, expected_seconds, survey
+from stbench.runs.claims import Claims
+from stbench.runs.doctor import report
+from stbench.runs.engine import Silent
+from stbench.runs.events import EventLog, read_events
+from stbench.runs.results import Results
+from stbench.runs.run import run
+from stbench.runs.slurm import read_spec
+from stbench.runs.status import RunState, expected_seconds, survey
 
 ODD = Path(__file__).parent / "plugins" / "odd_methods.py"
 ROOT = Path(__file__).parent.parent

@@ -7,9 +7,9 @@ from math import isnan, nan
 import pandas as pd
 import pytest
 
-from stbench.board import RUNS, SCORES, Board
+from stbench.evaluation.board import RUNS, SCORES, Board
+from stbench.evaluation.tables import accuracy_block, headers, metric_block, notes, table1
 from stbench.metrics import Metric
-from stbench.tables import accuracy_block, headers, metric_block, notes, table1
 
 METRICS = {
     "pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1),

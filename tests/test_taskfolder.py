@@ -5,13 +5,13 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
+from stbench.data.prepare import prepare
+from stbench.data.splits import make_splits
 from stbench.datasets import Card
 from stbench.errors import HiddenGene, StbenchError
 from stbench.methods import Prediction, Task
 from stbench.normalise import log_normalise
-from stbench.prepare import prepare
-from stbench.splits import make_splits
-from stbench.taskfolder import (
+from stbench.runs.taskfolder import (
     InvalidPrediction,
     read_prediction,
     read_task,

@@ -3,9 +3,9 @@ import gzip
 import numpy as np
 import pytest
 
-from stbench import textmatrix
+from stbench.data import textmatrix
+from stbench.data.textmatrix import read_text_matrix
 from stbench.errors import StbenchError
-from stbench.textmatrix import read_text_matrix
 
 
 @pytest.mark.parametrize(

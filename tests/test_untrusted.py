@@ -18,11 +18,11 @@ from scipy import sparse
 
 from stbench.config import RunConfig
 from stbench.errors import StbenchError
-from stbench.evaluate import collect
+from stbench.evaluation.evaluate import collect
 from stbench.files import open_h5ad, read_h5ad
-from stbench.records import damage, read_record
-from stbench.results import Results
-from stbench.run import run
+from stbench.runs.records import damage, read_record
+from stbench.runs.results import Results
+from stbench.runs.run import run
 
 ROOT = Path(__file__).parent.parent
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> \\input{/etc/passwd} $x_1$ & % # | `x`'

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stbench.leaderboard import register
 
 if TYPE_CHECKING:
-    from stbench.board import Board
+    from stbench.evaluation.board import Board
 
 
 @register("figures", modules=("matplotlib", "umap", "statsmodels", "scikit_posthocs"), slow=True)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stbench.archive import Archive, Column
-from stbench.board import COLUMN, HEADLINE, Board, label
+from stbench.evaluation.archive import Archive, Column
+from stbench.evaluation.board import COLUMN, HEADLINE, Board, label
 from stbench.plot import (
     clustering_order,
     distance_heatmap,

@@ -12,13 +12,13 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stbench.evaluation.pipes import escape, pipe_table
 from stbench.leaderboard import register
-from stbench.pipes import escape, pipe_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stbench.board import Board
+    from stbench.evaluation.board import Board
 
 INTRODUCTION = """\
 # Reported and measured

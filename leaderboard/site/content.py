@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from stbench.archive import Column
-from stbench.board import CEILING, COLUMN, ROW, Board, label
-from stbench.comparisons import over_datasets, paired_tests, win_table
+from stbench.evaluation.archive import Column
+from stbench.evaluation.board import CEILING, COLUMN, ROW, Board, label
+from stbench.evaluation.comparisons import over_datasets, paired_tests, win_table
+from stbench.evaluation.tables import metric_block
 from stbench.plot.style import styles
-from stbench.tables import metric_block
 
 CELL = ["mean", "sd", "low", "high", "share", "n_genes", "n_splits", "n_seeds", "status"]
 

@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from stbench.board import Board
+from stbench.evaluation.board import Board
+from stbench.evaluation.tables import notes
 from stbench.leaderboard.latex import latex
-from stbench.tables import notes
 
 from .content import content
 from .details import datasets, environments, methods, provenance

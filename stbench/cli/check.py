@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from stbench.contract import Verdict
+    from stbench.extend.contract import Verdict
     from stbench.methods import Method
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -33,7 +33,7 @@ def method(
     """
     from tempfile import TemporaryDirectory
 
-    from stbench.contract import examine
+    from stbench.extend.contract import examine
     from stbench.parameters import parse_settings, variants
     from stbench.registry import load_plugin
 

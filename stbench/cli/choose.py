@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from stbench.choosing import Choice
+    from stbench.applied.choosing import Choice
 
 
 def choose(

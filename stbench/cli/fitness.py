@@ -7,15 +7,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stbench.catalogue import Dataset
-    from stbench.fitness import Fitness
+    from stbench.data.catalogue import Dataset
+    from stbench.data.fitness import Fitness
 
 
 def show(dataset: Dataset, *, as_json: bool) -> bool:
     """Read and examine a dataset and print what was found; whether it is fit."""
     import warnings
 
-    from stbench.fitness import examine
+    from stbench.data.fitness import examine
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # anndata warns of what is reported here

@@ -26,12 +26,12 @@ def leaderboard(
 
     Example: stbench leaderboard results --out board
     """
-    from stbench.evaluate import collect
+    from stbench.evaluation.evaluate import collect
+    from stbench.evaluation.longtable import read_long_table
+    from stbench.evaluation.render import render
     from stbench.files import writable_folder
-    from stbench.longtable import read_long_table
     from stbench.registry import load_plugin
-    from stbench.render import render
-    from stbench.results import Results
+    from stbench.runs.results import Results
 
     for file in plugin or []:
         load_plugin(file)

@@ -63,7 +63,7 @@ def _metrics() -> list[dict[str, Any]]:
 
 
 def _datasets(folders: list[Path]) -> list[dict[str, Any]]:
-    from stbench.catalogue import catalogue, data_folders
+    from stbench.data.catalogue import catalogue, data_folders
 
     return [
         {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from stbench.run import Summary
+    from stbench.runs.run import Summary
 
 
 class Overwrite(StrEnum):
@@ -93,7 +93,7 @@ def run(
     """
     from stbench.cli.progress import live
     from stbench.config import make_config, read_config
-    from stbench.run import run as run_grid
+    from stbench.runs.run import run as run_grid
 
     flags: dict[str, Any] = {
         "methods": methods, "datasets": datasets, "data": data, "out": out, "splits": splits,
@@ -151,9 +151,9 @@ def _tables(out: Path) -> None:
     from rich.console import Console
 
     from stbench.cli.table import show
-    from stbench.evaluate import collect
-    from stbench.render import render
-    from stbench.results import Results
+    from stbench.evaluation.evaluate import collect
+    from stbench.evaluation.render import render
+    from stbench.runs.results import Results
 
     board = collect(Results.open(out), print)
     console = Console()

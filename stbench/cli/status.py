@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from stbench.results import Results
+    from stbench.runs.results import Results
 
 WATCH_SECONDS = 2.0
 
@@ -30,8 +30,8 @@ def status(
     from rich.console import Console
     from rich.live import Live
 
-    from stbench.results import Results
-    from stbench.status import survey
+    from stbench.runs.results import Results
+    from stbench.runs.status import survey
 
     folder = Results.open(results)
     if log is not None:
@@ -61,7 +61,7 @@ def _print_log(results: Results, key: str) -> None:
 
 def _follow(results: Results) -> None:
     """Print the events so far, and each new one, until nothing runs or waits."""
-    from stbench.events import read_events
+    from stbench.runs.events import read_events
 
     shown, last = 0, False
     while not last:
@@ -75,7 +75,7 @@ def _follow(results: Results) -> None:
 
 
 def _is_open(results: Results) -> bool:
-    from stbench.status import RUNNING, WAITING, survey
+    from stbench.runs.status import RUNNING, WAITING, survey
 
     return any(state.status in (RUNNING, WAITING) for state in survey(results))
 
@@ -85,7 +85,7 @@ def _view(results: Results) -> Group:
     from rich.table import Table
     from rich.text import Text
 
-    from stbench.status import RUNNING, age, expected_seconds, survey
+    from stbench.runs.status import RUNNING, age, expected_seconds, survey
 
     states = survey(results)
     counts = Counter(state.status for state in states)

@@ -15,7 +15,7 @@ def verify(
     ] = False,
 ) -> None:
     """Check every stored byte against its hash. Example: stbench verify results"""
-    from stbench.results import Results
+    from stbench.runs.results import Results
 
     folder = Results.open(results)
     damaged = folder.damaged(thorough=True)

@@ -62,9 +62,9 @@ class Card:
 
     ``panel``, ``units``, ``reference_units`` and ``min_genes`` steer the preparation and are inferred, and
     reported, where the card leaves them out. ``downsample`` is the share of the counts to keep in both tables
-    (a seeded draw). ``record`` and ``archive_folder`` say where `stbench.fetch` finds the dataset: the number
-    of a Zenodo record, and a folder inside its archives. ``expected`` are published figures by the names that
-    the preparation's report has for them (``cells_raw``, ``genes``, ...), compared with what is found.
+    (a seeded draw). ``record`` and ``archive_folder`` say where `stbench.data.fetch` finds the dataset: the
+    number of a Zenodo record, and a folder inside its archives. ``expected`` are published figures by the
+    names that the preparation's report has for them (``cells_raw``, ``genes``, ...), compared with what is found.
     """
 
     name: str

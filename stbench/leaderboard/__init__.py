@@ -10,18 +10,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from stbench._callable import make_callable
 from stbench._checkout import plugin_path
 from stbench.registry import Registry
 
 if TYPE_CHECKING:
-    from stbench.board import Board
+    from stbench.evaluation.board import Board
 
 __all__ = ["Renderer", "register"]
 __path__ += plugin_path("leaderboard")
@@ -64,4 +65,13 @@ def register(name: str, *, modules: tuple[str, ...] = (), slow: bool = False) ->
     return add
 
 
-make_callable(__name__)
+class _Callable(ModuleType):
+    """This package, which is also the function `stbench.api.leaderboard`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from stbench import api
+
+        return api.leaderboard(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from scipy.io import mmwrite
 
-from stbench.catalogue import catalogue, dataset_called
-from stbench.convert import Sources, convert
+from stbench.data.catalogue import catalogue, dataset_called
+from stbench.data.convert import Sources, convert
+from stbench.data.prepare import Limit
+from stbench.data.prepared import load
+from stbench.data.readers import read_coordinates, read_table
 from stbench.errors import StbenchError
-from stbench.prepare import Limit
-from stbench.prepared import load
-from stbench.readers import read_coordinates, read_table
 
 
 def write_10x_h5(table, path):

@@ -2,10 +2,10 @@ import hashlib
 
 import pytest
 
-from stbench import download as downloads
-from stbench.download import download
+from stbench.data import download as downloads
+from stbench.data.download import download
+from stbench.data.record import mirror_or_zenodo, read_record
 from stbench.errors import StbenchError
-from stbench.record import mirror_or_zenodo, read_record
 
 NUMBER = "12792074"
 

@@ -8,12 +8,12 @@ import zipfile
 
 import pytest
 
-from stbench import download as downloads
-from stbench.catalogue import catalogue, dataset_called
+from stbench.data import download as downloads
+from stbench.data.catalogue import catalogue, dataset_called
+from stbench.data.fetch import fetch, verify
+from stbench.data.prepare import Limit
+from stbench.data.prepared import load
 from stbench.errors import StbenchError
-from stbench.fetch import fetch, verify
-from stbench.prepare import Limit
-from stbench.prepared import load
 
 NEEDS_SPACE = """
 from dataclasses import dataclass

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from stbench.catalogue import catalogue
 from stbench.cli import main
+from stbench.data.catalogue import catalogue
+from stbench.data.fitness import examine
+from stbench.data.health import pattern, side, structure
 from stbench.datasets import Card
-from stbench.fitness import examine
-from stbench.health import pattern, side, structure
 
 REAL = {  # README of the shared pairs: cells, spots, sc, st and shared genes, zeros sc and st, structure r
     "drosophila_embryo_bdtnp": (1297, 3039, 8924, 84, 84, 0.63, 0.00, 0.54),

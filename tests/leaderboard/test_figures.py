@@ -9,13 +9,13 @@ import sys
 import matplotlib.pyplot as plt
 import pytest
 
-from stbench.evaluate import collect
+from stbench.evaluation.evaluate import collect
 from stbench.leaderboard import REGISTRY
 from stbench.leaderboard.figures.of_predictions import prediction_figures
 from stbench.leaderboard.figures.of_references import reference_figures
 from stbench.leaderboard.figures.of_runs import ablation_figures
 from stbench.leaderboard.figures.of_scores import score_figures
-from stbench.results import Results
+from stbench.runs.results import Results
 
 
 @pytest.fixture(scope="module")

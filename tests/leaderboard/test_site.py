@@ -50,8 +50,8 @@ def results(tmp_path_factory, write_data):
 @pytest.fixture(scope="module")
 def real_page(results, tmp_path_factory):
     """The page of that folder."""
-    from stbench.evaluate import collect
-    from stbench.results import Results
+    from stbench.evaluation.evaluate import collect
+    from stbench.runs.results import Results
 
     folder = tmp_path_factory.mktemp("board")
     paths = REGISTRY.get("site")(collect(Results.open(results)), folder)
@@ -155,8 +155,8 @@ def test_filters_change_what_is_shown(shown):
 
 
 def test_the_numbers_are_those_of_the_summary(shown, results):
-    from stbench.evaluate import collect
-    from stbench.results import Results
+    from stbench.evaluation.evaluate import collect
+    from stbench.runs.results import Results
 
     table = collect(Results.open(results)).summary()
     expected = table.query("method == 'ridge' and metric == 'pcc'").sort_values("dataset")["mean"]

@@ -9,7 +9,7 @@ from stbench import methods
 from stbench.config import make_config, read_config
 from stbench.methods import REGISTRY
 from stbench.parameters import configure, label, parse_settings, variants
-from stbench.run import run
+from stbench.runs.run import run
 
 FOLDER = next(
     Path(p) / "causalged" / "ablations" for p in methods.__path__ if (Path(p) / "causalged").is_dir()

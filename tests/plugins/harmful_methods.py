@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from stbench.methods import Context, Method, Shape, Task, register
-from stbench.taskfolder import write_prediction
+from stbench.runs.taskfolder import write_prediction
 
 SLEEPER = "import time; time.sleep(600)"
 

@@ -1,0 +1,83 @@
+"""What to expect of a method on unmeasured genes, from its errors on measured ones that were hidden."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from stbench.applied.choosing import LEVEL, SEED, similarity
+from stbench.applied.crossval import METRIC, CrossValidation
+from stbench.evaluation.statistics import bootstrap_intervals
+from stbench.runs.taskfolder import read_prediction
+from stbench.task import dense
+
+FOLDS = 10
+ERROR_VALUES = 2_000_000  # errors kept for the intervals, a seeded draw
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What cross-validation says of a method on a pair: errors for intervals, accuracy by similarity.
+
+    Attributes
+    ----------
+    predicted, errors
+        Values predicted for hidden measured genes, and truth minus prediction, both flat.
+    scores
+        Per measured gene ``similarity`` and ``pcc``.
+    mean, low, high
+        Mean PCC with its 90 % interval.
+    """
+
+    predicted: np.ndarray
+    errors: np.ndarray
+    scores: pd.DataFrame
+    mean: float
+    low: float
+    high: float
+
+    def expected(self, similarities: pd.Series) -> pd.DataFrame:
+        """``expected_pcc`` with ``expected_pcc_low`` and ``_high`` of genes by their ``similarity``.
+
+        An isotonic regression of the PCC of the measured genes on their similarity to the nearest measured
+        gene; the bounds are the 5 and 95 % quantiles of its errors on genes left out of it.
+        """
+        from sklearn.isotonic import IsotonicRegression
+        from sklearn.model_selection import cross_val_predict
+
+        line, known = IsotonicRegression(out_of_bounds="clip"), self.scores
+        inputs, pcc = known[["similarity"]].to_numpy(), known[METRIC].to_numpy()
+        folds = min(FOLDS, len(pcc))
+        errors = pcc - cross_val_predict(line, inputs, pcc, cv=folds)
+        low, high = np.quantile(errors, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        line.fit(inputs, pcc)
+        expected = line.predict(similarities.to_numpy())
+        columns = {"": expected, "_low": expected + low, "_high": expected + high}
+        return pd.DataFrame(
+            {f"expected_pcc{name}": np.clip(values, -1, 1) for name, values in columns.items()},
+            index=similarities.index,
+        )
+
+
+def accuracy(validation: CrossValidation, method: str) -> Accuracy:
+    """The accuracy of ``method`` (a label) in ``validation``."""
+    specs = [spec for spec in validation.specs if spec.label == method]
+    predicted, errors, similarities = [], [], []
+    for spec in specs:
+        truth, genes = validation.pair.spatial, list(spec.split.test)
+        file = validation.results.run_folder(spec.key) / "prediction.h5ad"
+        values = read_prediction(file, list(truth.obs_names), genes).mean
+        predicted.append(values.ravel())
+        errors.append((dense(truth, genes) - values).ravel())
+        similarities.append(similarity(validation.pair, spec.split.train + spec.split.val, genes))
+    outer = validation.outer[validation.outer["method"] == method].set_index("gene")
+    scores = pd.DataFrame({"similarity": pd.concat(similarities), METRIC: outer[METRIC]}).dropna()
+    interval = bootstrap_intervals(outer[[METRIC]], list(outer["rotation"]), level=LEVEL, seed=SEED)
+    low, high = interval.loc[METRIC, ["low", "high"]]
+    values, wrong = np.concatenate(predicted), np.concatenate(errors)
+    if len(values) > ERROR_VALUES:
+        kept = np.random.default_rng(SEED).choice(len(values), ERROR_VALUES, replace=False)
+        values, wrong = values[kept], wrong[kept]
+    return Accuracy(values, wrong, scores, float(outer[METRIC].mean()), float(low), float(high))

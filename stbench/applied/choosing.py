@@ -1,0 +1,194 @@
+"""``stbench choose``: which method to trust on a pair, for which genes, and how far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from stbench.applied.crossval import METRIC, CrossValidation, Reporting, cross_validate
+from stbench.config import RunConfig
+from stbench.data.prepare import Pair
+from stbench.errors import StbenchError
+from stbench.evaluation.statistics import bootstrap_intervals
+from stbench.methods import REGISTRY, Method
+from stbench.standardise import zscore
+from stbench.task import dense
+
+LEVEL = 0.9
+GROUPS = ("least similar", "middle", "most similar")
+MAX_CELLS = 2000  # enough for a correlation to .02
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean PCC over genes with its 90 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What nested cross-validation over the measured genes says.
+
+    Attributes
+    ----------
+    best
+        The method with the highest mean PCC, baselines included.
+    expected
+        Mean PCC to expect for unmeasured genes that are like the measured ones, of a method chosen in this
+        way. Unbiased: in each rotation the method was chosen without its test genes.
+    methods
+        Per method, best first: ``kind``, ``pcc``, ``low``, ``high`` (90 % interval of the mean) and
+        ``n_genes``. The maximum of this column is optimistic; ``expected`` is not.
+    genes
+        Per measured gene: ``similarity`` to its nearest visible gene (correlation over the cells of the
+        reference), ``group``, and the PCC of every method.
+    groups
+        Per group of similarity: ``from``, ``to``, ``n_genes``, the ``best`` method there and its ``pcc``.
+    beats_baselines
+        Whether the 90 % interval of the difference to the best baseline lies above 0; None where the best
+        method is a baseline or there is none to compare with.
+    validation
+        The runs behind it.
+    """
+
+    best: str
+    expected: Estimate
+    methods: pd.DataFrame
+    genes: pd.DataFrame
+    groups: pd.DataFrame
+    beats_baselines: bool | None
+    validation: CrossValidation
+
+    @property
+    def verdict(self) -> str:
+        """The recommendation in a sentence or two."""
+        text = f"Use {self.best}: expected mean PCC {self.expected} over genes like the measured ones."
+        if self.expected.low <= 0:
+            return f"Trust none: {text[0].lower()}{text[1:]} That is not better than no prediction at all."
+        if self.methods.loc[self.best, "kind"] == "baseline":
+            return f"{text} No published method beats this baseline here."
+        if self.beats_baselines is False:
+            baseline = self.methods.index[self.methods["kind"] == "baseline"][0]
+            return f"{text} It does not clearly beat the baseline {baseline}."
+        return text
+
+
+def shortlist() -> list[type[Method]]:
+    """The methods to choose from by default: the controls, and all that need no training.
+
+    A method with presets comes in sizes because it trains; one for the GPU does too.
+    """
+    return [cls for cls in REGISTRY.items().values() if not cls.presets and not cls.info.gpu]
+
+
+def choose(pair: Pair, methods: Sequence[type[Method]], config: RunConfig, reporter: Reporting) -> Choice:
+    """Cross-validate ``methods`` over the measured genes of ``pair`` and say which to use.
+
+    Ten rotations (``config.splits``), each with an inner one to choose in. Results go to ``config.out``; the
+    same call again goes on from there.
+
+    Raises
+    ------
+    StbenchError
+        When no method but controls gave a prediction everywhere.
+    """
+    return conclude(cross_validate(pair, methods, config, reporter, nested=True))
+
+
+def conclude(validation: CrossValidation) -> Choice:
+    """What a nested cross-validation says; see `choose`."""
+    outer = validation.outer
+    table = outer.pivot(index="gene", columns="method", values=METRIC)
+    rotations = outer.drop_duplicates("gene").set_index("gene")["rotation"].reindex(table.index)
+    kinds = outer.drop_duplicates("method").set_index("method")["kind"]
+    candidates = [name for name in table if kinds[name] != "control"]
+    if not candidates:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in validation.failures.items())
+        raise StbenchError(f"No method gave a prediction in every rotation ({reasons or 'controls only'}).")
+    intervals = _intervals(table, rotations)
+    means = pd.DataFrame({"kind": kinds, METRIC: table.mean(), "n_genes": table.count()})
+    means = means.join(intervals).sort_values(METRIC, ascending=False)
+    best = str(means.index[means.index.isin(candidates)][0])
+    genes = table.assign(similarity=_similarities(validation))
+    genes["group"] = pd.qcut(genes["similarity"].rank(method="first"), len(GROUPS), labels=list(GROUPS))
+    return Choice(
+        best=best,
+        expected=_nested(table, rotations, validation.inner, candidates),
+        methods=means[["kind", METRIC, "low", "high", "n_genes"]],
+        genes=genes,
+        groups=_groups(genes, candidates),
+        beats_baselines=_beats_baselines(table, rotations, means, best),
+        validation=validation,
+    )
+
+
+def similarity(pair: Pair, visible: Sequence[str], genes: Sequence[str]) -> pd.Series:
+    """Correlation of each gene with the most similar visible gene other than itself, over the cells."""
+    n_cells = pair.reference.n_obs
+    rows = np.arange(n_cells)
+    if n_cells > MAX_CELLS:
+        rows = np.sort(np.random.default_rng(SEED).choice(n_cells, MAX_CELLS, replace=False))
+    cells = pair.reference[rows]
+    correlation = zscore(dense(cells, visible)).T @ zscore(dense(cells, genes)) / len(rows)
+    place = {gene: i for i, gene in enumerate(visible)}
+    for column, gene in enumerate(genes):
+        if gene in place:
+            correlation[place[gene], column] = -1
+    return pd.Series(correlation.max(axis=0), index=list(genes))
+
+
+def _intervals(table: pd.DataFrame, rotations: pd.Series) -> pd.DataFrame:
+    return bootstrap_intervals(table, list(rotations), level=LEVEL, seed=SEED)
+
+
+def _nested(
+    table: pd.DataFrame, rotations: pd.Series, inner: pd.DataFrame, candidates: list[str]
+) -> Estimate:
+    """Mean PCC of the test genes by the method that was best on the validation genes of each rotation."""
+    means = inner.groupby(["rotation", "method"])[METRIC].mean().unstack()[candidates]
+    chosen = means.idxmax(axis=1)
+    values = pd.Series(
+        [table.loc[gene, chosen[rotation]] for gene, rotation in rotations.items()], index=table.index
+    )
+    low, high = _intervals(values.to_frame("chosen"), rotations).loc["chosen", ["low", "high"]]
+    return Estimate(float(values.mean()), float(low), float(high))
+
+
+def _similarities(validation: CrossValidation) -> pd.Series:
+    """Similarity of every tested gene to the genes that were visible when it was."""
+    splits = {spec.split.rotation: spec.split for spec in validation.specs}.values()
+    return pd.concat([similarity(validation.pair, split.train + split.val, split.test) for split in splits])
+
+
+def _groups(genes: pd.DataFrame, candidates: list[str]) -> pd.DataFrame:
+    grouped = genes.groupby("group", observed=True)
+    means = grouped[candidates].mean()
+    return pd.DataFrame(
+        {
+            "from": grouped["similarity"].min(),
+            "to": grouped["similarity"].max(),
+            "n_genes": grouped.size(),
+            "best": means.idxmax(axis=1),
+            METRIC: means.max(axis=1),
+        }
+    )
+
+
+def _beats_baselines(
+    table: pd.DataFrame, rotations: pd.Series, means: pd.DataFrame, best: str
+) -> bool | None:
+    baselines = means.index[means["kind"] == "baseline"]
+    if best in baselines or not len(baselines):
+        return None
+    difference = (table[best] - table[baselines[0]]).to_frame("difference")
+    return bool(_intervals(difference, rotations).loc["difference", "low"] > 0)

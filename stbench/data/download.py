@@ -1,0 +1,91 @@
+"""Downloads that go on where they broke off: pooch checks and renames, this brings the bytes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pooch
+import requests
+from filelock import FileLock
+
+from stbench.data.record import TIMEOUT_S, RemoteFile
+from stbench.errors import StbenchError
+
+ATTEMPTS = 5
+PAUSE_S = 1.0  # before the second attempt; doubles
+CHUNK_BYTES = 1 << 14  # what a lost connection may cost
+
+Progress = Callable[[str, int, int], None]  # name, bytes so far, bytes in all
+
+
+def download(file: RemoteFile, folder: Path, progress: Progress = lambda name, done, size: None) -> Path:
+    """The file in ``folder``, whole and with the right checksum; downloaded where it is not there already.
+
+    A broken transfer leaves ``<name>.part``, and the next one goes on from it. A file with a wrong checksum
+    is removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    bring = Resuming(
+        folder / f"{file.name}.part", file.size, lambda done: progress(file.name, done, file.size)
+    )
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with FileLock(folder / f".{file.name}.lock"):
+            found = pooch.retrieve(file.url, file.checksum, fname=file.name, path=folder, downloader=bring)
+    except requests.RequestException as error:
+        raise StbenchError(
+            f"The download of '{file.name}' broke off ({error}). The same command goes on from there."
+        ) from error
+    except ValueError as error:  # pooch, for a wrong checksum
+        raise StbenchError(f"{file.url}: {error}") from error
+    except OSError as error:
+        raise StbenchError(f"'{file.name}' cannot be written in '{folder}' ({error.strerror}).") from error
+    finally:
+        logger.setLevel(level)
+    return Path(found)
+
+
+class Resuming:
+    """A downloader in pooch's sense that keeps what it has in ``part`` and asks for the rest."""
+
+    def __init__(self, part: Path, size: int, progress: Callable[[int], None]):
+        self.part = part
+        self.size = size
+        self.progress = progress
+
+    def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
+        """Bring ``url`` to ``output_file``; a lost connection is tried again, a 404 is not."""
+        for attempt in range(ATTEMPTS):
+            try:
+                self._transfer(url)
+                break
+            except requests.RequestException as error:
+                refused = error.response is not None and error.response.status_code < 500
+                if refused or attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(PAUSE_S * 2**attempt)
+        os.replace(self.part, output_file)
+
+    def _transfer(self, url: str) -> None:
+        start = self.part.stat().st_size if self.part.is_file() else 0
+        if 0 < self.size <= start:
+            if start == self.size:
+                return
+            start = 0
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
+            response.raise_for_status()
+            goes_on = response.status_code == requests.codes.partial_content
+            with self.part.open("ab" if goes_on else "wb") as out:
+                for chunk in response.iter_content(CHUNK_BYTES):
+                    out.write(chunk)
+                    self.progress(out.tell())
+        if self.part.stat().st_size < self.size:
+            raise requests.ConnectionError(f"{self.part.stat().st_size} of {self.size} bytes came")

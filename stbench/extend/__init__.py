@@ -1,0 +1,1 @@
+"""Adding to stbench: new plugins from templates, methods of other languages, and the contract as checks."""

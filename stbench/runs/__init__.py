@@ -1,0 +1,1 @@
+"""Runs of methods: the grid, its engines, the child processes, and the results folder they fill."""

@@ -1,0 +1,180 @@
+"""The process of one run: reads a task folder, lets the method predict, writes the answer.
+
+``python -m stbench.runs.child FOLDER``: ``FOLDER/task`` is the task; ``prediction.h5ad``, ``outcome.json``
+and ``progress.json`` are written into ``FOLDER``. Whatever a method does here harms no other run. With
+``--end-with-stdin`` the process ends when its standard input does, so that it never outlives its engine.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from stbench.errors import StbenchError, Unsupported
+
+PROGRESS_SECONDS = 0.2
+
+
+def main(folder: Path) -> None:
+    """Run the method that ``folder/task`` asks for and write its outcome."""
+    from stbench.files import write_json
+
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    outcome: dict[str, Any] = {"status": "failed", "reason": ""}
+    try:
+        outcome |= _run(folder)
+    except Exception as error:  # the border of a run: every failure becomes a record
+        outcome |= _failure(error)
+    outcome |= {"peak_rss_bytes": peak_rss_bytes(), "cpu_s": cpu_seconds(), "threads_used": threads_used()}
+    write_json(folder / "outcome.json", outcome)
+
+
+def end_with_stdin() -> None:
+    """Kill the process group as soon as standard input ends, as it does when the engine dies."""
+
+    def watch() -> None:
+        while os.read(0, 1):  # not sys.stdin, whose lock this thread would hold at the interpreter's end
+            pass
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def die_first() -> None:
+    """Have a system that is short of memory kill this process before the engine."""
+    with suppress(OSError):  # not Linux
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    from stbench.methods import REGISTRY, Context
+    from stbench.registry import load_plugin
+    from stbench.runs import checkpoints
+    from stbench.runs.taskfolder import read_task, write_prediction
+
+    start = time.monotonic()
+    task, content = read_task(folder / "task")
+    for plugin in content["plugins"]:
+        load_plugin(Path(plugin))
+    cls = REGISTRY.get(content["method"])
+    method = cls(**content["parameters"])
+    (folder / "scratch").mkdir()
+    ctx = Context(
+        seed=content["seed"],
+        device=content["device"],
+        threads=content["threads"],
+        scratch=folder / "scratch",
+        checkpoint=folder / checkpoints.NAME,
+        progress=_progress_writer(folder / "progress.json"),
+    )
+    loaded = time.monotonic()
+    answer = method.predict(task, ctx)
+    predicted = time.monotonic()
+    write_prediction(folder / "prediction.h5ad", task, answer)
+    return {
+        "status": "ok",
+        "load_s": loaded - start,
+        "predict_s": predicted - loaded,
+        "versions": _versions(cls.info.packages),
+        "gpu": _gpu_peak(content["device"]),
+    }
+
+
+def _failure(error: Exception) -> dict[str, str]:
+    from stbench.runs.taskfolder import InvalidPrediction
+
+    traceback.print_exc(file=sys.stdout)
+    if isinstance(error, Unsupported):
+        return {"status": "unsupported", "reason": str(error)}
+    if isinstance(error, InvalidPrediction):
+        return {"status": "invalid", "reason": str(error)}
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return {"status": "out_of_memory", "reason": str(error) or "the process ran out of memory"}
+    message = str(error) if isinstance(error, StbenchError) else f"{type(error).__name__}: {error}"
+    return {"status": "failed", "reason": message}
+
+
+def _progress_writer(file: Path) -> Callable[..., None]:
+    """A callback that leaves the latest progress in ``file``, at most five times a second."""
+    last = 0.0
+    part = file.with_suffix(".part")
+
+    def progress(done: float, total: float, **info: Any) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < PROGRESS_SECONDS and done < total:
+            return
+        last = now
+        part.write_text(json.dumps({"done": done, "total": total, "info": info}, default=float))
+        os.replace(part, file)
+
+    return progress
+
+
+def peak_rss_bytes() -> int | None:
+    """Peak resident memory of this process (``VmHWM``) or of its largest child that has ended, as an external
+    method is one; None where the system does not tell.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    own = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), None)
+    # a child inherits the figure of its parent at the fork, so that only the larger of the two says something
+    return own and 1024 * max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and of its children that have ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def threads_used() -> dict[str, int]:
+    """How many threads each numerical library of this process works with."""
+    from threadpoolctl import threadpool_info
+
+    found = {pool["internal_api"]: pool["num_threads"] for pool in threadpool_info()}
+    if "torch" in sys.modules:
+        found["torch"] = sys.modules["torch"].get_num_threads()
+    return found
+
+
+def _gpu_peak(device: str) -> dict[str, Any] | None:
+    if not device.startswith("cuda") or "torch" not in sys.modules:
+        return None
+    import torch
+
+    return {
+        "name": torch.cuda.get_device_name(device),
+        "peak_allocated_bytes": torch.cuda.max_memory_allocated(device),
+        "peak_reserved_bytes": torch.cuda.max_memory_reserved(device),
+    }
+
+
+def _versions(packages: tuple[str, ...]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for package in ("stbench", "numpy", "scipy", "anndata", *packages):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+if __name__ == "__main__":
+    if "--end-with-stdin" in sys.argv:
+        end_with_stdin()
+        die_first()
+    main(Path(sys.argv[1]))

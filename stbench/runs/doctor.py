@@ -1,0 +1,54 @@
+"""What this machine brings, and what is missing here for which method."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from stbench import __version__
+from stbench.methods import REGISTRY
+from stbench.runs import devices
+from stbench.runs.provenance import git_state
+
+SHOWN = ("numpy", "scipy", "anndata", "scanpy", "torch", "distributed", "dask-jobqueue")
+
+
+def machine() -> dict[str, str]:
+    """Environment of stbench, in words, by subject."""
+    hardware, git = devices.hardware(), git_state()
+    gpus = [f"{gpu['name']}, {_gb(gpu['memory_bytes'])}, driver {gpu['driver']}" for gpu in hardware["gpus"]]
+    code = f", commit {git['commit'][:12]}{' with changes' * git['changed']}" if git else ""
+    return {
+        "stbench": f"{__version__}{code}",
+        "python": f"{sys.version.split()[0]} ({sys.executable})",
+        "system": hardware["system"],
+        "cpu": f"{hardware['cpu']}, {hardware['cores']} cores for this process",
+        "memory": _gb(hardware["memory_bytes"]),
+        "gpu": "; ".join(gpus) or "none",
+        "scratch": f"{tempfile.gettempdir()}, {_gb(shutil.disk_usage(tempfile.gettempdir()).free)} free",
+    } | {name: _version(name) or "not installed" for name in SHOWN}
+
+
+def methods() -> dict[str, str]:
+    """What is missing for each method, empty where it can run here."""
+    found = {name: cls.missing() for name, cls in REGISTRY.items().items()}
+    return found | {name: f"broken: {reason}" for name, reason in REGISTRY.broken.items()}
+
+
+def report() -> dict[str, Any]:
+    """Both, for a machine to read."""
+    return {"machine": machine(), "missing": methods()}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _gb(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB"

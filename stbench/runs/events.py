@@ -1,0 +1,74 @@
+"""What happens in a results folder, as lines of JSON in ``events.jsonl``, for people and other tools.
+
+Events: ``planned``, ``started``, ``progress`` and ``finished``, each with ``time``, ``key`` and ``title``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stbench.runs.engine import Reporter
+    from stbench.runs.grid import RunSpec
+
+PROGRESS_SECONDS = 10.0  # between two progress events of one run
+
+
+class EventLog:
+    """Tells ``reporter`` all it hears, and writes it to ``file`` too."""
+
+    def __init__(self, file: Path, reporter: Reporter, planned: Iterable[RunSpec]):
+        self.reporter = reporter
+        self._last: dict[str, float] = {}
+        # one write per line to a file opened for appending: grids on one folder do not mix their lines
+        self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        if end and os.pread(self._file, 1, end - 1) != b"\n":  # a writer was killed within a line
+            os.write(self._file, b"\n")
+        for spec in planned:
+            self._write("planned", spec, method=spec.label, dataset=spec.dataset)
+
+    def started(self, spec: RunSpec) -> None:
+        self._write("started", spec)
+        self.reporter.started(spec)
+
+    def progress(self, spec: RunSpec, seconds: float, state: dict[str, Any]) -> None:
+        if state and time.monotonic() - self._last.get(spec.key, 0) >= PROGRESS_SECONDS:
+            self._last[spec.key] = time.monotonic()
+            self._write("progress", spec, seconds=round(seconds, 1), **state)
+        self.reporter.progress(spec, seconds, state)
+
+    def finished(self, spec: RunSpec, manifest: dict[str, Any]) -> None:
+        self._last.pop(spec.key, None)
+        told = {name: manifest.get(name) for name in ("status", "reason", "wall_s")}
+        self._write("finished", spec, **told)
+        self.reporter.finished(spec, manifest)
+
+    def close(self) -> None:
+        """Close the file; nothing is lost without it."""
+        os.close(self._file)
+
+    def _write(self, event: str, spec: RunSpec, **told: Any) -> None:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        line = {"time": now, "event": event, "key": spec.key, "title": spec.title} | told
+        os.write(self._file, json.dumps(line).encode() + b"\n")
+
+
+def read_events(file: Path) -> Iterator[dict[str, Any]]:
+    """The events in ``file``; a line that a killed writer left unfinished is passed over."""
+    if not file.is_file():
+        return
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                event = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(event, dict) and {"time", "event", "key", "title"} <= event.keys():
+                yield event

@@ -1,0 +1,32 @@
+"""What else a manifest says about where a number comes from: the command, and the code that ran."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stbench import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(command: tuple[str, ...]) -> dict[str, Any]:
+    """The part of every manifest that one call of stbench shares."""
+    return {"command": list(command), "stbench": __version__, "git": git_state()}
+
+
+@cache
+def git_state() -> dict[str, Any] | None:
+    """Commit of the checkout that this code lies in, and whether files differ from it; None without one."""
+    if not (ROOT / ".git").exists():
+        return None
+    try:
+        commit, changes = (
+            subprocess.run(["git", "-C", str(ROOT), *call], capture_output=True, text=True, check=True).stdout
+            for call in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return {"commit": commit.strip(), "changed": bool(changes.strip())}

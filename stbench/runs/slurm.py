@@ -1,0 +1,93 @@
+"""A SLURM job array over ``stbench run-one``, for sites where jobs are handed in as scripts."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stbench.config import RunConfig, bytes_of, seconds
+from stbench.data.splits import Split
+from stbench.errors import StbenchError
+from stbench.files import read_json, write_json
+from stbench.runs.grid import RunSpec
+from stbench.runs.local import BASE_BYTES
+from stbench.runs.results import Results
+
+FORMAT = 1
+MAX_ARRAY = 1000  # SLURM's own default is 1001
+MEMORY_FACTOR = 2  # over a method's estimate, where no --memory-limit says how much
+EXTRA_MINUTES = 10  # for reading, scoring and storing, beyond --timeout
+OPTIONS = ("timeout", "memory_limit", "disk_limit", "threads", "plugin")  # of the grid, kept for each run
+
+
+def folder(results: Results) -> Path:
+    """Where the job files of a results folder are, and the references that its jobs read."""
+    return results.folder / "slurm"
+
+
+def emit(specs: Sequence[RunSpec], results: Results, config: RunConfig) -> list[Path]:
+    """Write a file per run and a job script per array, CPU and GPU runs apart; the scripts come back."""
+    target = folder(results).resolve()
+    scripts = []
+    for kind in ("cpu", "gpu"):
+        chosen = [spec for spec in specs if spec.device.startswith("cuda") == (kind == "gpu")]
+        for start in range(0, len(chosen), MAX_ARRAY):
+            part = chosen[start : start + MAX_ARRAY]
+            name = f"{kind}-{start // MAX_ARRAY}"
+            for i, spec in enumerate(part):
+                write_spec(target / name / f"{i}.json", spec, results, config)
+            script = target / f"{name}.sh"
+            script.write_text(_script(target / name, part, config, gpu=kind == "gpu"))
+            scripts.append(script)
+    return scripts
+
+
+def write_spec(file: Path, spec: RunSpec, results: Results, config: RunConfig) -> None:
+    """Write all that ``stbench run-one`` needs to make one run."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    options = {name: getattr(config, name) for name in OPTIONS}
+    options["plugin"] = [str(path.resolve()) for path in config.plugin]
+    content = {"format": FORMAT, "results": str(results.folder.resolve()), "spec": asdict(spec)}
+    write_json(file, content | {"options": options})
+
+
+def read_spec(file: Path) -> tuple[RunSpec, Path, dict[str, Any]]:
+    """The run in a file, its results folder, and the options of `RunConfig` to make it with."""
+    content = read_json(file)
+    try:
+        spec = dict(content["spec"])
+        split: dict[str, Any] = spec.pop("split")
+        split |= {role: tuple(split[role]) for role in ("train", "val", "test")}
+        if content["format"] != FORMAT:
+            raise ValueError(f"format {content['format']}")
+        return RunSpec(**spec, split=Split(**split)), Path(content["results"]), dict(content["options"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StbenchError(
+            f"File '{file}' is no run of this stbench ({error!r}). Write it again with --emit slurm."
+        ) from error
+
+
+def _script(specs: Path, runs: Sequence[RunSpec], config: RunConfig, *, gpu: bool) -> str:
+    memory = bytes_of(config.memory_limit, "--memory-limit") or MEMORY_FACTOR * (
+        2 * BASE_BYTES + max(0 if gpu else run.memory_bytes for run in runs)
+    )  # the base twice: run-one itself, and its child
+    lines = [
+        "#!/bin/bash",
+        "#SBATCH --job-name=stbench",
+        f"#SBATCH --array=0-{len(runs) - 1}",
+        f"#SBATCH --cpus-per-task={config.threads or 1}",
+        f"#SBATCH --mem={memory // 10**6 + 1}M",
+        f"#SBATCH --output={json.dumps(str(specs / '%a.out'))}",
+    ]
+    timeout = seconds(config.timeout)
+    if timeout is not None:
+        lines.append(f"#SBATCH --time={int(timeout // 60) + 1 + EXTRA_MINUTES}")
+    if gpu:
+        lines.append("#SBATCH --gres=gpu:1")
+    command = f"{shlex.quote(sys.executable)} -m stbench run-one {shlex.quote(str(specs))}"
+    return "\n".join([*lines, "", f'{command}/"$SLURM_ARRAY_TASK_ID".json', ""])

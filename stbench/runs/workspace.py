@@ -1,0 +1,78 @@
+"""The scratch folder of a grid: task folders, written once per split and copied for every run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+
+from stbench.data.prepare import Pair
+from stbench.files import whole_file, writable_folder
+from stbench.runs.grid import RunSpec
+from stbench.runs.results import Results
+from stbench.runs.taskfolder import visible_spatial, write_task
+
+PREFIX = "stbench-grid-"
+LOCK = "lock"
+SETTLED_SECONDS = 60.0  # a younger folder may be one whose owner has not locked it yet
+
+
+class Workspace:
+    """Holds the references and the task folders of a grid while it runs; gone afterwards.
+
+    Folders beside it whose names start with its own are the grid's too. ``parent`` is where it is made, the
+    system's temporary folder unless given. What killed grids left there is removed first. ``references``
+    keeps the references instead, and afterwards too.
+    """
+
+    def __init__(self, results: Results, parent: Path | None = None, references: Path | None = None):
+        self.results = results
+        parent = (parent or Path(tempfile.gettempdir())).resolve()
+        remove_dead(parent)
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        self.references = writable_folder(references or self.folder)
+        self._lock = FileLock(self.folder / LOCK)
+        self._lock.acquire()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _remove_all(self.folder)
+        self._lock.release()
+
+    def add(self, pair: Pair) -> None:
+        """Keep the reference of a dataset, ready to be put into tasks."""
+        with whole_file(self.references / f"{pair.hash}.h5ad") as part:
+            pair.reference.write_h5ad(part)
+
+    def task(self, spec: RunSpec) -> Path:
+        """The task folder that all runs on the split of ``spec`` share; the truth stays outside."""
+        folder = self.folder / f"{spec.data_hash}-{spec.split.hash}"
+        if not folder.is_dir():
+            truth = self.results.truth(spec.dataset, spec.data_hash)
+            spatial = visible_spatial(truth, spec.split, spec.units)
+            reference = self.references / f"{spec.data_hash}.h5ad"
+            write_task(folder, reference, spatial, list(spec.split.test), spec.units)
+        return folder
+
+
+def remove_dead(parent: Path) -> None:
+    """Remove what grids left in ``parent`` that were killed."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        lock = folder / LOCK
+        with suppress(Timeout, OSError):  # alive, or not ours
+            if lock.is_file() and time.time() - os.stat(lock).st_mtime > SETTLED_SECONDS:
+                with FileLock(lock, timeout=0):
+                    _remove_all(folder)
+
+
+def _remove_all(folder: Path) -> None:
+    for path in folder.parent.glob(f"{folder.name}*"):
+        shutil.rmtree(path, ignore_errors=True)
