@@ -2,7 +2,8 @@
 
 For each of ten rotations a tenth of the measured genes is taken away; `stbench.applied.choosing.conclude`
 states an expected mean PCC with a 90 % interval from nested cross-validation over the others; the chosen
-method then predicts the genes that were taken away. The methods run in this process: only cheap ones, on a small limit.
+method then predicts the genes that were taken away. The methods run in this process: only cheap ones, on a
+small limit.
 
     python benchmarks/choose_intervals.py --data DATA osmfish_ssp merfish_hypothalamus starmap_visp_mop10x
 """

@@ -64,7 +64,8 @@ class Card:
     reported, where the card leaves them out. ``downsample`` is the share of the counts to keep in both tables
     (a seeded draw). ``record`` and ``archive_folder`` say where `stbench.data.fetch` finds the dataset: the
     number of a Zenodo record, and a folder inside its archives. ``expected`` are published figures by the
-    names that the preparation's report has for them (``cells_raw``, ``genes``, ...), compared with what is found.
+    names that the preparation's report has for them (``cells_raw``, ``genes``, ...), compared with what is
+    found.
     """
 
     name: str
