@@ -30,10 +30,9 @@ if TYPE_CHECKING:
 
     from stbench.runs.single import Limits
 
-GPU, MEMORY = (
-    "GPU",
-    "MEMORY",
-)  # the resources that workers declare: dask worker --resources "GPU=1 MEMORY=64e9"
+# the resources that workers declare: dask worker --resources "GPU=1 MEMORY=64e9"
+GPU = "GPU"
+MEMORY = "MEMORY"
 CONNECT_SECONDS = 30
 CLUSTER_MODULES = ("dask_jobqueue", "distributed")
 KEPT_FILES = 4  # on the cluster besides those that runs wait for

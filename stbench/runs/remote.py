@@ -63,11 +63,8 @@ def make_run(
             while (outcome := child.poll()) is None:
                 time.sleep(POLL_SECONDS)
                 known = worker.state.tasks.get(thread_state.key)
-                if (
-                    known is None
-                    or known.state != "executing"
-                    or worker.status.name not in ("running", "paused")
-                ):
+                wanted = known is not None and known.state == "executing"
+                if not wanted or worker.status.name not in ("running", "paused"):
                     raise RuntimeError("the run was taken back")
                 if time.monotonic() - said >= SAY_SECONDS:
                     said = time.monotonic()
