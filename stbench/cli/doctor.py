@@ -23,8 +23,9 @@ def doctor(
     if as_json:
         print(json.dumps(found, indent=1))
         return
+    width = max(map(len, found["machine"] | found["missing"]))
     for subject, text in found["machine"].items():
-        print(f"{subject:14} {text}")
+        print(f"{subject:{width}} {text}")
     print()
     for name, missing in found["missing"].items():
-        print(f"{name:14} {missing or 'can run here'}")
+        print(f"{name:{width}} {missing or 'can run here'}")
