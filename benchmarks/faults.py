@@ -58,8 +58,8 @@ def main(
 
 
 def grid(out: Path) -> None:
-    """Six runs of a trivial method, two at once."""
-    config = RunConfig(("random",), ("simulated",), out=out, limit="cells=60,spots=50", splits=6, jobs=2)
+    """Four runs of a trivial method, two at once."""
+    config = RunConfig(("random",), ("simulated",), out=out, limit="cells=60,spots=50", splits=4, jobs=2)
     run(config)
 
 
