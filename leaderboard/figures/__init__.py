@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stbench.evaluation.board import Board
 
 
-@register("figures", modules=("matplotlib", "umap", "statsmodels", "scikit_posthocs"), slow=True)
+@register("figures", modules=("matplotlib", "adjustText", "statsmodels"), slow=True)
 def figures(board: Board, folder: Path) -> list[Path]:
     """The paths of the figures, two files each, and of ``captions.md``."""
     import matplotlib as mpl
@@ -32,13 +32,11 @@ def figures(board: Board, folder: Path) -> list[Path]:
     with mpl.rc_context(RC):
         for make in (score_figures, prediction_figures, ablation_figures, reference_figures):
             for drawn in make(board):
-                drawn.figure.draw_without_rendering()
-                drawn.figure.set_layout_engine("none")  # laid out once, not again for every file
-                for suffix in ("png", "pdf"):
-                    paths.append(out / f"{drawn.name}.{suffix}")
-                    drawn.figure.savefig(
-                        paths[-1], metadata=None if suffix == "png" else {"CreationDate": None}
-                    )
+                files = [out / f"{drawn.name}.{suffix}" for suffix in ("png", "pdf")]
+                drawn.figure.savefig(files[0])
+                drawn.figure.set_layout_engine("none")  # laid out once, not again for the second file
+                drawn.figure.savefig(files[1], metadata={"CreationDate": None})
+                paths += files
                 captions += [f"**{drawn.name}**. {drawn.caption}", ""]
     paths.append(out / "captions.md")
     paths[-1].write_text("\n".join(captions), encoding="utf-8")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stbench.evaluation.archive import Archive, Column
+from stbench.evaluation.archive import Archive, Column, row_of
 from stbench.evaluation.board import COLUMN, HEADLINE, Board, label
 from stbench.plot import (
     clustering_order,
@@ -20,6 +20,7 @@ from stbench.plot import (
     spatial_map,
     styles,
 )
+from stbench.runs.records import OK
 
 from .drawn import Drawn, direction, file_name, limits, named, row_names, short
 
@@ -45,14 +46,17 @@ def prediction_figures(board: Board) -> Iterator[Drawn]:
 
 def _values(board: Board, archive: Archive, column: Column) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """The truth, spots x genes, and the predictions of the best methods for the same genes, by name."""
-    by_name = {board.names[row]: table for row, table in archive.predictions(column).items()}
-    chosen = [name for name in row_names(board) if name in by_name][:N_METHODS]
+    ok = {row_of(record) for record in archive.of(column) if record["status"] == OK}
+    rows = {board.names[row]: row for row in ok}
+    chosen = [name for name in row_names(board) if name in rows][:N_METHODS]
     if not chosen:
         return pd.DataFrame(), {}
+    tables = archive.predictions(column, rows=[rows[name] for name in chosen])
+    by_name = {name: tables[rows[name]] for name in chosen}
     genes = [g for g in by_name[chosen[0]] if all(g in by_name[name] for name in chosen)]
     truth = archive.truth(column)[:, genes].to_df()
     genes = [gene for gene in genes if truth[gene].std() > 0]
-    return truth[genes], {name: by_name[name][genes] for name in chosen}
+    return truth[genes], {name: table[genes] for name, table in by_name.items()}
 
 
 def _maps(

@@ -43,7 +43,7 @@ def _dataset(board: Board, archive: Archive, column: Column) -> dict[str, Any]:
     room = MAX_BYTES // (len(board.columns) * (1 + n_methods) * len(spots))
     genes = _spread(scores.groupby("gene")["value"].mean(), min(MAX_GENES, max(3, room)))
     order = [row for row in board.ranks()[ROW].itertuples(index=False, name=None) if row[1] != "control"]
-    predictions = archive.predictions(column, genes)
+    predictions = archive.predictions(column, genes, order)
     true = truth[:, genes].to_df()
     value = scores.assign(row=list(scores[ROW].itertuples(index=False, name=None))).set_index(
         ["gene", "row"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,9 @@ class Archive:
         """The prepared spatial table of a column, with all its genes."""
         return self.results.truth(*self._hash(column))
 
-    def predictions(self, column: Column, genes: list[str] | None = None) -> dict[Row, pd.DataFrame]:
+    def predictions(
+        self, column: Column, genes: list[str] | None = None, rows: Collection[Row] | None = None
+    ) -> dict[Row, pd.DataFrame]:
         """Predicted values by row of the board, each spots x genes, pooled over the rotations.
 
         Of several seeds and split seeds, the smallest is shown. The spots stand in the order of `truth`; a
@@ -60,6 +63,8 @@ class Archive:
             Dataset and limit.
         genes
             Only these, in this order. Default: every gene that was predicted.
+        rows
+            Only these rows of the board are read. Default: all.
         """
         import pandas as pd
 
@@ -69,7 +74,7 @@ class Archive:
         seen: set[tuple[Row, int]] = set()
         for record in sorted(ok, key=lambda r: (r["split"]["split_seed"], r["seed"])):
             split, row = record["split"], row_of(record)
-            if (row, split["rotation"]) in seen:
+            if (row, split["rotation"]) in seen or (rows is not None and row not in rows):
                 continue
             seen.add((row, split["rotation"]))
             test = self.results.split(split["hash"]).test

@@ -33,6 +33,8 @@ def pareto_front(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
 def cost_plot(table: pd.DataFrame, ax: Axes, *, xlabel: str, ylabel: str) -> Axes:
     """The axes with a marker per method, cost on a log scale, and the Pareto front as a step line.
 
+    Names are moved until none covers another or a marker: call it when the figure has its final size.
+
     Parameters
     ----------
     table
@@ -42,21 +44,18 @@ def cost_plot(table: pd.DataFrame, ax: Axes, *, xlabel: str, ylabel: str) -> Axe
     xlabel, ylabel
         What cost and score are, with units.
     """
+    from adjustText import adjust_text
+
     front = table[pareto_front(table["cost"].to_numpy(), table["score"].to_numpy())].sort_values("cost")
     ax.step(front["cost"], front["score"], where="post", color=GREY, linewidth=1, zorder=1)
     looks = styles(table["name"])
     on_front = set(front["name"])
+    names, dots = [], []
     for row in table.itertuples(index=False):
         look = looks[row.name]
-        ax.scatter(row.cost, row.score, s=30, color=look.colour, marker=look.marker, zorder=2, linewidths=0.5)
-        ax.annotate(
-            row.name,
-            (row.cost, row.score),
-            xytext=(4, 3),
-            textcoords="offset points",
-            fontsize=6.5,
-            color=INK if row.name in on_front else GREY,
-        )
+        dots += ax.plot(row.cost, row.score, color=look.colour, marker=look.marker, markersize=5.5, zorder=2)
+        colour = INK if row.name in on_front else GREY
+        names.append(ax.text(row.cost, row.score, row.name, fontsize=6.5, color=colour))
     ax.set_xscale("log")
     ax.margins(x=0.2)
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -64,4 +63,12 @@ def cost_plot(table: pd.DataFrame, ax: Axes, *, xlabel: str, ylabel: str) -> Axe
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(f"{xlabel} (lower is better)")
     ax.set_ylabel(f"{ylabel} (higher is better)")
+    adjust_text(
+        names,
+        objects=dots,
+        ax=ax,
+        iter_lim=200,  # not the default of seconds: the same figure on every machine
+        expand=(1.5, 2.2),
+        arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.4},
+    )
     return ax

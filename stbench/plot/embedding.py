@@ -36,18 +36,26 @@ def embed(
     seed
         Seed of the draw and of UMAP.
     """
+    import scanpy as sc
+    from anndata import AnnData
     from threadpoolctl import threadpool_limits
-    from umap import UMAP
 
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(truth))[:max_spots])
     sources = {TRUTH: truth, **predictions}
-    stacked = np.vstack(
-        [np.apply_along_axis(z_scores, 0, table.to_numpy(dtype=float)[rows]) for table in sources.values()]
+    stacked = AnnData(
+        np.vstack(
+            [
+                np.apply_along_axis(z_scores, 0, table.to_numpy(dtype=float)[rows])
+                for table in sources.values()
+            ]
+        )
     )
     with threadpool_limits(1, user_api="openmp"):  # numba sets the threads of everybody, and leaves them so
-        places = UMAP(random_state=seed, n_jobs=1, n_epochs=200).fit_transform(stacked)
-    return pd.DataFrame(places, columns=["x", "y"]).assign(source=np.repeat(list(sources), len(rows)))
+        sc.pp.neighbors(stacked, use_rep="X", random_state=seed)
+        sc.tl.umap(stacked, maxiter=200, random_state=seed)
+    places = pd.DataFrame(stacked.obsm["X_umap"], columns=["x", "y"])
+    return places.assign(source=np.repeat(list(sources), len(rows)))
 
 
 def embedding_plot(table: pd.DataFrame, source: str, ax: Axes, *, colour: str) -> Axes:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from stbench import plot
@@ -74,8 +77,22 @@ def test_cost_plot_joins_the_front_and_names_all(ax):
     table = pd.DataFrame({"name": ["a", "b", "c"], "cost": [1.0, 2, 3], "score": [0.1, 0.3, 0.2]})
     plot.cost_plot(table, ax, xlabel="Seconds", ylabel="pcc")
     assert ax.lines[0].get_xdata().tolist() == [1, 2]
-    assert [text.get_text() for text in ax.texts] == ["a", "b", "c"]
+    assert [text.get_text() for text in ax.texts if text.get_text()] == ["a", "b", "c"]
     assert ax.get_xscale() == "log"
+
+
+def test_no_name_of_the_cost_plot_covers_another():
+    figure = Figure()
+    canvas = FigureCanvasAgg(figure)
+    names = [f"method {i}" for i in range(9)]
+    table = pd.DataFrame(
+        {"name": names, "cost": 2 + 0.01 * np.arange(9), "score": 0.3 + 0.001 * np.arange(9)}
+    )
+    ends = pd.DataFrame({"name": ["cheap", "costly"], "cost": [1, 10], "score": [0.1, 0.5]})
+    ax = plot.cost_plot(pd.concat([table, ends]), figure.subplots(), xlabel="Seconds", ylabel="pcc")
+    places = [text.get_window_extent(canvas.get_renderer()) for text in ax.texts if text.get_text()]
+    assert len(places) == 11
+    assert not any(one.overlaps(other) for one, other in combinations(places, 2))
 
 
 def test_boxes_count_the_genes_that_have_a_score(ax):
