@@ -31,13 +31,15 @@ def test_every_new_plugin_passes_its_own_test(tmp_path):
     assert "4 passed" in done.stdout
 
 
-def test_the_code_is_what_our_linter_accepts(tmp_path):
+@pytest.mark.parametrize("in_checkout", [True, False])
+@pytest.mark.parametrize("configuration", [["--config", str(ROOT / "pyproject.toml")], ["--isolated"]])
+def test_the_code_is_what_a_linter_accepts(tmp_path, in_checkout, configuration):
+    """Tests included, with our configuration and with that of ruff itself."""
+    place = Place(tmp_path, tmp_path, in_checkout)
     for kind in FOLDERS:
-        new_plugin(kind, f"new_{kind}", elsewhere(tmp_path))
-    new_external("new_external", "python", elsewhere(tmp_path))
-    plugins = [str(tmp_path / f"new_{kind}.py") for kind in FOLDERS]
-    plugins.append(str(tmp_path / "new_external" / "predict.py"))
-    ruff = [sys.executable, "-m", "ruff", "check", "--config", str(ROOT / "pyproject.toml"), *plugins]
+        new_plugin(kind, f"new_{kind}", place)
+    new_external("new_external", "python", place)
+    ruff = [sys.executable, "-m", "ruff", "check", *configuration, str(tmp_path)]
     done = subprocess.run(ruff, capture_output=True, text=True, check=False)
     if "No module named ruff" in done.stderr:
         pytest.skip("ruff is not installed")

@@ -16,11 +16,11 @@ PROGRAMS = {
     "python": ("predict.py", '["{env}/bin/python", "{here}/predict.py", "{task}"]'),
     "r": ("predict.R", '["Rscript", "{here}/predict.R", "{task}"]'),
 }
-LOAD = """from stbench.registry import load_plugin
-from pathlib import Path
-
-load_plugin(Path(__file__).parent / "{file}")
-"""
+LOAD = {  # how a test outside the checkout gets its plugin, where its parts belong in the file
+    "import_path": "from pathlib import Path\n\n",
+    "import_load": "from stbench.registry import load_plugin\n",
+    "load": 'load_plugin(Path(__file__).parent / "{file}")\n\n',
+}
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def _write(
         "name": name,
         "Class": "".join(part.capitalize() for part in name.split("_")),
         "target": name if place.in_checkout else plugin,
-        "load": "" if place.in_checkout else LOAD.format(file=plugin),
     }
+    values |= {part: "" if place.in_checkout else code.format(file=plugin) for part, code in LOAD.items()}
     for path, template in wanted.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         text = (files("stbench.extend") / "templates" / f"{template}.txt").read_text()
