@@ -116,7 +116,8 @@ def choose(
     reporter, say
         Hear of the runs, and lines about the pair; silent by default.
     **options
-        Further options of ``stbench run``: ``jobs``, ``device``, ``set``, ``limit``, ``timeout``, ``plugin``.
+        Further options of ``stbench run``: ``jobs``, ``device``, ``set``, ``limit``, ``timeout``, ``plugin``,
+        ``executor``, ``scheduler``.
 
     Returns
     -------
@@ -158,7 +159,8 @@ def predict(
     genes
         Names, as a list or with commas, or ``all`` reference genes that are absent in space.
     method
-        A name; or ``best``: `choose` first, among ``methods``.
+        A name; or ``best``: `choose` first, among ``methods``. The accuracy to expect is then that of a
+        method chosen in this way, and not the winner's own.
     out
         The h5ad file to write. With it, the answer is read backed: ``X`` stays on disk.
     work
@@ -189,16 +191,16 @@ def predict(
         if method == "best":
             choice = choose_method(pair, _methods(config), config, report)
             say(choice.verdict)
-            validation, label = choice.validation, choice.best
+            validation, label, chosen = choice.validation, choice.best, choice.chosen
         else:
             validation = cross_validate(pair, _methods(config), config, report, nested=False)
             label = validation.specs[0].label
             if label in validation.failures:
                 raise StbenchError(f"{label} gave no prediction: {validation.failures[label]}")
+            chosen = dict.fromkeys(range(splits), label)
         file = Path(scratch) / "imputed.h5ad" if out is None else Path(out)
-        predict_genes(
-            validation, label, wanted, file, config, provenance={"command": " ".join(sys.argv)}, say=say
-        )
+        provenance = {"command": " ".join(sys.argv)}
+        predict_genes(validation, label, wanted, file, config, chosen=chosen, provenance=provenance, say=say)
         return anndata.read_h5ad(file, backed=None if out is None else "r")
 
 

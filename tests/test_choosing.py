@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import stbench
-from stbench.applied.accuracy import Accuracy
+from stbench.applied.accuracy import Accuracy, accuracy
 from stbench.applied.choosing import conclude, shortlist, similarity
 from stbench.applied.crossval import CrossValidation, inner_split
 from stbench.applied.imputation import unmeasured
@@ -18,7 +18,10 @@ from stbench.data.prepare import prepare
 from stbench.data.splits import make_splits
 from stbench.datasets import Card
 from stbench.errors import StbenchError
+from stbench.methods import REGISTRY
 from stbench.planted import planted_pair
+from stbench.runs.grid import plan
+from stbench.runs.results import Results
 
 KINDS = {"good": "method", "poor": "method", "base": "baseline", "mean": "control"}
 
@@ -78,6 +81,7 @@ def test_a_winner_by_luck_does_not_raise_what_is_expected(pair):
     inner = {"good": 0.1, "poor": 0.4, "base": 0.3, "mean": 0.9}  # a control is never chosen
     choice = conclude(validation(pair, lambda m, gene: outer[m], lambda m, gene: inner[m]))
     assert choice.expected.mean == pytest.approx(0.2)
+    assert set(choice.chosen.values()) == {"poor"}
     assert choice.methods.loc["good", "pcc"] == pytest.approx(0.5)
 
 
@@ -126,6 +130,14 @@ def test_expected_accuracy_rises_with_similarity_and_covers(pair):
     assert 0.85 <= inside.mean() <= 0.95
 
 
+def test_genes_less_similar_than_any_measured_one_are_expected_to_be_worse():
+    similarities = np.linspace(0.4, 0.9, 50)
+    scores = pd.DataFrame({"similarity": similarities, "pcc": similarities})
+    known = Accuracy(np.zeros(1), np.zeros(1), scores, 0.6, 0.5, 0.7)
+    expected = known.expected(pd.Series([0.0, 0.1, 0.2, 0.4, 0.65]))
+    np.testing.assert_allclose(expected["expected_pcc"], [0, 0.1, 0.2, 0.4, 0.65], atol=0.01)
+
+
 def test_genes_to_predict(pair):
     assert unmeasured(pair, pair.genes, None) == [f"Gene{i}" for i in range(24, 30)]
     assert unmeasured(pair, pair.genes, ["Gene29", "Gene24", "Gene29"]) == ["Gene29", "Gene24"]
@@ -153,7 +165,7 @@ def tables():
     return spatial, reference
 
 
-def test_choose_on_anndata(tables, tmp_path):
+def test_choose_on_anndata_and_predict_by_the_best(tables, tmp_path):
     keys = {"layer": "raw", "spatial_key": "xy", "cell_type_key": "leiden"}
     before = tables[0].X.copy()
     choice = stbench.choose(*tables, methods=["ridge_genes", "mean"], splits=2, out=tmp_path, **keys)
@@ -163,6 +175,34 @@ def test_choose_on_anndata(tables, tmp_path):
     assert choice.validation.pair.card.units == "counts"
     assert "cell_type" in choice.validation.pair.reference.obs
     assert (before != tables[0].X).nnz == 0
+    options = {"methods": ["ridge_genes", "mean"], "splits": 2, "work": tmp_path}
+    about = stbench.predict(*tables, genes=["Gene24"], **options, **keys).uns["stbench"]
+    assert about["method"] == choice.best
+    assert about["mean_pcc"] == pytest.approx(choice.expected.mean)
+    assert list(about["mean_pcc_of"]) == ["ridge_genes"] * 2
+
+
+def test_accuracy_is_that_of_the_method_chosen_in_each_rotation(pair, tmp_path):
+    names, values = ["ridge", "ridge_genes"], {"ridge": 1.0, "ridge_genes": 2.0}
+    options = {"preset": None, "device": "cpu", "n_splits": 2, "split_seed": 0, "n_seeds": 1}
+    classes = [REGISTRY.get(name) for name in names]
+    specs = plan(pair, classes, settings={name: [{}] for name in names}, **options)
+    results, tables = Results(tmp_path), []
+    for spec in specs:
+        genes, value = list(spec.split.test), values[spec.label]
+        answer = anndata.AnnData(np.full((pair.spatial.n_obs, len(genes)), value), obs=pair.spatial.obs[[]])
+        answer.var_names = genes
+        results.run_folder(spec.key).mkdir(parents=True)
+        answer.write_h5ad(results.run_folder(spec.key) / "prediction.h5ad")
+        row = {"method": spec.label, "rotation": spec.split.rotation, "pcc": value / 10 + spec.split.rotation}
+        tables.append(pd.DataFrame({"gene": genes} | row))
+    validated = CrossValidation(pair, results, specs, pd.concat(tables), pd.DataFrame(), {})
+    known = accuracy(validated, {0: "ridge", 1: "ridge_genes"})
+    n_genes = [len(specs[i].split.test) for i in (0, 2)]
+    assert known.mean == pytest.approx(np.average([0.1, 1.2], weights=n_genes))
+    np.testing.assert_array_equal(known.predicted, np.repeat([1, 2], np.array(n_genes) * pair.spatial.n_obs))
+    truth = pair.spatial[:, list(specs[0].split.test)].X.toarray().ravel()
+    np.testing.assert_allclose(known.errors[: len(truth)], truth - 1, rtol=1e-6)
 
 
 def test_predict_in_blocks_is_predict_in_one(tables, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import anndata
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from waiting import wait_for
 
+from stbench.api import choose
 from stbench.config import RunConfig
 from stbench.errors import StbenchError
 from stbench.runs.engine import Silent, silent
@@ -261,3 +264,15 @@ def test_a_cluster_file_names_a_class_of_dask_only(data_folder, tmp_path):
     file.write_text('class = "os.system"\n')
     with pytest.raises(StbenchError, match="class is one of dask_jobqueue or distributed"):
         go(tmp_path / "out", data_folder, "random", executor="dask", cluster=file)
+
+
+def test_choose_makes_its_runs_on_the_cluster(cluster, data_folder, tmp_path):
+    cluster.worker()
+    options = {"methods": "mean,ridge_genes", "splits": 2}
+    local = choose(data_folder / "planted", out=tmp_path / "local", jobs=1, **options)
+    there = choose(data_folder / "planted", out=tmp_path / "dask", **options, **on(cluster))
+    pd.testing.assert_frame_equal(there.genes, local.genes)
+    assert there.chosen == local.chosen
+    manifests = [json.loads(file.read_text()) for file in (tmp_path / "dask").rglob("manifest.json")]
+    assert len(manifests) == 8  # two methods, two rotations, inner and outer
+    assert all("threads" in manifest for manifest in manifests)

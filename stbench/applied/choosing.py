@@ -46,6 +46,8 @@ class Choice:
     expected
         Mean PCC to expect for unmeasured genes that are like the measured ones, of a method chosen in this
         way. Unbiased: in each rotation the method was chosen without its test genes.
+    chosen
+        The method that was chosen so, by rotation.
     methods
         Per method, best first: ``kind``, ``pcc``, ``low``, ``high`` (90 % interval of the mean) and
         ``n_genes``. The maximum of this column is optimistic; ``expected`` is not.
@@ -63,6 +65,7 @@ class Choice:
 
     best: str
     expected: Estimate
+    chosen: dict[int, str]
     methods: pd.DataFrame
     genes: pd.DataFrame
     groups: pd.DataFrame
@@ -121,9 +124,11 @@ def conclude(validation: CrossValidation) -> Choice:
     best = str(means.index[means.index.isin(candidates)][0])
     genes = table.assign(similarity=_similarities(validation))
     genes["group"] = pd.qcut(genes["similarity"].rank(method="first"), len(GROUPS), labels=list(GROUPS))
+    chosen = _chosen(validation.inner, candidates)
     return Choice(
         best=best,
-        expected=_nested(table, rotations, validation.inner, candidates),
+        expected=_estimate(table, rotations, chosen),
+        chosen=chosen,
         methods=means[["kind", METRIC, "low", "high", "n_genes"]],
         genes=genes,
         groups=_groups(genes, candidates),
@@ -151,12 +156,14 @@ def _intervals(table: pd.DataFrame, rotations: pd.Series) -> pd.DataFrame:
     return bootstrap_intervals(table, list(rotations), level=LEVEL, seed=SEED)
 
 
-def _nested(
-    table: pd.DataFrame, rotations: pd.Series, inner: pd.DataFrame, candidates: list[str]
-) -> Estimate:
-    """Mean PCC of the test genes by the method that was best on the validation genes of each rotation."""
+def _chosen(inner: pd.DataFrame, candidates: list[str]) -> dict[int, str]:
+    """The method that was best on the validation genes, by rotation."""
     means = inner.groupby(["rotation", "method"])[METRIC].mean().unstack()[candidates]
-    chosen = means.idxmax(axis=1)
+    return {int(rotation): str(method) for rotation, method in means.idxmax(axis=1).items()}
+
+
+def _estimate(table: pd.DataFrame, rotations: pd.Series, chosen: dict[int, str]) -> Estimate:
+    """Mean PCC of the test genes by the method ``chosen`` in their rotation."""
     values = pd.Series(
         [table.loc[gene, chosen[rotation]] for gene, rotation in rotations.items()], index=table.index
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,9 +20,8 @@ from stbench.data.splits import Split
 from stbench.evaluation.evaluate import score_prediction
 from stbench.methods import Method
 from stbench.parameters import parse_settings, variants
-from stbench.runs import devices
 from stbench.runs.claims import Claims
-from stbench.runs.engine import Grid, Reporter
+from stbench.runs.engine import Executor, Grid, Reporter
 from stbench.runs.executors import open_executor
 from stbench.runs.grid import RunSpec, plan
 from stbench.runs.provenance import environment
@@ -65,25 +65,26 @@ def cross_validate(
 ) -> CrossValidation:
     """Run ``methods`` on ``config.splits`` rotations of ``pair``; results go to ``config.out``."""
     settings = variants([cls.info.name for cls in methods], parse_settings(config.set), {})
-    specs = plan(
-        pair,
-        methods,
-        settings=settings,
-        preset=config.preset,
-        device=devices.resolve(config.device),
-        n_splits=config.splits,
-        split_seed=config.split_seed,
-        n_seeds=1,
-    )
     results = Results.create(config.out)
     failures: dict[str, str] = {}
     inner = pd.DataFrame(columns=["method", "kind", "rotation", "gene", METRIC])
-    if nested:
-        inner_specs = [replace(spec, split=inner_split(spec.split)) for spec in specs]
-        inner_results = Results.create(config.out / INNER)
-        _make(pair, inner_specs, inner_results, config, reporter)
-        inner = _scores(inner_specs, inner_results, failures)
-    _make(pair, specs, results, config, reporter)
+    with open_executor(config) as executor:
+        specs = plan(
+            pair,
+            methods,
+            settings=settings,
+            preset=config.preset,
+            device=executor.device(config.device),
+            n_splits=config.splits,
+            split_seed=config.split_seed,
+            n_seeds=1,
+        )
+        if nested:
+            inner_specs = [replace(spec, split=inner_split(spec.split)) for spec in specs]
+            inner_results = Results.create(config.out / INNER)
+            _make(pair, inner_specs, inner_results, executor, config.shared, reporter)
+            inner = _scores(inner_specs, inner_results, failures)
+        _make(pair, specs, results, executor, config.shared, reporter)
     outer = _scores(specs, results, failures)
     inner, outer = (table[~table["method"].isin(failures)] for table in (inner, outer))
     return CrossValidation(pair, results, specs, outer, inner, failures)
@@ -96,7 +97,14 @@ def inner_split(split: Split) -> Split:
     return Split(split.rotation, split.split_seed, train, val, split.val)
 
 
-def _make(pair: Pair, specs: list[RunSpec], results: Results, config: RunConfig, reporter: Reporting) -> None:
+def _make(
+    pair: Pair,
+    specs: list[RunSpec],
+    results: Results,
+    executor: Executor,
+    shared: Path | None,
+    reporter: Reporting,
+) -> None:
     """Make the runs that are not there yet."""
     todo = [spec for spec in specs if results.record(spec.key) is None]
     if not todo:
@@ -107,7 +115,7 @@ def _make(pair: Pair, specs: list[RunSpec], results: Results, config: RunConfig,
             results.store_split(spec.split)
     seen: dict[str, Any] = dict.fromkeys(spec.key for spec in todo)
     origin = environment(tuple(sys.argv))
-    with Workspace(results) as workspace, open_executor(config) as executor:
+    with Workspace(results, shared) as workspace:
         workspace.add(pair)
         Grid(workspace, results, executor, reporter(todo), seen=seen, environment=origin).run(todo)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stbench.cli.run import Engine
+
 if TYPE_CHECKING:
     from stbench.applied.choosing import Choice
 
@@ -26,6 +28,11 @@ def choose(
     ] = None,
     limit: Annotated[str, typer.Option(help="cells=N,spots=N,genes=N: a seeded subsample.")] = "",
     timeout: Annotated[str | None, typer.Option(help="Kill a run after 90s, 30m or 2h.")] = None,
+    executor: Annotated[Engine | None, typer.Option(help="local or dask.  [default: local]")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address or scheduler file of a Dask cluster.")
+    ] = None,
+    shared: Annotated[Path | None, typer.Option(help="Folder that all Dask workers see.")] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="File or card with further plugins.")] = None,
 ) -> None:
     """Cross-validate methods over the measured genes of a pair and say which to trust, for which genes.
@@ -38,7 +45,8 @@ def choose(
     with live() as reporter:
         choice = choose_method(
             pair, methods=methods, data=data, out=out, splits=splits, jobs=jobs, device=device,
-            set=set_, limit=limit, timeout=timeout, plugin=plugin, reporter=reporter, say=print,
+            set=set_, limit=limit, timeout=timeout, executor=executor, scheduler=scheduler, shared=shared,
+            plugin=plugin, reporter=reporter, say=print,
         )  # fmt: skip
     report(choice)
     choice.methods.to_csv(out / "methods.csv", index_label="method")

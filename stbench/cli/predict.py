@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stbench.cli.run import Engine
+
 
 def predict(
     pair: Annotated[str, typer.Argument(help="A dataset by name, or the folder of one.")],
@@ -27,6 +29,11 @@ def predict(
     ] = None,
     limit: Annotated[str, typer.Option(help="cells=N,spots=N: a seeded subsample.")] = "",
     timeout: Annotated[str | None, typer.Option(help="Kill a run after 90s, 30m or 2h.")] = None,
+    executor: Annotated[Engine | None, typer.Option(help="local or dask.  [default: local]")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address or scheduler file of a Dask cluster.")
+    ] = None,
+    shared: Annotated[Path | None, typer.Option(help="Folder that all Dask workers see.")] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="File or card with further plugins.")] = None,
 ) -> None:
     """Fit a method on all measured genes and write the unmeasured ones, with their expected accuracy.
@@ -42,10 +49,11 @@ def predict(
     with live() as reporter:
         answer = predict_genes(
             pair, method=method, genes=genes, out=out, methods=methods, data=data, work=work, splits=splits,
-            jobs=jobs, device=device, preset=preset, set=set_, limit=limit, timeout=timeout, plugin=plugin,
+            jobs=jobs, device=device, preset=preset, set=set_, limit=limit, timeout=timeout,
+            executor=executor, scheduler=scheduler, shared=shared, plugin=plugin,
             reporter=reporter, say=print,
         )  # fmt: skip
     about = answer.uns["stbench"]
-    interval = f"{about['mean_pcc_low']:.3f} to {about['mean_pcc_high']:.3f}"
-    print(f"Mean PCC of {about['method']} on hidden measured genes: {about['mean_pcc']:.3f} ({interval})")
+    expected = f"{about['mean_pcc']:.3f} ({about['mean_pcc_low']:.3f} to {about['mean_pcc_high']:.3f})"
+    print(f"{about['method']}: expected mean PCC {expected} over genes like the measured ones")
     print(f"Wrote {out}: {answer.n_obs} spots x {answer.n_vars} genes")
