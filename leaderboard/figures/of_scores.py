@@ -82,20 +82,20 @@ def _heatmap(board: Board, metric: str) -> Iterator[Drawn]:
 
 def _cost(board: Board) -> Iterator[Drawn]:
     ranks = named_ranks(board)
-    runs = board.runs[board.runs["status"] == "ok"]
-    if ranks.empty or runs.empty:
-        return
+    runs = board.runs[board.runs["status"] == "ok"].dropna(subset=["wall_s", "peak_rss_bytes"])
     runs = named(board, runs).groupby("name")[["wall_s", "peak_rss_bytes"]].median()
-    table = ranks.set_index("name")[[HEADLINE]].rename(columns={HEADLINE: "score"}).join(runs).reset_index()
+    table = ranks.rename(columns={HEADLINE: "score"})[["name", "score"]].merge(runs, on="name")
+    if table.empty:  # an imported table has no costs
+        return
     figure = Figure(figsize=(9, 4))
     places = {"left": 0.07, "right": 0.99, "bottom": 0.12, "top": 0.97, "wspace": 0.2}
     costs = {"wall_s": ("seconds per run", 1.0), "peak_rss_bytes": ("peak memory per run, GB", 1e9)}
     for ax, (key, (words, unit)) in zip(
         figure.subplots(1, 2, gridspec_kw=places), costs.items(), strict=True
     ):
-        known = table.assign(cost=table[key].astype(float) / unit).dropna(subset=["cost", "score"])
+        costed = table.assign(cost=table[key].astype(float) / unit)
         cost_plot(
-            known, ax, xlabel=f"Median {words}", ylabel=f"Mean {HEADLINE} over {len(board.columns)} datasets"
+            costed, ax, xlabel=f"Median {words}", ylabel=f"Mean {HEADLINE} over {len(board.columns)} datasets"
         )
     yield Drawn(
         "cost",

@@ -21,13 +21,24 @@ if TYPE_CHECKING:
     from stbench.evaluation.board import Board
 
 INTRODUCTION = """\
-# Reported and measured
-
-The figures on this page were printed by the papers named below. They were not computed by stbench, take
+The figures here were printed by the papers named below. They were not computed by stbench, take
 part in no rank, and do not compare with measured ones: splits, preparation and formulas differ. Where this
 board has the same method on the same dataset, its own mean stands behind the reported one as
 "measured". "±" is the spread that the source prints; of measured values it is the sd over genes.
 """
+
+
+@dataclass(frozen=True)
+class Section:
+    """The figures of one source beside those of a board, as the page and ``reported.md`` show them.
+
+    ``metrics`` holds by metric the rows of its table: the method, then a text per dataset.
+    """
+
+    title: str
+    notes: list[str]
+    datasets: list[str]
+    metrics: dict[str, list[list[str]]]
 
 
 @dataclass(frozen=True)
@@ -63,11 +74,11 @@ def reported(board: Board, folder: Path) -> list[Path]:
     """The paths of ``reported.md`` and ``reported.csv``."""
     import pandas as pd
 
-    tables = {source: beside(read(source), board) for source in SOURCES}
     page, file = folder / "reported.md", folder / "reported.csv"
-    lines = [line for source, table in tables.items() for line in _section(source, table)]
-    page.write_text("\n".join([INTRODUCTION, *lines]) + "\n", encoding="utf-8")
-    frames = [table.assign(source=source.title) for source, table in tables.items()]
+    lines = [line for section in sections(board) for line in _markdown(section)]
+    text = "\n".join(["# Reported beside measured", "", INTRODUCTION, *lines])
+    page.write_text(text + "\n", encoding="utf-8")
+    frames = [beside(read(source), board).assign(source=source.title) for source in SOURCES]
     pd.concat(frames).to_csv(file, index=False, lineterminator="\n")
     return [page, file]
 
@@ -107,25 +118,39 @@ def too_large_rmse(table: pd.DataFrame) -> tuple[int, int]:
     return int((wide["rmse"] > bound).sum()), len(wide)
 
 
-def _section(source: Source, table: pd.DataFrame) -> Iterator[str]:
-    yield from (f"## {escape(source.title)}", "")
-    yield from (f"- {note}" for note in source.notes)
+def sections(board: Board) -> list[Section]:
+    """What every source reports, beside what the board measured of the same methods and datasets."""
+    return [_section(source, beside(read(source), board)) for source in SOURCES]
+
+
+def _section(source: Source, table: pd.DataFrame) -> Section:
+    notes = list(source.notes)
     n_above, n_rows = too_large_rmse(table)
     if n_rows:
-        yield (
-            "- RMSE of z-scores is sqrt(2 - 2 PCC) for every gene, so its mean is at most that of the mean "
+        notes.append(
+            "RMSE of z-scores is sqrt(2 - 2 PCC) for every gene, so its mean is at most that of the mean "
             f"PCC. The reported RMSE is above it in {n_above} of {n_rows} cells."
         )
     n_measured = table.dropna(subset="measured")[["method", "dataset"]].drop_duplicates().shape[0]
-    yield from (f"- Measured on this board: {n_measured} of its pairs of method and dataset.", "")
+    notes.append(f"Measured on this board: {n_measured} of its pairs of method and dataset.")
     datasets = list(dict.fromkeys(table["dataset"]))
-    for metric, rows in table.groupby("metric", sort=False):
-        yield from (f"### {metric}", "")
-        lines = [
-            [escape(str(method)), *(_cell(own[own["dataset"] == dataset]) for dataset in datasets)]
+    metrics = {
+        str(metric): [
+            [str(method), *(_cell(own[own["dataset"] == dataset]) for dataset in datasets)]
             for method, own in rows.groupby("method", sort=False)
         ]
-        yield from pipe_table(["method", *datasets], lines)
+        for metric, rows in table.groupby("metric", sort=False)
+    }
+    return Section(source.title, notes, datasets, metrics)
+
+
+def _markdown(section: Section) -> Iterator[str]:
+    yield from (f"## {escape(section.title)}", "")
+    yield from (f"- {note}" for note in section.notes)
+    yield ""
+    for metric, rows in section.metrics.items():
+        yield from (f"### {metric}", "")
+        yield from pipe_table(["method", *section.datasets], [[escape(text) for text in row] for row in rows])
 
 
 def _cell(rows: pd.DataFrame) -> str:
@@ -134,7 +159,7 @@ def _cell(rows: pd.DataFrame) -> str:
         return "–"
     text = _figure(rows["mean"].iloc[0], rows["spread"].iloc[0])
     measured = [
-        f"measured {_figure(row.measured, row.measured_sd)} ({escape(row.preset)})"
+        f"measured {_figure(row.measured, row.measured_sd)} ({row.preset})"
         for row in rows.itertuples()
         if not isnan(row.measured)
     ]

@@ -66,8 +66,8 @@ def _costs(board: Board, row: tuple) -> list[dict[str, Any]]:
                 "column": label(*column),
                 "n_runs": len(group),
                 "n_ok": len(ok),
-                "wall_s": ok["wall_s"].astype(float).median(),
-                "peak_rss_bytes": ok["peak_rss_bytes"].astype(float).median(),
+                "wall_s": ok["wall_s"].dropna().astype(float).median(),
+                "peak_rss_bytes": ok["peak_rss_bytes"].dropna().astype(float).median(),
             }
         )
     return costs

@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from stbench.evaluation.board import Board
 from stbench.evaluation.tables import notes
 from stbench.leaderboard.latex import latex
+from stbench.leaderboard.reported import INTRODUCTION, sections
 
 from .content import content
 from .details import datasets, environments, methods, provenance
@@ -43,6 +44,8 @@ def page(board: Board) -> str:
         failures=board.failures().to_dict("records"),
         provenance=provenance(board),
         environments=environments(board),
+        introduction=INTRODUCTION,
+        reported=sections(board),
         maps=gene_maps,
         plots=figures,
         downloads=_downloads(board, numbers),

@@ -33,7 +33,7 @@ def plots(numbers: dict[str, Any]) -> dict[str, Any]:
     return {name: json.loads(figure.to_json()) for name, figure in figures.items() if figure is not None}
 
 
-def _figure(traces: list[Any], title: str, **layout: Any) -> go.Figure:
+def _figure(traces: list[Any], title: str, *, showlegend: bool = False, **layout: Any) -> go.Figure:
     figure = go.Figure(traces)
     figure.update_layout(
         template="none",
@@ -42,7 +42,8 @@ def _figure(traces: list[Any], title: str, **layout: Any) -> go.Figure:
         margin={"l": 60, "r": 10, "t": 40, "b": 50},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        showlegend=False,
+        showlegend=showlegend,
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "font": {"size": 11}},
         **layout,
     )
     figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True)
@@ -99,7 +100,7 @@ def _wins(wins: list[dict[str, Any]], order: list[str]) -> go.Figure | None:
 
 
 def _cost(rows: list[dict[str, Any]], key: str, words: str, unit: float) -> go.Figure | None:
-    """The headline score against one cost, with the Pareto front."""
+    """The headline score against one cost, with the Pareto front; the legend names the cheapest first."""
     known = [r for r in rows if r["kind"] != "control" and r[HEADLINE] is not None and r[key] is not None]
     known = sorted(known, key=lambda row: (row[key], row[HEADLINE]))
     if not known:
@@ -108,23 +109,25 @@ def _cost(rows: list[dict[str, Any]], key: str, words: str, unit: float) -> go.F
     score = np.array([row[HEADLINE] for row in known])
     front = pareto_front(cost, score)
     line = go.Scatter(
-        x=cost[front], y=score[front], mode="lines", line={"shape": "hv", "color": SOFT}, hoverinfo="skip"
+        x=cost[front],
+        y=score[front],
+        mode="lines",
+        line={"shape": "hv", "color": SOFT},
+        hoverinfo="skip",
+        showlegend=False,
     )
-    dots = go.Scatter(
-        x=cost,
-        y=score,
-        mode="markers+text",
-        text=[escape(row["name"]) for row in known],
-        textposition=["top center" if i % 2 else "bottom center" for i in range(len(known))],
-        textfont={"size": 10},
-        cliponaxis=False,
-        marker={
-            "color": [row["colour"] for row in known],
-            "symbol": [row["symbol"] for row in known],
-            "size": 9,
-        },
-        hovertemplate=f"%{{text}}<br>mean {HEADLINE} %{{y:.3f}}<br>{words} %{{x:.3g}}<extra></extra>",
-    )
+    hover = f"%{{fullData.name}}<br>mean {HEADLINE} %{{y:.3f}}<br>{words} %{{x:.3g}}<extra></extra>"
+    dots = [
+        go.Scatter(
+            x=[x],
+            y=[y],
+            mode="markers",
+            name=escape(row["name"]),
+            marker={"color": row["colour"], "symbol": row["symbol"], "size": 9},
+            hovertemplate=hover,
+        )
+        for row, x, y in zip(known, cost, score, strict=True)
+    ]
     ticks = [m * 10.0**e for e in range(-3, 6) for m in (1, 2, 5)]
     xaxis = {
         "title": f"{words} (log)",
@@ -134,6 +137,5 @@ def _cost(rows: list[dict[str, Any]], key: str, words: str, unit: float) -> go.F
         "range": [float(np.log10(cost.min() / 1.5)), float(np.log10(cost.max() * 1.5))],
     }
     yaxis = {"title": f"mean {HEADLINE} (higher is better)"}
-    return _figure(
-        [line, dots], f"Mean {HEADLINE} against {words.removeprefix('median ')}", xaxis=xaxis, yaxis=yaxis
-    )
+    title = f"Mean {HEADLINE} against {words.removeprefix('median ')}"
+    return _figure([line, *dots], title, xaxis=xaxis, yaxis=yaxis, showlegend=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from stbench.evaluation.evaluate import collect
@@ -14,7 +15,7 @@ from stbench.leaderboard import REGISTRY
 from stbench.leaderboard.figures.of_predictions import prediction_figures
 from stbench.leaderboard.figures.of_references import reference_figures
 from stbench.leaderboard.figures.of_runs import ablation_figures
-from stbench.leaderboard.figures.of_scores import score_figures
+from stbench.leaderboard.figures.of_scores import _cost, score_figures
 from stbench.runs.results import Results
 
 
@@ -51,6 +52,12 @@ def test_a_cell_without_a_result_is_crossed(board):
     ax = found["heatmap_pcc"].figure.axes[0]
     assert len(ax.lines) == 2  # b timed out on the embryo
     assert [text.get_text() for text in ax.texts] == ["0.40", "0.40", "0.00"]
+
+
+def test_scores_without_costs_have_no_figure_of_cost(wide_board):
+    assert "cost" in drawn(_cost, wide_board)
+    wide_board.runs[["wall_s", "peak_rss_bytes"]] = np.nan
+    assert drawn(_cost, wide_board) == {}
 
 
 def test_figures_of_predictions(real_board):

@@ -169,6 +169,20 @@ def test_the_numbers_are_those_of_the_summary(shown, results):
     assert "95 % interval" in title
 
 
+def test_the_cost_plot_names_its_methods_in_the_legend(shown):
+    assert sorted(texts(shown, "#cost_wall_s .legendtext")) == ["knn", "ridge"]
+
+
+def test_reported_figures_stand_apart_from_the_ranking(shown):
+    reported = shown.find_element("id", "reported")
+    for details in reported.find_elements("css selector", "details"):
+        shown.execute_script("arguments[0].open = true", details)
+    row = next(r for r in reported.find_elements("css selector", "tr") if r.text.startswith("CausalGeD "))
+    assert "0.836 ± 0.034" in row.text
+    assert "Measured on this board: 0 of its pairs" in reported.text
+    assert "CausalGeD" not in texts(shown, "#ranks th")
+
+
 def test_the_gene_browser_changes_its_maps(shown):
     def first_map():
         return shown.execute_script("return document.querySelector('#maps .map').data[0].marker.color.join()")
