@@ -64,7 +64,9 @@ def _heatmap(board: Board, metric: str) -> Iterator[Drawn]:
     summary = board.summary()
     summary = named(board, summary[(summary["metric"] == metric) & (summary["kind"] != "control")])
     table = summary[summary["status"] == "ok"].pivot(index="name", columns="column", values="mean")
-    table = table.reindex(index=row_names(board), columns=sorted(summary["column"].unique()))
+    expected = set(summary["name"])  # methods without intervals have no row for the metrics of them
+    order = [name for name in row_names(board) if name in expected]
+    table = table.reindex(index=order, columns=sorted(summary["column"].unique()))
     if not table.notna().any(axis=None):
         return
     table.columns = [short(column) for column in table.columns]
