@@ -111,6 +111,25 @@ def test_the_environment_is_clean(make_card, tmp_path, monkeypatch):
     assert Path(environment["HOME"]).is_relative_to(tmp_path)
 
 
+def test_the_versions_command_is_asked(tmp_path):
+    def made(name, code):
+        file = tmp_path / f"{name}.toml"
+        text = CARD.format(name=name, command=json.dumps([sys.executable]))
+        versions = json.dumps([sys.executable, "-c", code])
+        file.write_text(text.replace("[parameters]", f"versions = {versions}\n[parameters]"))
+        load_plugin(file)
+        return REGISTRY.get(name)
+
+    assert made("ext_two", "print('moscot 0.5'); print('jax 1.2')").versions() == {
+        "moscot": "0.5",
+        "jax": "1.2",
+    }
+    with pytest.raises(StbenchError, match="Card of 'ext_bad'.*said: no such package"):
+        made("ext_bad", "import sys; sys.exit('no such package')").versions()
+    with pytest.raises(StbenchError, match="a name and a version per line, and said: just words here"):
+        made("ext_words", "print('just words here')").versions()
+
+
 def test_a_program_that_fails_says_so(make_card, tmp_path):
     cls = make_card("ext_fails", "import sys\nsys.exit('no such tissue')")
     with pytest.raises(StbenchError, match="exit code 1 and said: no such tissue"):
@@ -187,6 +206,10 @@ def test_a_method_in_plain_r_has_a_row_beside_the_others(tmp_path, data_folder):
     assert rows(tmp_path / "results").items() >= {"in_r": "ok", "in_python": "ok"}.items()
     scores = pd.read_csv(tmp_path / "results" / "leaderboard" / "leaderboard.csv")
     pcc = scores[scores["metric"] == "pcc"].set_index("method")["mean"]
+    manifests = [json.loads(file.read_text()) for file in (tmp_path / "results").rglob("manifest.json")]
+    (versions,) = (record["versions"] for record in manifests if record["method"] == "in_r")
+    assert versions["R"].split(".")[0].isdigit()
+    assert versions["numpy"] == np.__version__  # of stbench itself
     assert pcc["in_r"] == pytest.approx(pcc["in_python"], abs=1e-4)  # the same formula in both languages
 
 
@@ -206,6 +229,8 @@ def test_a_method_in_an_environment_with_another_numpy(tmp_path, data_folder, mo
     done = stbench(*grid, "--plugin", "in_venv/in_venv.toml", cwd=tmp_path, XDG_CACHE_HOME=str(cache))
     assert done.returncode == 0, done.stdout + done.stderr
     assert rows(tmp_path / "results")["in_venv"] == "ok"
+    (manifest,) = (tmp_path / "results").rglob("manifest.json")
+    assert json.loads(manifest.read_text())["versions"]["numpy"].startswith("1.")
     (log,) = (tmp_path / "results" / "runs").glob("*/log.txt")
     assert "numpy 1." in log.read_text()
     assert np.__version__.startswith("2.")

@@ -8,6 +8,7 @@ The command gets a task folder and writes its prediction there; ``docs/external-
     paper = "this project"
     version = "1"
     command = ["Rscript", "{here}/predict.R", "{task}"]
+    versions = ["Rscript", "-e", "cat('R', format(getRversion()))"]
     format = "text"                 # or "h5ad", the default
     [parameters]
     n_neighbors = 10                # --set nearest_r.n_neighbors=5; in task.json as "parameters"
@@ -25,6 +26,7 @@ import tomllib
 from collections import deque
 from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, ClassVar
 
 from stbench.errors import StbenchError, Unsupported, unknown_name
@@ -44,7 +46,8 @@ class Card:
     """The fields of a card; those of `stbench.methods.register`, and how the program is started.
 
     ``deviations`` says where a published method differs from its authors' code; ``needs`` lists what the
-    task must bring (`NEEDS`); ``format`` is how the tables are written.
+    task must bring (`NEEDS`); ``format`` is how the tables are written; ``versions`` is a command that prints
+    what goes into the manifest, a name and a version per line.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Card:
     doi: str = ""
     deviations: str = ""
     format: str = "h5ad"
+    versions: list = field(default_factory=list)
     needs: list = field(default_factory=list)
     gpu: bool = False
     parameters: dict = field(default_factory=dict)
@@ -71,8 +75,6 @@ class External(Method):
 
     def predict(self, task: Task, ctx: Context) -> Prediction:
         """What the program wrote, (n_spots, n_targets)."""
-        from tempfile import mkdtemp
-
         from stbench.runs.taskfolder import read_prediction
 
         missing = self.missing()
@@ -93,7 +95,7 @@ class External(Method):
     @classmethod
     def missing(cls) -> str:
         """What is missing on this machine to run it, with the remedy; empty where nothing is."""
-        program = cls._command(Path())[0]
+        program = cls._filled(cls.card.command)[0]
         if shutil.which(program):
             return ""
         requirements = cls.here / "requirements.txt"
@@ -104,9 +106,28 @@ class External(Method):
         return f"needs a program that is not here ({program}): {remedy}"
 
     @classmethod
-    def _command(cls, task: Path) -> list[str]:
+    def versions(cls) -> dict[str, str]:
+        """What the ``versions`` command of the card prints; empty without one, or without the program."""
+        if not cls.card.versions or cls.missing():
+            return {}
+        command = cls._filled(cls.card.versions)
+        with TemporaryDirectory() as folder:
+            clean = _environment(Path(folder), threads=1)
+            done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
+        lines = [line.split() for line in done.stdout.splitlines() if line.strip()]
+        if done.returncode != 0 or any(len(words) != 2 for words in lines):
+            said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
+            raise StbenchError(
+                f"Card of '{cls.card.name}': its versions command should print a name and a version per "
+                f"line, and said: {said[0]}"
+            )
+        return dict(lines)
+
+    @classmethod
+    def _filled(cls, words: list, task: Path = Path()) -> list[str]:
+        """The words of a command with the places filled in."""
         places = {"{here}": cls.here, "{task}": task, "{env}": environment_folder(cls.card.name)}
-        command = [str(part) for part in cls.card.command]
+        command = [str(word) for word in words]
         for place, path in places.items():
             command = [part.replace(place, str(path)) for part in command]
         return command
@@ -145,7 +166,7 @@ class External(Method):
 
     def _run(self, folder: Path, ctx: Context) -> None:
         """Run the program without a shell, in a clean environment, with its output in the log."""
-        command = self._command(folder)
+        command = self._filled(self.card.command, folder)
         ctx.log.info("%s", command)
         process = subprocess.Popen(
             command,

@@ -12,9 +12,17 @@ from stbench._checkout import plugin_path
 from stbench.errors import StbenchError
 
 FOLDERS = {"method": "methods", "dataset": "datasets", "metric": "metrics", "renderer": "leaderboard"}
-PROGRAMS = {
-    "python": ("predict.py", '["{env}/bin/python", "{here}/predict.py", "{task}"]'),
-    "r": ("predict.R", '["Rscript", "{here}/predict.R", "{task}"]'),
+PROGRAMS = {  # by language: the file, the command, and the one that prints versions
+    "python": (
+        "predict.py",
+        '["{env}/bin/python", "{here}/predict.py", "{task}"]',
+        """["{env}/bin/python", "-c", "import numpy; print('numpy', numpy.__version__)"]""",
+    ),
+    "r": (
+        "predict.R",
+        '["Rscript", "{here}/predict.R", "{task}"]',
+        """["Rscript", "-e", "cat('R', format(getRversion()))"]""",
+    ),
 }
 LOAD = {  # how a test outside the checkout gets its plugin, where its parts belong in the file
     "import_path": "from pathlib import Path\n\n",
@@ -50,12 +58,12 @@ def new_external(name: str, language: str, place: Place) -> list[Path]:
 
     A program in Python has its own environment, made from the ``requirements.txt`` beside it.
     """
-    program, command = PROGRAMS[language]
+    program, command, versions = PROGRAMS[language]
     card = f"{name}/{'method' if place.in_checkout else name}.toml"
     templates = {card: "card.toml", f"{name}/{program}": program}
     if language == "python":
         templates[f"{name}/requirements.txt"] = "requirements.txt"
-    return _write(name, place, templates, "external_test.py", command=command)
+    return _write(name, place, templates, "external_test.py", command=command, versions=versions)
 
 
 def _write(

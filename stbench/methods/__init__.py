@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -126,6 +126,11 @@ class Method:
         """What this machine lacks to run the method, with the remedy; empty where nothing is missing."""
         lacking = [package for package in cls.info.packages if not _is_installed(package)]
         return f"needs {', '.join(lacking)}: pip install {' '.join(lacking)}" if lacking else ""
+
+    @classmethod
+    def versions(cls) -> dict[str, str]:
+        """Versions of what the method needs beyond the core, for the manifest of a run."""
+        return {package: version(package) for package in cls.info.packages if _is_installed(package)}
 
 
 def _is_installed(package: str) -> bool:

@@ -18,13 +18,14 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from stbench.errors import StbenchError, Unsupported
 
 PROGRESS_SECONDS = 0.2
+CORE = ("stbench", "numpy", "scipy", "anndata")  # their versions are in every manifest
 
 
 def main(folder: Path) -> None:
@@ -79,6 +80,7 @@ def _run(folder: Path) -> dict[str, Any]:
         checkpoint=folder / checkpoints.NAME,
         progress=_progress_writer(folder / "progress.json"),
     )
+    versions = cls.versions()
     loaded = time.monotonic()
     answer = method.predict(task, ctx)
     predicted = time.monotonic()
@@ -87,7 +89,7 @@ def _run(folder: Path) -> dict[str, Any]:
         "status": "ok",
         "load_s": loaded - start,
         "predict_s": predicted - loaded,
-        "versions": _versions(cls.info.packages),
+        "versions": {package: version(package) for package in CORE} | versions,
         "gpu": _gpu_peak(content["device"]),
     }
 
@@ -161,16 +163,6 @@ def _gpu_peak(device: str) -> dict[str, Any] | None:
         "peak_allocated_bytes": torch.cuda.max_memory_allocated(device),
         "peak_reserved_bytes": torch.cuda.max_memory_reserved(device),
     }
-
-
-def _versions(packages: tuple[str, ...]) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    for package in ("stbench", "numpy", "scipy", "anndata", *packages):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
-    return found
 
 
 if __name__ == "__main__":
