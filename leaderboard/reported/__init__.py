@@ -58,7 +58,7 @@ SOURCES = (
             "Datasets: the ten pairs of the paper by its own abbreviations.",
             "The published code of CausalGeD adds 1 to RMSE, reports the square root of the Jensen-Shannon "
             "divergence as JS, and scores answers in which all zeros and 70 % of the non-zeros are the truth "
-            "(see `stbench audit`).",
+            "(see stbench audit).",
         ),
     ),
     Source(

@@ -43,7 +43,7 @@ def _figure(traces: list[Any], title: str, *, showlegend: bool = False, **layout
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         showlegend=showlegend,
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "font": {"size": 11}},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "font": {"size": 11}},
         **layout,
     )
     figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True)
