@@ -59,7 +59,7 @@ def _check_h5(file: Path, most_bytes: int) -> None:
         nonlocal total
         if not isinstance(item, h5py.Dataset):
             return None
-        total += item.size * item.dtype.itemsize
+        total += (item.size or 0) * item.dtype.itemsize  # no size: an empty entry
         return name if item.is_virtual or item.external else None
 
     with h5py.File(file) as content:
