@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -257,8 +258,10 @@ def test_names_and_reasons_from_strangers_are_text(browser, make_board, tmp_path
 
 
 def test_a_board_of_scores_alone_has_a_page(wide_board, browser, tmp_path):
-    (tmp_path / "index.html").write_text(page(wide_board))
+    (tmp_path / "index.html").write_text(page(replace(wide_board, origin="published.csv")))
     shown = show(browser, tmp_path / "index.html")
+    assert "published.csv: stbench ran none of these methods" in shown.find_element("class name", "lead").text
+    assert "hidden values were not in its process" not in shown.page_source
     assert "scores alone" in shown.find_element("id", "provenance").text
     assert "not run" in texts(shown, "#matrix td.missing")
     assert shown.get_log("browser") == []
