@@ -36,13 +36,17 @@ def ablation_figures(board: Board) -> Iterator[Drawn]:
 
 def _figure(board: Board, method: str, panels: list[tuple[str, pd.DataFrame]]) -> Drawn:
     figure, axes = grid(len(panels), width=2.8, height=2.5)
+    for ax in axes[1:]:
+        ax.sharey(axes[0])  # a small effect looks small
     for ax, (parameter, table) in zip(axes, panels, strict=True):
         table = table.assign(dataset=table["column"].map(short), score=table["mean"])
         ablation_plot(table, ax, parameter=parameter, ylabel=direction(board, HEADLINE))
+    n_genes = sorted({n for _, table in panels for n in table["n_genes"]})
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
     return Drawn(
         file_name("ablation", method),
         figure,
         f"{method}: mean {HEADLINE} over the test genes, in every panel of runs that differ in one parameter "
-        "alone; a line per dataset, black their mean." + limits(board),
+        f"alone; a line per dataset, black their mean. n = {', '.join(map(str, n_genes))} genes per dataset."
+        + limits(board),
     )

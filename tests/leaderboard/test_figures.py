@@ -76,6 +76,7 @@ def test_the_ablation_of_a_parameter(real_board):
     assert set(found) == {"ablation_knn"}
     ax = found["ablation_knn"].figure.axes[0]
     assert ax.get_xlabel() == "n_neighbors"
+    assert "n = 4 genes per dataset" in found["ablation_knn"].caption
     assert "3" in [label.get_text() for label in ax.get_xticklabels()]
 
 
