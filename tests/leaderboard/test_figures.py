@@ -8,6 +8,7 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from stbench.evaluation.evaluate import collect
@@ -69,6 +70,16 @@ def test_figures_of_predictions(real_board):
     assert any(name.startswith("umap_simulated") for name in found)
     distances = next(one for name, one in found.items() if name.startswith("distances_simulated"))
     assert "n = 4 test genes" in distances.caption
+
+
+def test_predictions_of_the_rows_that_are_asked_for(real_board):
+    (column,) = real_board.columns
+    every = real_board.archive.predictions(column)
+    row = next(row for row in every if row[0] == "ridge")
+    asked = real_board.archive.predictions(column, rows=[row])
+    assert list(asked) == [row]
+    assert len(every) == 3
+    pd.testing.assert_frame_equal(asked[row], every[row])
 
 
 def test_the_ablation_of_a_parameter(real_board):
