@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import anndata
 import numpy as np
@@ -277,3 +278,12 @@ def test_run_leaderboard_and_score_in_python(tmp_path, monkeypatch):
     truth = anndata.AnnData(np.random.default_rng(0).random((20, 3)))
     truth.obs_names, truth.var_names = truth.obs_names.astype(str), ["a", "b", "c"]
     assert stbench.score(truth, truth, ["pcc"])["pcc"].tolist() == pytest.approx([1, 1, 1])
+
+
+@pytest.mark.real
+def test_the_stated_interval_holds_on_a_real_pair(real_data):
+    """Ten rotations of nested cross-validation; ``benchmarks/choose_intervals.py`` does it for three pairs."""
+    script = Path(__file__).parent.parent / "benchmarks" / "choose_intervals.py"
+    call = [sys.executable, script, "--data", real_data, "osmfish_ssp", "--limit", "cells=300,spots=300"]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert "inside the interval: True" in done.stdout, done.stdout
