@@ -107,6 +107,7 @@ def test_the_environment_is_clean(make_card, tmp_path, monkeypatch):
     environment = json.loads(kept.read_text())
     assert "/secret" not in environment.values()
     assert not {"PYTHONPATH", "STBENCH_DATA"} & set(environment)
+    assert environment["PYTHONHASHSEED"] == "0"  # sets come in the same order in every run
     assert environment["OMP_NUM_THREADS"] == "1"
     assert Path(environment["HOME"]).is_relative_to(tmp_path)
 

@@ -247,7 +247,8 @@ def _plain(table: AnnData) -> AnnData:
 
 
 def _environment(folder: Path, threads: int) -> dict[str, str]:
-    """What a program needs to start, a home of its own, and the number of threads; nothing else."""
+    """What a program needs to start and to repeat itself, a home of its own, and the number of threads."""
     kept = {key: value for key, value in os.environ.items() if key in KEPT or key.endswith(KEPT_ENDING)}
     own = {"HOME": str(folder), "TMPDIR": str(folder), "OMP_NUM_THREADS": str(threads)}
-    return kept | own | {"PYTHONNOUSERSITE": "1"}
+    # without a hash seed, sets of names come in another order in every process (moscot's shared genes do)
+    return kept | own | {"PYTHONNOUSERSITE": "1", "PYTHONHASHSEED": "0"}
