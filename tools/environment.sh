@@ -13,6 +13,6 @@ if [ "$(cat .venv/stamp 2>/dev/null)" != "$stamp" ]; then
   # torch first and alone: no later package may choose another build of it
   .venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
   .venv/bin/python -m pip install --quiet "$(grep "^torch==" constraints.txt)"
-  .venv/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[all]" --group test
+  .venv/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[all]" --group dev
   echo "$stamp" > .venv/stamp
 fi
