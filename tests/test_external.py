@@ -160,6 +160,15 @@ def test_a_missing_program_is_unsupported_with_the_remedy(tmp_path):
         REGISTRY.get("ext_absent")().predict(planted_task(), Context(scratch=tmp_path))
 
 
+def test_a_method_without_its_program_is_not_checked(tmp_path):
+    """One line that says what to install, not a list of broken promises."""
+    card, *_ = new_external("ext_unmade", "python", Place(tmp_path, tmp_path, in_checkout=False))
+    done = stbench("check", "method", card, cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: 'ext_unmade' cannot be checked here: it needs a program")
+    assert done.stdout == ""
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

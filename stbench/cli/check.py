@@ -33,6 +33,7 @@ def method(
     """
     from tempfile import TemporaryDirectory
 
+    from stbench.errors import StbenchError
     from stbench.extend.contract import examine
     from stbench.parameters import parse_settings, variants
     from stbench.registry import load_plugin
@@ -40,6 +41,9 @@ def method(
     for file in plugin or []:
         load_plugin(file)
     classes = _defined(target)
+    for cls in classes:
+        if missing := cls.missing():
+            raise StbenchError(f"'{cls.info.name}' cannot be checked here: it {missing}")
     settings = variants([cls.info.name for cls in classes], parse_settings(set_ or []), {})
     failed = 0
     for cls in classes:
