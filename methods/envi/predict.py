@@ -14,16 +14,22 @@ import anndata  # noqa: E402
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import scenvi  # noqa: E402
+from scipy.sparse import issparse  # noqa: E402
 
 parameters = task["parameters"]
+
+
+def dense(values):
+    """The values as an array."""
+    return values.toarray() if issparse(values) else values
 
 
 def counts(name):
     """A table with counts in X, as scenvi reads it, and our logarithms for its choice of variable genes."""
     table = anndata.read_h5ad(folder / f"{name}.h5ad")
-    layers = {"log": table.X.toarray()}
+    layers = {"log": dense(table.X)}
     return anndata.AnnData(
-        table.layers["counts"].toarray(), table.obs[[]], table.var[[]], obsm=dict(table.obsm), layers=layers
+        dense(table.layers["counts"]), table.obs[[]], table.var[[]], obsm=dict(table.obsm), layers=layers
     )
 
 

@@ -14,6 +14,7 @@ import anndata  # noqa: E402
 import numpy as np  # noqa: E402
 import scanpy as sc  # noqa: E402
 from moscot.problems.space import MappingProblem  # noqa: E402
+from scipy.sparse import issparse  # noqa: E402
 
 parameters = task["parameters"]
 cells = anndata.read_h5ad(folder / "reference.h5ad")
@@ -24,7 +25,9 @@ if cells.n_obs > parameters["max_cells"]:
 
 n_pcs = min(parameters["n_pcs"], cells.n_obs - 1, cells.n_vars - 1)
 sc.pp.pca(cells, n_comps=n_pcs, mask_var=None, random_state=task["seed"])
-spots.X, cells.X = spots.X.toarray(), cells.X.toarray()
+for table in (spots, cells):
+    if issparse(table.X):
+        table.X = table.X.toarray()
 problem = MappingProblem(adata_sc=cells, adata_sp=spots)
 n_joint = min(n_pcs, spots.n_vars - 1)
 problem = problem.prepare(
