@@ -26,10 +26,10 @@ UMI_CELL, UMI_SPOT = 2500, 350  # as in Slide-seqV2: a bead sees little
 PREPARE = """
 import sys
 from pathlib import Path
-from stbench.data.catalogue import dataset_in
+from stbench.data.sources import dataset_in
 from stbench.data.prepare import Limit
-from stbench.data.prepared import load
-from stbench.data.splits import make_splits
+from stbench.data.cache import load
+from stbench.data.split import make_splits
 pair = load(dataset_in(Path(sys.argv[1])), Limit())
 print(pair.reference.shape, pair.spatial.shape, len(make_splits(pair.genes, 10)), "splits")
 """

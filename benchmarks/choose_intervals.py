@@ -20,15 +20,15 @@ from anndata import AnnData
 
 from stbench.applied.choosing import conclude
 from stbench.applied.crossval import METRIC, CrossValidation, inner_split
-from stbench.data.catalogue import catalogue, data_folders, dataset_called
 from stbench.data.prepare import Limit, Pair, prepare
-from stbench.data.splits import Split, make_splits
+from stbench.data.sources import catalogue, data_folders, dataset_called
+from stbench.data.split import Split, make_splits
+from stbench.exchange.taskfolder import visible_spatial
 from stbench.methods import REGISTRY, Context, Task
 from stbench.metrics import REGISTRY as METRICS
-from stbench.runs.grid import plan
 from stbench.runs.results import Results
-from stbench.runs.taskfolder import visible_spatial
-from stbench.task import dense
+from stbench.runs.spec import plan
+from stbench.tables import dense
 
 METHODS = ("ridge_genes", "kernel", "spage", "mean")
 

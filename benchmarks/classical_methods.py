@@ -34,8 +34,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from stbench.methods import REGISTRY, Context, Method, Task
 from stbench.methods.novosparc import graph_genes
 from stbench.methods.stplus.autoencoder import Autoencoder
-from stbench.normalise import log_normalise
-from stbench.task import dense
+from stbench.tables import dense
+from stbench.toolbox.scale import log_normalise
 
 
 def simulated(n_cells: int, n_spots: int, n_visible: int, n_targets: int, n_others: int) -> Task:

@@ -55,9 +55,9 @@ def main(
 
 def grid_cost(runs: int, jobs: int) -> tuple[float, float, float]:
     """Wall and CPU seconds per run of a grid, and the most MB that its process held; in a fresh process."""
-    from stbench.config import RunConfig
+    from stbench.config.options import RunConfig
+    from stbench.runs.benchmark import run
     from stbench.runs.child import peak_rss_bytes
-    from stbench.runs.run import run
 
     def grid(out: Path, seeds: int) -> None:
         config = RunConfig(("random",), ("simulated",), out=out, limit=LIMIT, seeds=seeds, jobs=jobs)
@@ -76,8 +76,8 @@ def dask_seconds(workers: int, runs: int, plugin: Path) -> float:
     """Seconds that a grid of sleeping runs takes on so many workers of one thread each."""
     from distributed import LocalCluster
 
-    from stbench.config import RunConfig
-    from stbench.runs.run import run
+    from stbench.config.options import RunConfig
+    from stbench.runs.benchmark import run
 
     with (
         tempfile.TemporaryDirectory() as folder,

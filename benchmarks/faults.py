@@ -22,10 +22,10 @@ import pandas as pd
 import psutil
 import typer
 
-from stbench.config import RunConfig
+from stbench.config.options import RunConfig
+from stbench.runs.benchmark import run
+from stbench.runs.process_tree import MARK
 from stbench.runs.results import Results
-from stbench.runs.run import run
-from stbench.runs.watch import MARK
 
 WAIT_SECONDS = 60
 

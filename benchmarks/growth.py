@@ -29,10 +29,10 @@ def predict_once(name: str, settings: dict[str, str], n_genes: int, n_spots: int
     from anndata import AnnData
     from scipy import sparse
 
+    from stbench.config.settings import NO_PRESET, configure
     from stbench.methods import REGISTRY, Context, Shape, Task
-    from stbench.normalise import log_normalise
-    from stbench.parameters import NO_PRESET, configure
     from stbench.runs.child import peak_rss_bytes
+    from stbench.toolbox.scale import log_normalise
 
     rng = np.random.default_rng(0)
     loadings, genes = rng.normal(size=(5, n_genes)), [f"gene{i}" for i in range(n_genes)]

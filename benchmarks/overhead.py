@@ -35,8 +35,8 @@ def main(
 
 def engine_seconds(splits: int) -> float:
     """Seconds per run of a grid of the method ``mean``, less what the method took; preparation included."""
-    from stbench.config import RunConfig
-    from stbench.runs.run import run
+    from stbench.config.options import RunConfig
+    from stbench.runs.benchmark import run
 
     with tempfile.TemporaryDirectory() as folder:
         config = RunConfig(

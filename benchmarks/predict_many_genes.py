@@ -101,7 +101,7 @@ def write_pair(folder: Path, cells: int, spots: int, genes: int, measured: int) 
     Programs of genes that vary smoothly in space; the measured genes are a random half of the most expressed
     ones, as those of a panel are.
     """
-    from stbench.normalise import log_normalise
+    from stbench.toolbox.scale import log_normalise
 
     rng = np.random.default_rng(0)
     names = pd.Index([f"Gene{i:05d}" for i in range(genes)])

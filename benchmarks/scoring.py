@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import entropy, zscore
 
-from stbench.evaluation.scoring import score
+from stbench.scoring.scores import score
 
 METRICS = ["pcc", "ssim", "rmse", "js"]
 

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from stbench import __version__
+from stbench.config.settings import NO_PRESET, configure
 from stbench.methods import REGISTRY as METHODS
 from stbench.metrics import REGISTRY as METRICS
-from stbench.parameters import NO_PRESET, configure
 
 HERE = Path(__file__).parent
 os.environ.pop("STBENCH_DATA", None)  # the pages are made from the embedded data alone

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from stbench.leaderboard import register
 
 if TYPE_CHECKING:
-    from stbench.evaluation.board import Board
-    from stbench.evaluation.tables import Block, Cell, Line
+    from stbench.board.board import Board
+    from stbench.board.tables import Block, Cell, Line
 
 MAX_COLUMNS = 6  # datasets side by side; more go to the next table
 MAX_LINES = 60  # what a page holds
@@ -54,7 +54,7 @@ def latex(board: Board, folder: Path) -> list[Path]:
 
 def _tables(board: Board) -> Iterator[str]:
     """One float per group of datasets and of metrics that fit on a page; the notes under the first."""
-    from stbench.evaluation.tables import headers, notes, table1
+    from stbench.board.tables import headers, notes, table1
 
     blocks, names = table1(board), headers(board)
     n_lines = max(len(block.lines) for block in blocks) + 2

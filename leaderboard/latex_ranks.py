@@ -12,8 +12,8 @@ from stbench.leaderboard import register
 from .latex import escape
 
 if TYPE_CHECKING:
-    from stbench.evaluation.board import Board
-    from stbench.evaluation.statistics import Friedman
+    from stbench.board.board import Board
+    from stbench.board.statistics import Friedman
 
 COLUMNS = {
     "AS": "AS",
@@ -35,8 +35,8 @@ def latex_ranks(board: Board, folder: Path) -> list[Path]:
 
 
 def _table(board: Board) -> Iterator[str]:
-    from stbench.evaluation.board import HEADLINE, ROW
-    from stbench.evaluation.comparisons import over_datasets
+    from stbench.board.board import HEADLINE, ROW
+    from stbench.board.comparisons import over_datasets
 
     found = over_datasets(board)
     ranks = board.ranks()

@@ -7,14 +7,14 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stbench.evaluation.pipes import escape, pipe_table
+from stbench.board.pipes import escape, pipe_table
 from stbench.leaderboard import register
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stbench.evaluation.board import Board
-    from stbench.evaluation.tables import Block, Cell, Line
+    from stbench.board.board import Board
+    from stbench.board.tables import Block, Cell, Line
 
 NOTHING = "–"
 
@@ -29,7 +29,7 @@ def markdown(board: Board, folder: Path) -> list[Path]:
 
 
 def _table1(board: Board) -> Iterator[str]:
-    from stbench.evaluation.tables import headers, notes, table1
+    from stbench.board.tables import headers, notes, table1
 
     yield from ("# Methods x datasets", "")
     for block in table1(board):
@@ -45,7 +45,7 @@ def _row(line: Line) -> list[str]:
 
 
 def _leaderboard(board: Board) -> Iterator[str]:
-    from stbench.evaluation.tables import accuracy_block, metric_block, notes
+    from stbench.board.tables import accuracy_block, metric_block, notes
 
     ranks = board.ranks()
     control = ranks["kind"] == "control"
@@ -83,9 +83,9 @@ def _ranks(ranks: pd.DataFrame) -> Iterator[str]:
 
 def _over_datasets(board: Board) -> Iterator[str]:
     """Whether the ranks differ by more than chance: Friedman's test and Nemenyi's critical difference."""
-    from stbench.evaluation.board import HEADLINE
-    from stbench.evaluation.comparisons import over_datasets
-    from stbench.evaluation.statistics import ALPHA
+    from stbench.board.board import HEADLINE
+    from stbench.board.comparisons import over_datasets
+    from stbench.board.statistics import ALPHA
 
     found = over_datasets(board)
     if found is None:
@@ -103,7 +103,7 @@ def _over_datasets(board: Board) -> Iterator[str]:
 
 def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterator[str]:
     """The section of column ``i``: a line per method with all metrics, the controls, what failed and why."""
-    from stbench.evaluation.board import HEADLINE, label
+    from stbench.board.board import HEADLINE, label
 
     dataset, limit = board.columns[i]
     blocks = [block for block in blocks if not all(line.cells[i].empty for line in block.lines)]
@@ -151,8 +151,8 @@ def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterato
 
 def _tests(board: Board, dataset: str, limit: str) -> Iterator[str]:
     """What the method with the best mean is better than, by the paired test over genes."""
-    from stbench.evaluation.board import HEADLINE
-    from stbench.evaluation.statistics import ALPHA, paired_wilcoxon
+    from stbench.board.board import HEADLINE
+    from stbench.board.statistics import ALPHA, paired_wilcoxon
 
     genes = board.gene_table(dataset, limit, HEADLINE)
     if genes.shape[1] < 2:

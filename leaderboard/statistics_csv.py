@@ -10,7 +10,7 @@ from stbench.leaderboard import register
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stbench.evaluation.board import Board
+    from stbench.board.board import Board
 
 
 @register("statistics", slow=True)
@@ -18,7 +18,7 @@ def statistics_csv(board: Board, folder: Path) -> list[Path]:
     """The paths of four CSV files at full precision; the last three hold the primary metrics."""
     import pandas as pd
 
-    from stbench.evaluation.comparisons import paired_tests, win_table
+    from stbench.board.comparisons import paired_tests, win_table
 
     tables = {
         "intervals.csv": board.intervals(),
@@ -35,7 +35,7 @@ def _mean_ranks(board: Board, metric: str) -> pd.DataFrame:
     """Mean rank over datasets of every ranked row, and the tests of the metric repeated beside it."""
     import pandas as pd
 
-    from stbench.evaluation.comparisons import over_datasets
+    from stbench.board.comparisons import over_datasets
 
     columns = ["metric", "method", "preset", "mean_rank", "n_datasets"]
     columns += ["critical_difference", "friedman_statistic", "friedman_p_value"]

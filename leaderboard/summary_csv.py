@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stbench.leaderboard import register
 
 if TYPE_CHECKING:
-    from stbench.evaluation.board import Board
+    from stbench.board.board import Board
 
 
 @register("csv")

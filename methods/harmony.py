@@ -49,8 +49,8 @@ class Harmony(Method):
         """Means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
         import numpy as np
 
-        from stbench.neighbours import equal_weights
-        from stbench.standardise import zscore
+        from stbench.toolbox.neighbours import equal_weights
+        from stbench.toolbox.scale import zscore
 
         require_package("harmony", "harmonypy", "harmonypy", "harmony")
         genes = task.varying_genes()

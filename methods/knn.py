@@ -34,8 +34,8 @@ class KNN(Method):
         """Means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
         import numpy as np
 
-        from stbench.neighbours import equal_weights
-        from stbench.standardise import zscore
+        from stbench.toolbox.neighbours import equal_weights
+        from stbench.toolbox.scale import zscore
 
         genes = task.varying_genes()
         cells = zscore(dense(task.reference, genes))  # (n_cells, n_genes)

@@ -29,7 +29,7 @@ class Ridge(Method):
 
         W = (Z' Z / n_cells + alpha I)^-1 Z' z_target / n_cells,    map = Z_space W
 
-    put on the scale of ``X`` by `stbench.standardise.from_zscores`. Spots are smoother than cells, so the
+    put on the scale of ``X`` by `stbench.toolbox.scale.from_zscores`. Spots are smoother than cells, so the
     best ``alpha`` is far above that of cross-validation in the reference; it is chosen on the validation
     genes. So large a penalty flattens the maps; one factor, the least-squares slope of the z-scored truth of
     the validation genes on their maps, undoes it (never below 1).
@@ -45,8 +45,8 @@ class Ridge(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Regression maps on the scale of ``X``, (n_spots, n_targets)."""
-        from stbench.standardise import from_zscores, zscore
-        from stbench.tuning import choose
+        from stbench.toolbox.scale import from_zscores, zscore
+        from stbench.toolbox.tuning import choose
 
         alpha = choose(task, ALPHAS, regress) if self.alpha is None else self.alpha
         inner, truth = task.validation()
@@ -60,7 +60,7 @@ def regress(task: Task, alphas: Sequence[float]) -> list[np.ndarray]:
     """Standardised maps of the targets, one array (n_spots, n_targets) per alpha."""
     import numpy as np
 
-    from stbench.standardise import zscore
+    from stbench.toolbox.scale import zscore
 
     genes = task.varying_genes()
     cells = zscore(dense(task.reference, genes))  # (n_cells, n_genes)

@@ -39,8 +39,8 @@ class RidgeGenes(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Regression maps on the scale of ``X``, (n_spots, n_targets)."""
-        from stbench.standardise import from_zscores
-        from stbench.tuning import choose
+        from stbench.toolbox.scale import from_zscores
+        from stbench.toolbox.tuning import choose
 
         alpha = choose(task, ALPHAS, regress) if self.alpha is None else self.alpha
         ctx.log.info("alpha = %g", alpha)
@@ -51,7 +51,7 @@ def regress(task: Task, alphas: Sequence[float]) -> list[np.ndarray]:
     """Standardised maps of the targets, one array (n_spots, n_targets) per alpha."""
     import numpy as np
 
-    from stbench.standardise import zscore
+    from stbench.toolbox.scale import zscore
 
     genes = task.varying_genes()
     profiles = zscore(dense(task.reference, genes)).T  # (n_genes, n_cells)

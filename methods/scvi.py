@@ -71,7 +71,7 @@ class GimVI(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Decoded values on the scale of ``X``, (n_spots, n_targets)."""
-        from stbench.tuning import choose
+        from stbench.toolbox.tuning import choose
 
         task.require_counts()
         require_package("scvi", module="scvi", package="scvi-tools", extra="scvi")
@@ -84,7 +84,7 @@ class GimVI(Method):
         """Predictions (n_spots, n_targets) after each number of steps, ascending, of one training."""
         import numpy as np
 
-        from stbench.traces import no_traces
+        from stbench.toolbox.sandbox import no_traces
 
         genes = sorted(task.varying_genes())
         everything = sorted([*genes, *task.targets])

@@ -82,7 +82,7 @@ def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     from scipy.stats import rankdata
 
-    from stbench.standardise import zscore
+    from stbench.toolbox.scale import zscore
 
     a, b = (zscore(rankdata(rows, axis=1).T) for rows in (a, b))  # (n_genes, n_rows)
     return a.T @ b / len(a)

@@ -108,7 +108,7 @@ class Tangram(Method):
         """
         import numpy as np
 
-        from stbench.traces import no_traces
+        from stbench.toolbox.sandbox import no_traces
 
         with no_traces(ctx.device):
             import tangram

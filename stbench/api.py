@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stbench.config import RunConfig, make_config
+from stbench.config.options import RunConfig, make_config
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from stbench.applied.choosing import Choice
     from stbench.applied.crossval import Reporting
+    from stbench.board.board import Board
     from stbench.data.prepare import Pair
-    from stbench.evaluation.board import Board
 
 
 def run(methods: str | Iterable[str], datasets: str | Iterable[str] = "all", **options: Any) -> Board:
@@ -35,16 +35,16 @@ def run(methods: str | Iterable[str], datasets: str | Iterable[str] = "all", **o
         Names, as a list or with commas, or ``all``.
     **options
         The options of ``stbench run`` by their names with ``_``: ``out="results"``, ``splits=10``,
-        ``set=["spage.n_pv=30"]``, ``limit="cells=2000"``. See `stbench.config.RunConfig`.
+        ``set=["spage.n_pv=30"]``, ``limit="cells=2000"``. See `stbench.config.options.RunConfig`.
 
     Examples
     --------
     >>> board = stbench.run(["kernel", "spage"], "simulated", out="results")  # doctest: +SKIP
     >>> board.ranks()  # doctest: +SKIP
     """
-    from stbench.evaluation.evaluate import collect
+    from stbench.board.collect import collect
+    from stbench.runs.benchmark import run as run_grid
     from stbench.runs.results import Results
-    from stbench.runs.run import run as run_grid
 
     config = make_config({"methods": _texts(methods), "datasets": _texts(datasets)} | options)
     run_grid(config, command=tuple(sys.argv))
@@ -56,9 +56,9 @@ def score(
 ) -> pd.DataFrame:
     """Scores per gene (rows) and metric (columns) of two AnnData or h5ad files: ``stbench score``.
 
-    Both hold values on one scale in ``X``; see `stbench.evaluation.scoring.score_files`.
+    Both hold values on one scale in ``X``; see `stbench.scoring.scores.score_files`.
     """
-    from stbench.evaluation.scoring import score_files
+    from stbench.scoring.scores import score_files
 
     with tempfile.TemporaryDirectory(prefix="stbench-score-") as folder:
         files = [_file(table, Path(folder) / f"{i}.h5ad") for i, table in enumerate((truth, prediction))]
@@ -70,8 +70,8 @@ def leaderboard(results: str | Path, out: str | Path | None = None) -> pd.DataFr
 
     With ``out``, every renderer also writes its files there.
     """
-    from stbench.evaluation.evaluate import collect
-    from stbench.evaluation.render import render
+    from stbench.board.collect import collect
+    from stbench.board.render import render
     from stbench.files import writable_folder
     from stbench.runs.results import Results
 
@@ -125,7 +125,7 @@ def choose(
         Read ``.verdict`` first.
     """
     from stbench.applied.choosing import choose as choose_method
-    from stbench.runs.engine import silent
+    from stbench.runs.grid import silent
 
     with _kept(out) as folder:
         config = _config(options, methods, splits, Path(folder))
@@ -180,7 +180,7 @@ def predict(
     from stbench.applied.imputation import predict as predict_genes
     from stbench.applied.imputation import unmeasured
     from stbench.errors import StbenchError
-    from stbench.runs.engine import silent
+    from stbench.runs.grid import silent
 
     with _kept(work) as folder, _kept(None) as scratch:
         config = _config(options, methods if method == "best" else method, splits, Path(folder))
@@ -205,9 +205,9 @@ def predict(
 
 
 def _config(options: dict[str, Any], methods: Any, splits: int, out: Path) -> RunConfig:
-    from stbench.data.splits import N_FOLDS
+    from stbench.data.split import N_FOLDS
     from stbench.errors import StbenchError
-    from stbench.registry import load_plugin
+    from stbench.plugins import load_plugin
 
     if not 2 <= splits <= N_FOLDS:
         raise StbenchError(f"--splits takes 2 to {N_FOLDS} here, not {splits}.")
@@ -221,7 +221,7 @@ def _config(options: dict[str, Any], methods: Any, splits: int, out: Path) -> Ru
 
 def _methods(config: RunConfig) -> list:
     from stbench.applied.choosing import shortlist
-    from stbench.parameters import select_methods
+    from stbench.config.settings import select_methods
 
     return select_methods(config.methods) if config.methods else shortlist()
 
@@ -238,11 +238,11 @@ def _pair(
     """The prepared pair, and the names of all genes that are measured in space."""
     import warnings
 
-    from stbench.data.catalogue import catalogue, data_folders, dataset_called
     from stbench.data.prepare import Limit, prepare
-    from stbench.datasets import Card
+    from stbench.data.sources import catalogue, data_folders, dataset_called
+    from stbench.dataset import Card
     from stbench.errors import StbenchError
-    from stbench.runs.run import describe
+    from stbench.runs.benchmark import describe
 
     limit = Limit.parse(config.limit)
     if isinstance(adata_sp, str | Path):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def read_h5ad(file: Path) -> AnnData:
     """The AnnData in ``file``; one clear error where it is missing or damaged."""
-    from stbench.runs.devices import memory_bytes
+    from stbench.machine import memory_bytes
 
     if not file.is_file():
         raise StbenchError(f"File '{file}' does not exist.")

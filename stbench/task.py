@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from stbench.errors import StbenchError, Unsupported
+from stbench.errors import HiddenGene, StbenchError, Unsupported
+from stbench.tables import dense, varies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,9 +41,7 @@ class Task:
     units: str = "counts"
 
     def __post_init__(self) -> None:
-        from stbench.visible import Visible
-
-        object.__setattr__(self, "spatial", Visible.of(self.spatial, self.targets))
+        object.__setattr__(self, "spatial", _visible_table()(self.spatial, self.targets))
 
     @property
     def visible(self) -> list[str]:
@@ -58,7 +58,7 @@ class Task:
 
     def hide(self, genes: Iterable[str]) -> tuple[Task, np.ndarray]:
         """An inner task with some visible genes as targets, renormalised without them; and their truth."""
-        from stbench.normalise import log_normalise
+        from stbench.toolbox.scale import log_normalise
 
         hidden = list(genes)
         keep = [gene for gene in self.visible if gene not in set(hidden)]
@@ -91,25 +91,34 @@ class Task:
         return genes
 
 
-def dense(adata: AnnData, genes: Iterable[str], layer: str | None = None, dtype: Any = float) -> np.ndarray:
-    """The values of ``genes``, in that order, as an array (n_obs, n_genes); only these are densified."""
+@cache
+def _visible_table() -> type[AnnData]:
+    """AnnData that answers a request for a target with `HiddenGene`; a function, to import AnnData late."""
     import numpy as np
-    from scipy.sparse import issparse
+    from anndata import AnnData
 
-    columns = adata.var_names.get_indexer(list(genes))
-    if (columns < 0).any():
-        missing = [gene for gene, column in zip(genes, columns, strict=True) if column < 0]
-        raise StbenchError(f"Gene '{missing[0]}' is not in this table.")
-    values = (adata.X if layer is None else adata.layers[layer])[:, columns]
-    return np.ascontiguousarray(values.toarray() if issparse(values) else values, dtype=dtype)
+    class VisibleTable(AnnData):
+        """The visible genes of ``spatial`` (spots x genes), shared not copied, and the hidden ``targets``."""
 
+        def __init__(self, spatial: AnnData, targets: Iterable[str] = (), **parts: Any):
+            super().__init__(spatial, **parts)
+            self.targets = frozenset(targets)
 
-def varies(values: Any) -> np.ndarray:
-    """Which columns are not constant, (n_genes,) of bool; sparse input stays sparse."""
-    import numpy as np
-    from scipy.sparse import issparse
+        def __getitem__(self, index: Any) -> AnnData:
+            try:
+                return super().__getitem__(index)
+            except KeyError as error:
+                requested = {
+                    str(name)
+                    for part in np.atleast_1d(np.asarray(index, dtype=object))
+                    for name in np.atleast_1d(part)
+                }
+                hidden = sorted(requested & self.targets)
+                if not hidden:
+                    raise
+                raise HiddenGene(
+                    f"'{hidden[0]}' is a target: its spatial values are hidden. "
+                    "task.spatial has the visible genes; the reference has all."
+                ) from error
 
-    if issparse(values):
-        columns = values.tocsc()
-        return (columns.max(axis=0) - columns.min(axis=0)).toarray().ravel() > 0
-    return np.ptp(np.asarray(values), axis=0) > 0
+    return VisibleTable

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from anndata import AnnData
 
-from stbench.planted import planted_pair
+from stbench.testing.planted import planted_pair
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,20 +16,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stbench.config import RunConfig, bytes_of, make_config, read_config, seconds
-from stbench.data.catalogue import read_card
+from stbench.board.collect import _truth_table, collect
+from stbench.config.options import RunConfig, bytes_of, make_config, read_config, seconds
 from stbench.data.prepare import Limit, prepare
+from stbench.data.sources import read_card
 from stbench.datasets import REGISTRY, Card
 from stbench.errors import StbenchError
-from stbench.evaluation.evaluate import _truth_table, collect
+from stbench.exchange.taskfolder import InvalidPrediction, read_prediction, write_prediction
 from stbench.methods import Task
+from stbench.runs.benchmark import run
 from stbench.runs.events import read_events
+from stbench.runs.process import read_progress
 from stbench.runs.results import Results
-from stbench.runs.run import run
-from stbench.runs.single import read_progress
 from stbench.runs.slurm import read_spec
 from stbench.runs.status import survey
-from stbench.runs.taskfolder import InvalidPrediction, read_prediction, write_prediction
 
 pytestmark = [pytest.mark.xdist_group("fuzz"), pytest.mark.filterwarnings("ignore")]
 

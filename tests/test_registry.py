@@ -5,7 +5,8 @@ import pytest
 from stbench.errors import StbenchError
 from stbench.methods import REGISTRY as METHODS
 from stbench.metrics import REGISTRY as METRICS
-from stbench.registry import Registry, load_plugin
+from stbench.plugins import load_plugin
+from stbench.registry import Registry
 
 PLUGIN = """
 from stbench.metrics import register

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stbench.errors import StbenchError
-from stbench.extend.scaffold import FOLDERS, Place, new_external, new_plugin
+from stbench.scaffold import FOLDERS, Place, new_external, new_plugin
 
 ROOT = Path(__file__).resolve().parent.parent
 

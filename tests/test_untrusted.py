@@ -16,13 +16,13 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
-from stbench.config import RunConfig
+from stbench.board.collect import collect
+from stbench.config.options import RunConfig
 from stbench.errors import StbenchError
-from stbench.evaluation.evaluate import collect
 from stbench.files import open_h5ad, read_h5ad
-from stbench.runs.records import damage, read_record
+from stbench.runs.benchmark import run
+from stbench.runs.manifest import damage, read_record
 from stbench.runs.results import Results
-from stbench.runs.run import run
 
 ROOT = Path(__file__).parent.parent
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> \\input{/etc/passwd} $x_1$ & % # | `x`'

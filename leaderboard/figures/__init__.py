@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stbench.leaderboard import register
 
 if TYPE_CHECKING:
-    from stbench.evaluation.board import Board
+    from stbench.board.board import Board
 
 
 @register("figures", modules=("matplotlib", "adjustText", "statsmodels"), slow=True)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stbench.evaluation.board import COLUMN, ROW, Board, label
+from stbench.board.board import COLUMN, ROW, Board, label
 
 
 @dataclass(frozen=True)

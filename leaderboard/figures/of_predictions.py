@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stbench.evaluation.archive import Archive, Column, row_of
-from stbench.evaluation.board import COLUMN, HEADLINE, Board, label
+from stbench.board.archive import Archive, Column, row_of
+from stbench.board.board import COLUMN, HEADLINE, Board, label
 from stbench.plot import (
     clustering_order,
     distance_heatmap,
@@ -20,7 +20,7 @@ from stbench.plot import (
     spatial_map,
     styles,
 )
-from stbench.runs.records import OK
+from stbench.runs.manifest import OK
 
 from .drawn import Drawn, direction, file_name, limits, named, row_names, short
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from stbench.board.board import Board, label
 from stbench.errors import StbenchError
-from stbench.evaluation.board import Board, label
 from stbench.plot import granger, granger_plot, pseudotime
-from stbench.task import dense
+from stbench.tables import dense
 
 from .drawn import Drawn, file_name
 

@@ -12,13 +12,13 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stbench.evaluation.pipes import escape, pipe_table
+from stbench.board.pipes import escape, pipe_table
 from stbench.leaderboard import register
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stbench.evaluation.board import Board
+    from stbench.board.board import Board
 
 INTRODUCTION = """\
 The figures here were printed by the papers named below. They were not computed by stbench, take

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from stbench.evaluation.archive import Column
-from stbench.evaluation.board import CEILING, COLUMN, ROW, Board, label
-from stbench.evaluation.comparisons import over_datasets, paired_tests, win_table
-from stbench.evaluation.tables import metric_block
+from stbench.board.archive import Column
+from stbench.board.board import CEILING, COLUMN, ROW, Board, label
+from stbench.board.comparisons import over_datasets, paired_tests, win_table
+from stbench.board.tables import metric_block
 from stbench.plot.style import styles
 
 CELL = ["mean", "sd", "low", "high", "share", "n_genes", "n_splits", "n_seeds", "status"]

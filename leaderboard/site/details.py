@@ -9,9 +9,9 @@ from typing import Any
 
 from anndata import AnnData
 
+from stbench.board.archive import Archive, Column, row_of
+from stbench.board.board import CEILING, COLUMN, HEADLINE, ROW, Board, label
 from stbench.data.health import side
-from stbench.evaluation.archive import Archive, Column, row_of
-from stbench.evaluation.board import CEILING, COLUMN, HEADLINE, ROW, Board, label
 from stbench.methods import REGISTRY
 from stbench.plot.style import styles
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stbench.evaluation.archive import Archive, Column
-from stbench.evaluation.board import COLUMN, HEADLINE, ROW, Board
+from stbench.board.archive import Archive, Column
+from stbench.board.board import COLUMN, HEADLINE, ROW, Board
 from stbench.plot.maps import RANGE, z_scores
 
 from .content import short_label

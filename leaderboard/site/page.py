@@ -13,8 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from stbench.evaluation.board import Board
-from stbench.evaluation.tables import notes
+from stbench.board.board import Board
+from stbench.board.tables import notes
 from stbench.leaderboard.latex import latex
 from stbench.leaderboard.reported import INTRODUCTION, sections
 

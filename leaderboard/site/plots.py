@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from stbench.evaluation.board import HEADLINE
+from stbench.board.board import HEADLINE
 from stbench.plot.cost import pareto_front
 
 GRID = "#e8ebef"

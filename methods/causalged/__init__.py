@@ -35,7 +35,7 @@ class CausalGeD(Method):
     transformer (CAT) learns to denoise genes step by step: a gene sees the reference latents of all genes,
     the clean spatial latents of the genes of earlier steps and the noisy ones of its own step. To predict,
     the visible genes are the first step and the targets the next; ``n_samples`` draws are decoded, averaged
-    and multiplied by the maximum that `stbench.maxima.target_maxima` expects. Coordinates, cell types and
+    and multiplied by the maximum that `target_maxima` expects. Coordinates, cell types and
     counts are not used.
 
     The number of updates is the one at which a model that sees the train genes only generates the validation
@@ -200,7 +200,7 @@ class CausalGeD(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Mean of the decoded samples, on the scale of ``task.spatial.X``, (n_spots, n_targets)."""
-        from stbench.nn.training import train_and_predict
+        from stbench.toolbox.nn.training import train_and_predict
 
         from .learner import CausalGeDLearner
 

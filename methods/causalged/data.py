@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stbench.maxima import by_maximum
 from stbench.methods import Task, dense
+from stbench.toolbox.scale import by_maximum
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import huber_loss, mse_loss
 
-from stbench.maxima import target_maxima
 from stbench.methods import Context, Task
-from stbench.nn.diffusion import add_noise, cosine_alpha_bar
-from stbench.nn.training import autocast, generator
+from stbench.toolbox.nn.diffusion import add_noise, cosine_alpha_bar
+from stbench.toolbox.nn.training import autocast, generator
+from stbench.toolbox.scale import target_maxima
 
 from .data import gene_rows
 from .mask import CLEAN, CONDITION, NOISY, causal_mask, draw_step_sizes, step_weights

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from stbench.nn.dit import MLP_RATIO, TimeEmbedding
+from stbench.toolbox.nn.dit import MLP_RATIO, TimeEmbedding
 
 from .mask import CLEAN, CONDITION, NOISY
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from stbench.nn.diffusion import clean_from_noise, cosine_alpha_bar, denoise, sample_times
+from stbench.toolbox.nn.diffusion import clean_from_noise, cosine_alpha_bar, denoise, sample_times
 
 from .data import GeneRows
 from .mask import CLEAN, CONDITION, causal_mask

@@ -49,7 +49,7 @@ class CausalGeDKernel(Method):
     n_folds
         Folds of visible genes for the cross-fitted attention and for the intervals.
     level
-        Nominal level of the intervals, see `stbench.intervals.conformal`. Without them, None, it
+        Nominal level of the intervals, see `stbench.toolbox.conformal.conformal`. Without them, None, it
         takes ``1 / (n_folds + 1)`` of the time.
 
     Deviations
@@ -67,7 +67,7 @@ class CausalGeDKernel(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray | Prediction:
         """Maps on the scale of ``X``, (n_spots, n_targets), with intervals unless ``level`` is None."""
-        from stbench.intervals import conformal
+        from stbench.toolbox.conformal import conformal
 
         if self.level is None:
             return self.maps(task, ctx)
@@ -79,7 +79,7 @@ class CausalGeDKernel(Method):
         """Predicted values alone, (n_spots, n_targets)."""
         import numpy as np
 
-        from stbench.standardise import from_zscores, zscore
+        from stbench.toolbox.scale import from_zscores, zscore
 
         from .attention import attend, cross_attend
         from .process import GeneFeatures, fit

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stbench.standardise import zscore
-from stbench.task import dense
+from stbench.tables import dense
+from stbench.toolbox.scale import zscore
 
 if TYPE_CHECKING:
     from stbench.task import Task
@@ -36,7 +36,7 @@ def attend(task: Task, genes: list[str], temperature: float) -> np.ndarray:
 
 def cross_attend(task: Task, genes: list[str], temperature: float, n_folds: int, seed: int) -> np.ndarray:
     """Maps of the visible ``genes``, each made without itself, (n_spots, n_genes); fold by fold."""
-    from stbench.intervals import gene_folds
+    from stbench.toolbox.conformal import gene_folds
 
     maps = np.zeros((task.spatial.n_obs, len(genes)))
     for fold in gene_folds(genes, n_folds, seed):

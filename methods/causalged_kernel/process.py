@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from stbench.standardise import zscore
+from stbench.toolbox.scale import zscore
 
 PRIOR = 0.01  # of the squared distance from the start, per log parameter: flat directions stay put
 STEPS = 60  # of L-BFGS; more changed nothing

@@ -24,7 +24,7 @@ class Kernel(Method):
 
     so that one matrix n_genes x n_genes serves all spots. The five hyper-parameters maximise the marginal
     likelihood of the visible genes, train and val; nothing is tuned by hand. The prediction is the posterior
-    mean (Rasmussen and Williams, Eq. 2.25), put on the scale of ``X`` by `stbench.standardise.from_zscores`.
+    mean (Rasmussen and Williams, Eq. 2.25), put on the scale of ``X`` by `from_zscores`.
 
     It is a closed-form relative of attention between genes: a target is a weighted mean of the maps of the
     visible genes, with weights from the similarity of their profiles.
@@ -39,7 +39,7 @@ class Kernel(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Posterior mean maps on the scale of ``X``, (n_spots, n_targets)."""
-        from stbench.standardise import from_zscores, zscore
+        from stbench.toolbox.scale import from_zscores, zscore
 
         from .process import fit, gene_features, posterior_mean
 

@@ -65,7 +65,7 @@ class NovoSpaRc(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Weighted means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
-        from stbench.tuning import choose
+        from stbench.toolbox.tuning import choose
 
         from .coupling import couple, hop_distances, linear_cost
 

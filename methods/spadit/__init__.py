@@ -28,7 +28,7 @@ class SpaDiT(Method):
     reference, each over its maximum, from -1 to 1. The network gets a map with noise on it and the clean
     profile, and predicts the clean map; the genes of a batch attend to each other. For a target it starts
     from pure noise and its profile. The answer is the mean of ``n_samples`` samples times the maximum that
-    `stbench.maxima.target_maxima` expects. Coordinates are not used. The baseline `ridge_genes` is the linear
+    `target_maxima` expects. Coordinates are not used. The baseline `ridge_genes` is the linear
     way to do the same.
 
     The number of updates is the one at which a model that sees the train genes only predicts the validation
@@ -125,7 +125,7 @@ class SpaDiT(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Mean of the samples on the scale of ``X``, (n_spots, n_targets)."""
-        from stbench.nn.training import train_and_predict
+        from stbench.toolbox.nn.training import train_and_predict
 
         from .learner import SpaDiTLearner
 
@@ -140,7 +140,7 @@ class SpaDiT(Method):
 
     def memory_bytes(self, shape: Shape) -> int:
         """Torch, rows of both sides, weights in training, samples and activations of one batch."""
-        from stbench.nn import BYTES_PER_WEIGHT, TORCH_BYTES
+        from stbench.toolbox.nn import BYTES_PER_WEIGHT, TORCH_BYTES
 
         genes, width = shape.visible + shape.targets, 2 * self.hidden
         rows = 3 * 8 * (shape.cells + shape.spots) * genes

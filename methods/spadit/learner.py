@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import huber_loss, mse_loss
 
-from stbench.maxima import target_maxima
 from stbench.methods import Context, Task
-from stbench.nn.diffusion import add_noise, clean_from_noise, cosine_alpha_bar, denoise, sample_times
-from stbench.nn.training import Optimiser, autocast, build, generator
+from stbench.toolbox.nn.diffusion import add_noise, clean_from_noise, cosine_alpha_bar, denoise, sample_times
+from stbench.toolbox.nn.training import Optimiser, autocast, build, generator
+from stbench.toolbox.scale import target_maxima
 
 from .data import gene_rows
 from .model import GeneMLP, GeneTransformer

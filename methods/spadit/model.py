@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from stbench.nn.dit import Block, FinalLayer, TimeEmbedding
+from stbench.toolbox.nn.dit import Block, FinalLayer, TimeEmbedding
 
 NORM_EPS = 1e-4
 

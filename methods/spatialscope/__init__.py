@@ -162,7 +162,7 @@ class SpatialScope(Method):
         task.require_counts()
         import torch
 
-        from stbench.tuning import choose
+        from stbench.toolbox.tuning import choose
 
         from .reference import read_cells
         from .sample import Schedule, decompose

@@ -123,7 +123,7 @@ class StDiff(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Mean of the samples on the scale of ``X``, (n_spots, n_targets)."""
-        from stbench.nn.training import train_and_predict
+        from stbench.toolbox.nn.training import train_and_predict
 
         from .learner import StDiffLearner
 
@@ -149,7 +149,7 @@ class StDiff(Method):
 
     def memory_bytes(self, shape: Shape) -> int:
         """Torch, rows of the cells in fp64 and fp32, weights in training, activations of one batch."""
-        from stbench.nn import BYTES_PER_WEIGHT, TORCH_BYTES
+        from stbench.toolbox.nn import BYTES_PER_WEIGHT, TORCH_BYTES
 
         genes = shape.visible + shape.targets
         width, batch = self.size(genes)

@@ -9,7 +9,7 @@ import numpy as np
 from anndata import AnnData
 
 from stbench.methods import Task, dense
-from stbench.normalise import size_factors
+from stbench.toolbox.scale import size_factors
 
 TOTAL = 1e4  # stDiff scales every row to this many counts
 

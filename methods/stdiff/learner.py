@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from stbench.methods import Context, Task
-from stbench.nn.diffusion import add_noise, clean_from_noise, cosine_alpha_bar, denoise, sample_times
-from stbench.nn.training import Optimiser, autocast, build, generator
+from stbench.toolbox.nn.diffusion import add_noise, clean_from_noise, cosine_alpha_bar, denoise, sample_times
+from stbench.toolbox.nn.training import Optimiser, autocast, build, generator
 
 from .data import on_scale_of_x, spot_rows, training_rows
 from .model import Denoiser

@@ -85,7 +85,7 @@ class StPlus(Method):
         """Weighted means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
         import numpy as np
 
-        from stbench.neighbours import cosine_weights
+        from stbench.toolbox.neighbours import cosine_weights
 
         require_package("stplus", "torch", "torch", "torch")
         from .autoencoder import embed, train

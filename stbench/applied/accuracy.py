@@ -10,9 +10,9 @@ import pandas as pd
 
 from stbench.applied.choosing import LEVEL, SEED, similarity
 from stbench.applied.crossval import METRIC, CrossValidation
-from stbench.evaluation.statistics import bootstrap_intervals
-from stbench.runs.taskfolder import read_prediction
-from stbench.task import dense
+from stbench.board.statistics import bootstrap_intervals
+from stbench.exchange.taskfolder import read_prediction
+from stbench.tables import dense
 
 FOLDS = 10
 ERROR_VALUES = 2_000_000  # errors kept for the intervals, a seeded draw

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from stbench.applied.crossval import METRIC, CrossValidation, Reporting, cross_validate
-from stbench.config import RunConfig
+from stbench.board.statistics import bootstrap_intervals
+from stbench.config.options import RunConfig
 from stbench.data.prepare import Pair
 from stbench.errors import StbenchError
-from stbench.evaluation.statistics import bootstrap_intervals
-from stbench.methods import REGISTRY, Method
-from stbench.standardise import zscore
-from stbench.task import dense
+from stbench.method import REGISTRY, Method
+from stbench.tables import dense
+from stbench.toolbox.scale import zscore
 
 LEVEL = 0.9
 GROUPS = ("least similar", "middle", "most similar")

@@ -14,19 +14,19 @@ from typing import Any
 
 import pandas as pd
 
-from stbench.config import RunConfig
+from stbench.board.collect import score_prediction
+from stbench.config.options import RunConfig
+from stbench.config.settings import parse_settings, variants
 from stbench.data.prepare import Pair
-from stbench.data.splits import Split
-from stbench.evaluation.evaluate import score_prediction
-from stbench.methods import Method
-from stbench.parameters import parse_settings, variants
+from stbench.data.split import Split
+from stbench.method import Method
 from stbench.runs.claims import Claims
-from stbench.runs.engine import Executor, Grid, Reporter
 from stbench.runs.executors import open_executor
-from stbench.runs.grid import RunSpec, plan
+from stbench.runs.grid import Executor, Grid, Reporter
+from stbench.runs.manifest import OK
 from stbench.runs.provenance import environment
-from stbench.runs.records import OK
 from stbench.runs.results import Results
+from stbench.runs.spec import RunSpec, plan
 from stbench.runs.workspace import Workspace
 
 METRIC = "pcc"

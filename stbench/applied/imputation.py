@@ -16,23 +16,23 @@ import pandas as pd
 from anndata import AnnData
 
 from stbench import __version__
+from stbench import machine as devices
 from stbench.applied.accuracy import Accuracy, accuracy
 from stbench.applied.choosing import LEVEL, similarity
 from stbench.applied.crossval import CrossValidation
-from stbench.config import RunConfig
+from stbench.config.options import RunConfig
 from stbench.data.prepare import Pair
-from stbench.data.splits import Split, make_splits
+from stbench.data.split import Split, make_splits
 from stbench.errors import StbenchError
+from stbench.exchange.taskfolder import read_prediction, visible_spatial, write_task
 from stbench.files import whole_file
-from stbench.intervals import bounded
-from stbench.methods import REGISTRY, Prediction, Shape
-from stbench.runs import devices
-from stbench.runs.engine import POLL_SECONDS
+from stbench.method import REGISTRY, Prediction, Shape
 from stbench.runs.executors import limits
-from stbench.runs.grid import RunSpec
-from stbench.runs.records import OK
-from stbench.runs.single import Child, new_run_folder
-from stbench.runs.taskfolder import read_prediction, visible_spatial, write_task
+from stbench.runs.grid import POLL_SECONDS
+from stbench.runs.manifest import OK
+from stbench.runs.process import Child, new_run_folder
+from stbench.runs.spec import RunSpec
+from stbench.toolbox.conformal import bounded
 
 MAX_BLOCK = 2000  # genes: their maps of 50,000 spots are 0.8 GB
 MEMORY_SHARE = 0.5  # of the machine, for the method's own estimate of a block

@@ -22,11 +22,11 @@ def audit(
 
     Example: stbench audit --datasets pdac_a_st --methods kernel,spage
     """
+    from stbench.audit.audit import audit as run_audit
+    from stbench.audit.page import write_audit
     from stbench.cli.progress import live
-    from stbench.config import make_config
+    from stbench.config.options import make_config
     from stbench.errors import require_package
-    from stbench.evaluation.audit import audit as run_audit
-    from stbench.evaluation.audit_page import write_audit
     from stbench.files import writable_folder
 
     require_package("untrained decoder", "torch", "PyTorch", "torch")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from stbench.extend.contract import Verdict
-    from stbench.methods import Method
+    from stbench.method import Method
+    from stbench.testing.contract import Verdict
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -33,10 +33,10 @@ def method(
     """
     from tempfile import TemporaryDirectory
 
+    from stbench.config.settings import parse_settings, variants
     from stbench.errors import StbenchError
-    from stbench.extend.contract import examine
-    from stbench.parameters import parse_settings, variants
-    from stbench.registry import load_plugin
+    from stbench.plugins import load_plugin
+    from stbench.testing.contract import examine
 
     for file in plugin or []:
         load_plugin(file)
@@ -61,8 +61,8 @@ def method(
 def _defined(target: str) -> list[type[Method]]:
     """The method of that name, or those that the file of that path defines."""
     from stbench.errors import StbenchError
-    from stbench.methods import REGISTRY
-    from stbench.registry import load_plugin
+    from stbench.method import REGISTRY
+    from stbench.plugins import load_plugin
 
     file = Path(target)
     if file.suffix not in (".py", ".toml"):
@@ -78,13 +78,13 @@ def _defined(target: str) -> list[type[Method]]:
 def _in_file(file: Path) -> list[type[Method]]:
     import inspect
 
-    from stbench.methods import REGISTRY
+    from stbench.method import REGISTRY
 
     return [cls for cls in REGISTRY.items().values() if Path(inspect.getfile(cls)) == file.resolve()]
 
 
 def _configured(cls: type[Method], settings: dict[str, str]) -> Method:
-    from stbench.parameters import choose_preset, configure
+    from stbench.config.settings import choose_preset, configure
 
     return configure(cls, choose_preset(cls, None, "cpu"), settings)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from stbench.data.catalogue import Dataset
     from stbench.data.download import Progress
+    from stbench.data.sources import Dataset
 
 app = typer.Typer(
     help="Datasets: list, fetch, verify, inspect, and bring your own.",
@@ -30,7 +30,7 @@ def list_datasets(data: Folders = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from stbench.data.cache import cache_folder
+    from stbench.cache import cache_folder
 
     table = Table("name", "state", "tissue", "where", box=None, pad_edge=False)
     for name, dataset in _known(data).items():
@@ -62,13 +62,13 @@ def fetch(
     A broken download goes on where it stopped; what is here and whole is not downloaded again. Proxy settings
     (HTTPS_PROXY) are respected.
     """
-    from stbench.data.catalogue import catalogue, dataset_in
+    from stbench.data.cache import load
     from stbench.data.fetch import fetch as fetch_dataset
     from stbench.data.prepare import Limit
-    from stbench.data.prepared import load
     from stbench.data.record import mirror_or_zenodo
+    from stbench.data.sources import catalogue, dataset_in
     from stbench.errors import StbenchError, unknown_name
-    from stbench.runs.run import describe
+    from stbench.runs.benchmark import describe
 
     cards = {name: dataset.card for name, dataset in catalogue([]).items() if dataset.card.record}
     wanted = list(cards) if names == ["all"] else names
@@ -98,7 +98,7 @@ def verify(
     names: Annotated[list[str] | None, typer.Argument(help="Names; all downloaded ones by default.")] = None,
 ) -> None:
     """Compare downloaded datasets with their lock files; a damaged one is removed."""
-    from stbench.data.cache import cache_folder
+    from stbench.cache import cache_folder
     from stbench.data.fetch import verify as verify_folder
     from stbench.errors import StbenchError
 
@@ -127,8 +127,8 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Card and health report as JSON.")] = False,
 ) -> None:
     """Card and health report of a dataset. Example: stbench data info MG"""
-    from stbench.cli.fitness import show, show_absent
-    from stbench.data.catalogue import dataset_called
+    from stbench.cli.pair_report import show, show_absent
+    from stbench.data.sources import dataset_called
 
     dataset = dataset_called(name, _known(data))
     if dataset.problem is None:
@@ -143,8 +143,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Card and health report as JSON.")] = False,
 ) -> None:
     """Say whether a pair is fit for the benchmark, and what to change. Example: stbench data check mine"""
-    from stbench.cli.fitness import show
-    from stbench.data.catalogue import dataset_called
+    from stbench.cli.pair_report import show
+    from stbench.data.sources import dataset_called
     from stbench.errors import StbenchError
 
     if not path.is_dir():
@@ -186,7 +186,7 @@ def convert(
 
 
 def _known(data: list[Path] | None) -> dict[str, Dataset]:
-    from stbench.data.catalogue import catalogue, data_folders
+    from stbench.data.sources import catalogue, data_folders
 
     return catalogue(data_folders(data or []))
 

@@ -14,7 +14,7 @@ def doctor(
     plugin: Annotated[list[Path] | None, typer.Option(help="Python file with further plugins.")] = None,
 ) -> None:
     """Show the environment and what is missing for which method. Example: stbench doctor"""
-    from stbench.registry import load_plugin
+    from stbench.plugins import load_plugin
     from stbench.runs.doctor import report
 
     for file in plugin or []:

@@ -26,11 +26,11 @@ def leaderboard(
 
     Example: stbench leaderboard results --out board
     """
-    from stbench.evaluation.evaluate import collect
-    from stbench.evaluation.longtable import read_long_table
-    from stbench.evaluation.render import render
+    from stbench.board.collect import collect
+    from stbench.board.longtable import read_long_table
+    from stbench.board.render import render
     from stbench.files import writable_folder
-    from stbench.registry import load_plugin
+    from stbench.plugins import load_plugin
     from stbench.runs.results import Results
 
     for file in plugin or []:

@@ -26,7 +26,7 @@ def list_plugins(
     plugin: Annotated[list[Path] | None, typer.Option(help="Python file with further plugins.")] = None,
 ) -> None:
     """List methods, datasets or metrics. Example: stbench list methods"""
-    from stbench.registry import load_plugin
+    from stbench.plugins import load_plugin
 
     for file in plugin or []:
         load_plugin(file)
@@ -37,7 +37,7 @@ def list_plugins(
 
 
 def _methods() -> list[dict[str, Any]]:
-    from stbench.methods import REGISTRY
+    from stbench.method import REGISTRY
 
     found: list[dict[str, Any]] = [
         {"name": name, "family": cls.info.family, "presets": ", ".join(cls.presets), "source": cls.info.paper}
@@ -47,7 +47,7 @@ def _methods() -> list[dict[str, Any]]:
 
 
 def _metrics() -> list[dict[str, Any]]:
-    from stbench.metrics import REGISTRY
+    from stbench.metric import REGISTRY
 
     found: list[dict[str, Any]] = [
         {
@@ -63,7 +63,7 @@ def _metrics() -> list[dict[str, Any]]:
 
 
 def _datasets(folders: list[Path]) -> list[dict[str, Any]]:
-    from stbench.data.catalogue import catalogue, data_folders
+    from stbench.data.sources import catalogue, data_folders
 
     return [
         {

@@ -13,7 +13,7 @@ def merge(
     out: Annotated[Path, typer.Option(help="New folder for the runs of all.")],
 ) -> None:
     """Merge results folders of many machines. Example: stbench merge results_a results_b --out results"""
-    from stbench.evaluation.merge import merge as merge_folders
+    from stbench.board.merge import merge as merge_folders
 
     n_runs = merge_folders(folders, out, print)
     print(f"Wrote {out}: {n_runs} runs of {len(folders)} folders.")

@@ -46,7 +46,7 @@ def new(
     Examples: stbench new method my_method; stbench new method my_method --external --language r
     """
     from stbench.errors import StbenchError
-    from stbench.extend.scaffold import Place, new_external, new_plugin
+    from stbench.scaffold import Place, new_external, new_plugin
 
     if external and kind != Kind.method:
         raise StbenchError("--external is for methods only.")

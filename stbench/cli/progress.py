@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from stbench.runs.engine import Reporter
-from stbench.runs.grid import RunSpec
+from stbench.runs.grid import Reporter
+from stbench.runs.spec import RunSpec
 
 
 @contextlib.contextmanager

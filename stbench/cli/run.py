@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from stbench.runs.run import Summary
+    from stbench.runs.benchmark import Summary
 
 
 class Overwrite(StrEnum):
@@ -92,8 +92,8 @@ def run(
     Example: stbench run --methods causalged,tangram --datasets all
     """
     from stbench.cli.progress import live
-    from stbench.config import make_config, read_config
-    from stbench.runs.run import run as run_grid
+    from stbench.config.options import make_config, read_config
+    from stbench.runs.benchmark import run as run_grid
 
     flags: dict[str, Any] = {
         "methods": methods, "datasets": datasets, "data": data, "out": out, "splits": splits,
@@ -150,9 +150,9 @@ def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
 def _tables(out: Path) -> None:
     from rich.console import Console
 
+    from stbench.board.collect import collect
+    from stbench.board.render import render
     from stbench.cli.table import show
-    from stbench.evaluation.evaluate import collect
-    from stbench.evaluation.render import render
     from stbench.runs.results import Results
 
     board = collect(Results.open(out), print)

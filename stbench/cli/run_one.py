@@ -14,8 +14,8 @@ def run_one(
 ) -> None:
     """Make one run and store it. Example: stbench run-one results/slurm/cpu-0/0.json"""
     from stbench.cli.progress import Lines
-    from stbench.runs.records import BAD
-    from stbench.runs.run import make_one
+    from stbench.runs.benchmark import make_one
+    from stbench.runs.manifest import BAD
 
     record = make_one(spec, Lines(1), command=("stbench", *sys.argv[1:]))
     if record["status"] in BAD:

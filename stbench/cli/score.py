@@ -14,8 +14,8 @@ def score(
     out: Annotated[Path, typer.Option(help="CSV file to write, one row per gene.")] = Path("scores.csv"),
 ) -> None:
     """Score a prediction against the truth, gene by gene. Example: stbench score truth.h5ad mine.h5ad"""
-    from stbench.evaluation.scoring import score_files
     from stbench.files import whole_file, writable_folder
+    from stbench.scoring.scores import score_files
 
     scores = score_files(truth, prediction)
     writable_folder(out.parent)

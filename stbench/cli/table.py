@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from stbench.evaluation.board import Board
-    from stbench.evaluation.tables import Cell
+    from stbench.board.board import Board
+    from stbench.board.tables import Cell
 
 MAX_COLUMNS = 6  # datasets that fit beside each other in a terminal
 
@@ -23,8 +23,8 @@ def show(board: Board, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from stbench.evaluation.board import HEADLINE, REDUNDANT
-    from stbench.evaluation.tables import headers, metric_block
+    from stbench.board.board import HEADLINE, REDUNDANT
+    from stbench.board.tables import headers, metric_block
 
     block, names, ranks = metric_block(board, HEADLINE), headers(board), board.ranks()
     shown = range(len(names)) if len(board.columns) <= MAX_COLUMNS else [len(names) - 1]

@@ -1,21 +1,85 @@
-"""Where stbench keeps what it downloads and prepares: ``$STBENCH_CACHE``, or the user's cache folder.
-
-::
-
-    downloads/<record>/   the files of a public record, as they came
-    datasets/<name>/      one dataset, taken out of them, with ``lock.json``
-    prepared/<key>/       prepared pairs
-"""
+"""Prepared pairs, kept by the content of what they were made from; a damaged copy is noticed."""
 
 from __future__ import annotations
 
-import os
+import hashlib
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
-import platformdirs
+from stbench.cache import cache_folder
+from stbench.data.checksums import damage, file_hash, folder_hashes
+from stbench.data.prepare import PREPARATION, Limit, Pair, prepare
+from stbench.data.sources import Dataset
+from stbench.dataset import Card
+from stbench.errors import StbenchError
+from stbench.files import read_h5ad, read_json, whole_folder, write_json
+
+TABLES = ("reference", "spatial")
 
 
-def cache_folder(part: str) -> Path:
-    """The folder of ``downloads``, ``datasets`` or ``prepared``; it may not exist yet."""
-    chosen = os.environ.get("STBENCH_CACHE")
-    return (Path(chosen) if chosen else platformdirs.user_cache_path("stbench", appauthor=False)) / part
+def load(dataset: Dataset, limit: Limit, say: Callable[[str], None] = lambda text: None) -> Pair:
+    """A dataset, read and prepared, or as it was prepared before from the same files, card and limit.
+
+    ``say`` hears of a prepared copy that is damaged or cannot be kept.
+    """
+    if dataset.folder is None or dataset.problem is not None:
+        return _prepare(dataset, limit)
+    folder = cache_folder("prepared") / _key(dataset, dataset.folder, limit)
+    if folder.is_dir():
+        try:
+            return _read(folder)
+        except StbenchError as error:
+            say(f"{dataset.name}: the prepared copy is damaged and is made again ({error})")
+    pair = _prepare(dataset, limit)
+    try:
+        _write(folder, pair)
+    except OSError as error:
+        say(f"{dataset.name}: the prepared copy cannot be kept in '{folder.parent}' ({error.strerror}).")
+    return pair
+
+
+def _prepare(dataset: Dataset, limit: Limit) -> Pair:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # anndata warns of what the preparation checks and reports
+        reference, spatial = dataset.load()
+        return prepare(reference, spatial, dataset.card, limit)
+
+
+def _key(dataset: Dataset, folder: Path, limit: Limit) -> str:
+    """Names the prepared pair by everything that it depends on."""
+    files = folder_hashes(folder)
+    wrong = damage(folder, files)
+    if wrong:
+        raise StbenchError(f"Dataset '{dataset.name}' is damaged: {wrong[0]}. Run: stbench data verify")
+    content = [PREPARATION, dataset.loader, asdict(dataset.card), str(limit), files]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _write(folder: Path, pair: Pair) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(folder) as part:
+        pair.reference.write_h5ad(part / "reference.h5ad")
+        pair.spatial.write_h5ad(part / "spatial.h5ad")
+        content = {
+            "name": pair.name,
+            "card": asdict(pair.card),
+            "limit": asdict(pair.limit),
+            "report": pair.report,
+            "files": {name: file_hash(part / f"{name}.h5ad") for name in TABLES},
+        }
+        write_json(part / "pair.json", content)
+
+
+def _read(folder: Path) -> Pair:
+    """The pair in ``folder``; `StbenchError` where a file is not the one that was written."""
+    content = read_json(folder / "pair.json")
+    for name in TABLES:
+        file = folder / f"{name}.h5ad"
+        if not file.is_file() or file_hash(file) != content["files"][name]:
+            raise StbenchError(f"'{file}' has changed since it was written")
+    tables = {name: read_h5ad(folder / f"{name}.h5ad") for name in TABLES}
+    card, limit = Card(**content["card"]), Limit(**content["limit"])
+    return Pair(content["name"], card, limit, tables["reference"], tables["spatial"], content["report"])

@@ -11,7 +11,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from stbench.data.readers import coordinate_columns, is_text, read_coordinates, read_table
+from stbench.data.read import coordinate_columns, is_text, read_coordinates, read_table
 from stbench.errors import StbenchError, unknown_name
 from stbench.files import whole_folder
 

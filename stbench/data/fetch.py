@@ -13,12 +13,12 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from stbench.data.cache import cache_folder
-from stbench.data.catalogue import dataset_in
+from stbench.cache import cache_folder
+from stbench.data.checksums import LOCK_FILE, damage, folder_hashes, write_lock
 from stbench.data.download import Progress, download
-from stbench.data.lock import LOCK_FILE, damage, folder_hashes, write_lock
 from stbench.data.record import Record, RemoteFile, read_record
-from stbench.datasets import Card
+from stbench.data.sources import dataset_in
+from stbench.dataset import Card
 from stbench.errors import StbenchError
 from stbench.files import read_json, whole_folder, write_json
 

@@ -2,7 +2,7 @@
 
 `structure` asks whether reference and space correlate the same genes with each other: another tissue or
 shuffled gene names do not. `pattern` asks whether neighbouring spots are alike: a few spots drawn from all
-over a tissue are not. Both come with a permutation null, and `stbench.data.fitness` turns them into words.
+over a tissue are not. Both come with a permutation null, and `stbench.data.check` turns them into words.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from scipy.stats import spearmanr
 from sklearn.neighbors import kneighbors_graph
 
 from stbench.data.prepare import variance
-from stbench.normalise import log_normalise
-from stbench.standardise import zscore
-from stbench.task import dense, varies
+from stbench.tables import dense, varies
+from stbench.toolbox.scale import log_normalise, zscore
 
 SEED = 0
 MAX_ROWS = 20_000  # cells or spots that the two tests look at, a seeded draw

@@ -14,10 +14,10 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from stbench.datasets import Card
+from stbench.dataset import Card
 from stbench.errors import StbenchError, unknown_name
-from stbench.normalise import log_normalise
-from stbench.task import varies
+from stbench.tables import varies
+from stbench.toolbox.scale import log_normalise
 
 MIN_GENES = 500  # detected genes per cell, paper IV-A
 WIDE = 5000  # a table of at least so many genes is taken for a whole transcriptome when the card is silent

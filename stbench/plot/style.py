@@ -52,7 +52,7 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
     the later one takes the next style; the registered methods are served first, whether shown or not.
     Controls are grey.
     """
-    from stbench.methods import REGISTRY
+    from stbench.method import REGISTRY
 
     names = list(names)
     known = REGISTRY.items()

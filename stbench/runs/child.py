@@ -60,10 +60,10 @@ def die_first() -> None:
 
 
 def _run(folder: Path) -> dict[str, Any]:
-    from stbench.methods import REGISTRY, Context
-    from stbench.registry import load_plugin
+    from stbench.exchange.taskfolder import read_task, write_prediction
+    from stbench.method import REGISTRY, Context
+    from stbench.plugins import load_plugin
     from stbench.runs import checkpoints
-    from stbench.runs.taskfolder import read_task, write_prediction
 
     start = time.monotonic()
     task, content = read_task(folder / "task")
@@ -95,7 +95,7 @@ def _run(folder: Path) -> dict[str, Any]:
 
 
 def _failure(error: Exception) -> dict[str, str]:
-    from stbench.runs.taskfolder import InvalidPrediction
+    from stbench.exchange.taskfolder import InvalidPrediction
 
     traceback.print_exc(file=sys.stdout)
     if isinstance(error, Unsupported):

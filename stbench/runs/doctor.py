@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from stbench import __version__
-from stbench.methods import REGISTRY
-from stbench.runs import devices
+from stbench import machine as devices
+from stbench.method import REGISTRY
 from stbench.runs.provenance import git_state
 
 SHOWN = ("numpy", "scipy", "anndata", "scanpy", "torch", "distributed", "dask-jobqueue")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stbench.runs.engine import Reporter
-    from stbench.runs.grid import RunSpec
+    from stbench.runs.grid import Reporter
+    from stbench.runs.spec import RunSpec
 
 PROGRESS_SECONDS = 10.0  # between two progress events of one run
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from stbench.config import RunConfig, bytes_of, seconds
+from stbench import machine as devices
+from stbench.config.options import RunConfig, bytes_of, seconds
 from stbench.errors import StbenchError
-from stbench.runs import devices
 from stbench.runs.checkpoints import Checkpoints
-from stbench.runs.engine import Executor
-from stbench.runs.local import LocalExecutor
-from stbench.runs.single import Limits
+from stbench.runs.grid import Executor
+from stbench.runs.local_executor import LocalExecutor
+from stbench.runs.process import Limits
 
 MEMORY_SHARE = 0.9  # of the machine: the rest is for the system and the grid itself
 DISK_BYTES = 20 * 10**9
@@ -37,7 +37,7 @@ def open_executor(config: RunConfig) -> Iterator[Executor]:
         with closing(executor):
             yield executor
         return
-    from stbench.runs.cluster import DaskExecutor, connect
+    from stbench.runs.dask_executor import DaskExecutor, connect
 
     with connect(config.scheduler, config.cluster) as client:
         shared = config.shared is not None

@@ -22,11 +22,11 @@ import pandas as pd
 from anndata import AnnData
 
 from stbench.data.prepare import Pair
-from stbench.data.splits import Split
+from stbench.data.split import Split
 from stbench.errors import StbenchError
 from stbench.files import read_h5ad, read_json, whole_folder, writable_folder, write_json
-from stbench.runs.grid import RunSpec
-from stbench.runs.records import OK, damage, read_record, sha256
+from stbench.runs.manifest import OK, damage, read_record, sha256
+from stbench.runs.spec import RunSpec
 
 FORMAT = 1
 MAX_LOG_BYTES = 1 << 20

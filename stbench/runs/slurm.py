@@ -10,13 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stbench.config import RunConfig, bytes_of, seconds
-from stbench.data.splits import Split
+from stbench.config.options import RunConfig, bytes_of, seconds
+from stbench.data.split import Split
 from stbench.errors import StbenchError
 from stbench.files import read_json, write_json
-from stbench.runs.grid import RunSpec
-from stbench.runs.local import BASE_BYTES
+from stbench.runs.local_executor import BASE_BYTES
 from stbench.runs.results import Results
+from stbench.runs.spec import RunSpec
 
 FORMAT = 1
 MAX_ARRAY = 1000  # SLURM's own default is 1001

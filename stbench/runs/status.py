@@ -10,7 +10,7 @@ from typing import Any
 
 from stbench.runs.claims import Claims
 from stbench.runs.events import read_events
-from stbench.runs.records import BAD
+from stbench.runs.manifest import BAD
 from stbench.runs.results import Results
 
 WAITING, RUNNING, DAMAGED = "waiting", "running", "damaged"

@@ -13,10 +13,10 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from stbench.data.prepare import Pair
+from stbench.exchange.taskfolder import visible_spatial, write_task
 from stbench.files import whole_file, writable_folder
-from stbench.runs.grid import RunSpec
 from stbench.runs.results import Results
-from stbench.runs.taskfolder import visible_spatial, write_task
+from stbench.runs.spec import RunSpec
 
 PREFIX = "stbench-grid-"
 LOCK = "lock"

@@ -7,8 +7,8 @@ import io
 import pandas as pd
 from rich.console import Console
 
+from stbench.board.board import RUNS, SCORES, Board
 from stbench.cli.table import show
-from stbench.evaluation.board import RUNS, SCORES, Board
 from stbench.metrics import Metric
 
 METRICS = {

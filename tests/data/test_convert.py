@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from scipy.io import mmwrite
 
-from stbench.data.catalogue import catalogue, dataset_called
+from stbench.data.cache import load
 from stbench.data.convert import Sources, convert
 from stbench.data.prepare import Limit
-from stbench.data.prepared import load
-from stbench.data.readers import read_coordinates, read_table
+from stbench.data.read import read_coordinates, read_table
+from stbench.data.sources import catalogue, dataset_called
 from stbench.errors import StbenchError
 
 

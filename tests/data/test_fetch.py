@@ -9,10 +9,10 @@ import zipfile
 import pytest
 
 from stbench.data import download as downloads
-from stbench.data.catalogue import catalogue, dataset_called
+from stbench.data.cache import load
 from stbench.data.fetch import fetch, verify
 from stbench.data.prepare import Limit
-from stbench.data.prepared import load
+from stbench.data.sources import catalogue, dataset_called
 from stbench.errors import StbenchError
 
 NEEDS_SPACE = """

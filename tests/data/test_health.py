@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from stbench.cli import main
-from stbench.data.catalogue import catalogue
-from stbench.data.fitness import examine
+from stbench.data.check import examine
 from stbench.data.health import pattern, side, structure
+from stbench.data.sources import catalogue
 from stbench.datasets import Card
 
 REAL = {  # README of the shared pairs: cells, spots, sc, st and shared genes, zeros sc and st, structure r

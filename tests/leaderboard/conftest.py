@@ -7,7 +7,7 @@ from math import nan
 import pandas as pd
 import pytest
 
-from stbench.evaluation.board import RUNS, SCORES, Board
+from stbench.board.board import RUNS, SCORES, Board
 from stbench.metrics import Metric
 
 METRICS = {

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stbench.evaluation.evaluate import collect
+from stbench.board.collect import collect
 from stbench.leaderboard import REGISTRY
 from stbench.leaderboard.figures.of_predictions import prediction_figures
 from stbench.leaderboard.figures.of_references import reference_figures

@@ -51,7 +51,7 @@ def results(tmp_path_factory, write_data):
 @pytest.fixture(scope="module")
 def real_page(results, tmp_path_factory):
     """The page of that folder."""
-    from stbench.evaluation.evaluate import collect
+    from stbench.board.collect import collect
     from stbench.runs.results import Results
 
     folder = tmp_path_factory.mktemp("board")
@@ -156,7 +156,7 @@ def test_filters_change_what_is_shown(shown):
 
 
 def test_the_numbers_are_those_of_the_summary(shown, results):
-    from stbench.evaluation.evaluate import collect
+    from stbench.board.collect import collect
     from stbench.runs.results import Results
 
     table = collect(Results.open(results)).summary()

@@ -6,8 +6,9 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
-from stbench.normalise import log_normalise
-from stbench.task import Task, dense
+from stbench.tables import dense
+from stbench.task import Task
+from stbench.toolbox.scale import log_normalise
 
 
 @pytest.fixture

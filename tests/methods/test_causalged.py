@@ -12,7 +12,7 @@ from anndata import AnnData
 from stbench.errors import StbenchError
 from stbench.methods import Context, Shape, Task
 from stbench.methods.causalged import CausalGeD
-from stbench.normalise import log_normalise
+from stbench.toolbox.scale import log_normalise
 
 TINY = CausalGeD(
     hidden=16,
@@ -175,7 +175,7 @@ def test_memory_grows_with_the_task():
 
 @pytest.mark.parametrize("interrupted_at", [2, -1], ids=["search", "second training"])
 def test_an_interrupted_run_goes_on_to_the_same_answer(interrupted_at, tmp_path, monkeypatch):
-    monkeypatch.setattr("stbench.nn.checkpoint.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("stbench.toolbox.nn.checkpoint.SAVE_SECONDS", 0.0)
     method = replace(TINY, steps=8, val_every=1, patience=4, pretrain_steps=2)
     task, _ = planted(n_genes=30, n_spots=20, n_cells=25)
     whole, reports = [], []

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from stbench import methods
-from stbench.config import make_config, read_config
+from stbench.config.options import make_config, read_config
+from stbench.config.settings import configure, label, parse_settings, variants
 from stbench.methods import REGISTRY
-from stbench.parameters import configure, label, parse_settings, variants
-from stbench.runs.run import run
+from stbench.runs.benchmark import run
 
 FOLDER = next(
     Path(p) / "causalged" / "ablations" for p in methods.__path__ if (Path(p) / "causalged").is_dir()

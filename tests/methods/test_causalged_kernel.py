@@ -6,9 +6,10 @@ from stbench.methods import REGISTRY, Context, Prediction
 from stbench.methods.causalged_kernel.attention import attend, cross_attend
 from stbench.methods.causalged_kernel.process import START, GeneFeatures, LeftOut, fit
 from stbench.methods.causalged_kernel.smoothing import neighbour_means, smoothers
-from stbench.standardise import zscore
-from stbench.task import Task, dense
-from stbench.tuning import mean_pearson
+from stbench.tables import dense
+from stbench.task import Task
+from stbench.toolbox.scale import zscore
+from stbench.toolbox.tuning import mean_pearson
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import numpy as np
 
 from stbench.methods import REGISTRY, Context
-from stbench.task import dense
+from stbench.tables import dense
 
 
 def test_random_comes_from_the_seed_alone(make_task):

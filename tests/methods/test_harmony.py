@@ -6,8 +6,8 @@ import pytest
 from sklearn.decomposition import PCA
 
 from stbench.methods import REGISTRY, Context
-from stbench.standardise import zscore
-from stbench.task import dense
+from stbench.tables import dense
+from stbench.toolbox.scale import zscore
 
 harmonypy = pytest.importorskip("harmonypy")
 

@@ -11,7 +11,7 @@ from stbench.methods.kernel.process import (
     negative_log_likelihood,
     posterior_mean,
 )
-from stbench.standardise import zscore
+from stbench.toolbox.scale import zscore
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from stbench.methods import REGISTRY, Context
-from stbench.standardise import zscore
-from stbench.task import dense
+from stbench.tables import dense
+from stbench.toolbox.scale import zscore
 
 
 def test_equals_a_loop_over_spots(make_task):

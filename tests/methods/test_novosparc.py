@@ -7,8 +7,8 @@ from stbench.errors import StbenchError, Unsupported
 from stbench.methods import REGISTRY, Context
 from stbench.methods.novosparc import ALPHAS, EPSILONS, graph_genes
 from stbench.methods.novosparc.coupling import couple, hop_distances, linear_cost, sinkhorn, transport
-from stbench.task import dense
-from stbench.tuning import mean_pearson
+from stbench.tables import dense
+from stbench.toolbox.tuning import mean_pearson
 
 
 def coupling_of_the_package(task, alpha, eps):

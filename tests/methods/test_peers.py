@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from stbench.config.settings import configure
 from stbench.data.prepare import prepare
 from stbench.datasets import Card
 from stbench.errors import Unsupported
-from stbench.extend.contract import planted_task
 from stbench.methods import REGISTRY, Context
-from stbench.parameters import configure
-from stbench.planted import planted_pair
+from stbench.testing.contract import planted_task
+from stbench.testing.planted import planted_pair
 
 PEERS = {"moscot": {}, "envi": {"steps": 300}}
 

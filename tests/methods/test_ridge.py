@@ -3,9 +3,9 @@ import pytest
 
 from stbench.methods import REGISTRY, Context
 from stbench.methods.ridge import ALPHAS, regress
-from stbench.standardise import zscore
-from stbench.task import dense
-from stbench.tuning import mean_pearson
+from stbench.tables import dense
+from stbench.toolbox.scale import zscore
+from stbench.toolbox.tuning import mean_pearson
 
 
 def test_equals_sklearn_on_zscored_genes(make_task):

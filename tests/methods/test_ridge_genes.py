@@ -2,8 +2,8 @@ import numpy as np
 
 from stbench.methods import ridge
 from stbench.methods.ridge_genes import regress
-from stbench.standardise import zscore
-from stbench.task import dense
+from stbench.tables import dense
+from stbench.toolbox.scale import zscore
 
 
 def test_equals_sklearn_with_genes_as_samples(make_task):

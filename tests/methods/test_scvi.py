@@ -10,8 +10,8 @@ from scipy.sparse import csr_matrix
 from stbench.errors import StbenchError, Unsupported
 from stbench.methods import REGISTRY, Context, Task
 from stbench.methods.scvi import _batch_size
-from stbench.task import dense
-from stbench.traces import no_traces
+from stbench.tables import dense
+from stbench.toolbox.sandbox import no_traces
 
 pytestmark = pytest.mark.skipif(find_spec("scvi") is None, reason="scvi-tools is not installed")
 METHOD = REGISTRY.get("scvi")

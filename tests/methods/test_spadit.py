@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from stbench.maxima import target_maxima
 from stbench.methods import Context, Shape
 from stbench.methods.spadit import SpaDiT
 from stbench.methods.spadit.data import gene_rows, principal_components
 from stbench.methods.spadit.learner import SpaDiTLearner
 from stbench.methods.spadit.model import GeneMLP
-from stbench.task import dense
-from stbench.tuning import mean_pearson
+from stbench.tables import dense
+from stbench.toolbox.scale import target_maxima
+from stbench.toolbox.tuning import mean_pearson
 
 TINY = SpaDiT(
     hidden=8, depth=2, heads=2, timesteps=50, batch=10, lr=1e-3, max_updates=4, check_every=2,

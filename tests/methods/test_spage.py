@@ -5,7 +5,7 @@ from sklearn.decomposition import PCA
 
 from stbench.methods import REGISTRY, Context
 from stbench.methods.spage import principal_vectors
-from stbench.task import dense
+from stbench.tables import dense
 
 
 def literal(reference, space, targets, n_pv, n_neighbors=50):

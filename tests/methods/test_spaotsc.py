@@ -5,7 +5,7 @@ from scipy.stats import spearmanr
 from stbench.errors import StbenchError
 from stbench.methods import REGISTRY, Context
 from stbench.methods.spaotsc import spearman, unbalanced_plan
-from stbench.task import dense
+from stbench.tables import dense
 
 
 def sweeps(a, b, cost, eps, rho, n_sweeps=50, tau=-0.5):

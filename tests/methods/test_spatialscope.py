@@ -14,14 +14,14 @@ from scipy import sparse
 from scipy.integrate import quad
 from scipy.stats import norm, poisson
 
+from stbench.config.settings import configure
 from stbench.errors import StbenchError
 from stbench.methods import REGISTRY, Context, Task, Unsupported, dense
 from stbench.methods.spatialscope import labels, reference, sample, score_model, train
 from stbench.methods.spatialscope.likelihood import log_likelihood
 from stbench.methods.spatialscope.spots import Spots, read_spots
-from stbench.normalise import log_normalise
-from stbench.parameters import configure
-from stbench.tuning import mean_pearson
+from stbench.toolbox.scale import log_normalise
+from stbench.toolbox.tuning import mean_pearson
 
 TINY = {
     "max_updates": 4,

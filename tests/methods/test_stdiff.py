@@ -10,9 +10,9 @@ from stbench.methods import Context, Shape, Task
 from stbench.methods.stdiff import StDiff
 from stbench.methods.stdiff.data import RowScale, on_scale_of_x, spot_rows, training_rows
 from stbench.methods.stdiff.learner import StDiffLearner
-from stbench.normalise import log_normalise
-from stbench.task import dense
-from stbench.tuning import mean_pearson
+from stbench.tables import dense
+from stbench.toolbox.scale import log_normalise
+from stbench.toolbox.tuning import mean_pearson
 
 TINY = StDiff(
     width=16, batch=32, depth=2, heads=2, max_updates=3, lr=1e-3, checks=2, sampling_steps=3, check_steps=2,

@@ -10,8 +10,8 @@ from stbench.errors import StbenchError
 from stbench.methods import REGISTRY, Context
 from stbench.methods.stplus import StPlus, extra_genes
 from stbench.methods.stplus.autoencoder import Autoencoder, embed, keep_lowest, settled, train
-from stbench.neighbours import cosine_weights
-from stbench.task import dense
+from stbench.tables import dense
+from stbench.toolbox.neighbours import cosine_weights
 
 SMALL = {"n_hidden": 40, "batch_size": 32, "max_epochs": 6, "tolerance": 0.0}
 

@@ -9,8 +9,8 @@ from scipy.sparse import csr_matrix
 
 from stbench.errors import StbenchError
 from stbench.methods import REGISTRY, Context, Unsupported
-from stbench.task import dense
-from stbench.traces import no_traces
+from stbench.tables import dense
+from stbench.toolbox.sandbox import no_traces
 
 pytestmark = pytest.mark.skipif(find_spec("tangram") is None, reason="tangram-sc is not installed")
 METHOD = REGISTRY.get("tangram")

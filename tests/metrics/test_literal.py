@@ -117,7 +117,7 @@ def real_columns():
     import anndata
     from sklearn.linear_model import Ridge
 
-    from stbench.normalise import log_normalise
+    from stbench.toolbox.scale import log_normalise
 
     file = DATA / "merfish_hypothalamus" / "st.h5ad"
     if not file.is_file():

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stbench.exchange.taskfolder import write_prediction
 from stbench.methods import Context, Method, Shape, Task, register
-from stbench.runs.taskfolder import write_prediction
 
 SLEEPER = "import time; time.sleep(600)"
 

@@ -18,7 +18,7 @@ class NearestCell(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Values on the scale of the reference, (n_spots, n_targets)."""
-        from stbench.standardise import zscore
+        from stbench.toolbox.scale import zscore
 
         genes = task.varying_genes()
         cells, spots = zscore(dense(task.reference, genes)), zscore(dense(task.spatial, genes))

@@ -1,0 +1,1 @@
+"""The published protocol, run on any dataset."""

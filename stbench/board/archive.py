@@ -1,0 +1,118 @@
+"""What lies behind a board: the manifests of its runs, the truths and the predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stbench.errors import StbenchError
+from stbench.files import read_h5ad, read_json
+from stbench.runs.results import OK, Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+Column = tuple[str, str]  # dataset, limit
+Row = tuple[str, str, str]  # label of the method, kind, preset
+
+
+@dataclass(frozen=True, eq=False)
+class Archive:
+    """The results folder of a board, for renderers that show more than scores.
+
+    Attributes
+    ----------
+    results
+        The folder.
+    records
+        The manifests of the runs on the board.
+    data
+        Folders of datasets (``--data``): the references are not kept with the results.
+    """
+
+    results: Results
+    records: list[dict[str, Any]]
+    data: tuple[Path, ...] = ()
+
+    def of(self, column: Column) -> list[dict[str, Any]]:
+        """The manifests of one column of the board."""
+        return [record for record in self.records if (record["dataset"], record["limit"]) == column]
+
+    def dataset(self, column: Column) -> dict[str, Any]:
+        """What ``dataset.json`` says of a column: name, hash, limit, card, report."""
+        return read_json(self.results.dataset_folder(*self._hash(column)) / "dataset.json")
+
+    def truth(self, column: Column) -> AnnData:
+        """The prepared spatial table of a column, with all its genes."""
+        return self.results.truth(*self._hash(column))
+
+    def predictions(
+        self, column: Column, genes: list[str] | None = None, rows: Collection[Row] | None = None
+    ) -> dict[Row, pd.DataFrame]:
+        """Predicted values by row of the board, each spots x genes, pooled over the rotations.
+
+        Of several seeds and split seeds, the smallest is shown. The spots stand in the order of `truth`; a
+        row lacks the genes that none of its runs predicted.
+
+        Parameters
+        ----------
+        column
+            Dataset and limit.
+        genes
+            Only these, in this order. Default: every gene that was predicted.
+        rows
+            Only these rows of the board are read. Default: all.
+        """
+        import pandas as pd
+
+        ok = [record for record in self.of(column) if record["status"] == OK]
+        spots = self.truth(column).obs_names
+        parts: dict[Row, list[pd.DataFrame]] = {}
+        seen: set[tuple[Row, int]] = set()
+        for record in sorted(ok, key=lambda r: (r["split"]["split_seed"], r["seed"])):
+            split, row = record["split"], row_of(record)
+            if (row, split["rotation"]) in seen or (rows is not None and row not in rows):
+                continue
+            seen.add((row, split["rotation"]))
+            test = self.results.split(split["hash"]).test
+            wanted = [gene for gene in test if genes is None or gene in genes]
+            if wanted:
+                table = read_h5ad(self.results.run_folder(record["key"]) / "prediction.h5ad")
+                parts.setdefault(row, []).append(table[spots, wanted].to_df())
+        pooled = {row: pd.concat(tables, axis=1) for row, tables in parts.items()}
+        if genes is None:
+            return pooled
+        return {row: table[[gene for gene in genes if gene in table]] for row, table in pooled.items()}
+
+    def reference(self, column: Column) -> AnnData:
+        """The prepared scRNA reference of a column, made again from the raw data.
+
+        Raises
+        ------
+        StbenchError
+            Where the raw data are not here, or are no longer those of the runs.
+        """
+        from stbench.data.sources import catalogue, data_folders
+        from stbench.data.prepare import Limit
+        from stbench.runs.benchmark import load
+
+        name, expected = self._hash(column)
+        known = catalogue(data_folders(self.data))
+        if name not in known:
+            raise StbenchError(f"The reference of '{name}' is not here: give its folder with --data.")
+        pair = load(known[name], Limit.parse(column[1]))
+        if pair.hash != expected:
+            raise StbenchError(f"The raw data of '{name}' are not those that the runs were made from.")
+        return pair.reference
+
+    def _hash(self, column: Column) -> tuple[str, str]:
+        """Name and data hash of a column."""
+        return column[0], self.of(column)[0]["data_hash"]
+
+
+def row_of(record: dict[str, Any]) -> Row:
+    """The row of the board that a run belongs to."""
+    return record["label"], record["kind"], record["preset"]

@@ -1,0 +1,217 @@
+"""Scoring the runs of a results folder, and gathering everything into a `Board`.
+
+Scores are kept with the definition of each metric. A metric that is new or was redefined is computed from
+the stored prediction; no method runs again for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stbench.errors import StbenchError
+from stbench.board.archive import Archive
+from stbench.board.board import Board
+from stbench.scoring.controls import ceiling_scores, perfect
+from stbench.scoring.scores import applicable, default_metrics, score
+from stbench.files import whole_file
+from stbench.metric import REGISTRY
+from stbench.runs.spec import RunSpec
+from stbench.runs.manifest import OK
+from stbench.runs.results import Results
+from stbench.exchange.taskfolder import InvalidPrediction, read_prediction
+from stbench.tables import dense
+
+SCORE_COLUMNS = ["gene", "metric", "definition", "value"]
+MAX_SCORES = 10**7  # of one run: tens of thousands of genes, hundreds of metrics
+
+
+def score_prediction(results: Results, spec: RunSpec, file: Path) -> pd.DataFrame:
+    """Scores of one prediction file, long: gene, metric, definition, value."""
+    return _score(results, spec.dataset, spec.data_hash, list(spec.split.test), file, default_metrics())
+
+
+def collect(
+    results: Results, say: Callable[[str], None] = lambda text: None, data: Iterable[Path] = ()
+) -> Board:
+    """Every run and every score of a results folder, with the controls that the scorer makes.
+
+    Runs of an older preparation of a dataset, or of an older version of a method, are left out; ``say``
+    hears of them. ``data`` are folders where the renderers find the references.
+    """
+    for part, reason in results.damaged().items():
+        say(f"Left out, damaged: {part} ({reason}) The same stbench run makes it again.")
+    records = newest(results.records(), say)
+    names = default_metrics()
+    scores = [_run_scores(results, record, names) for record in records if record["status"] == OK]
+    scores += _controls(results, records, names)
+    runs = pd.DataFrame([_identity(r) | _outcome(r) for r in records])
+    metrics = {name: REGISTRY.get(name) for name in names}
+    archive = Archive(results, records, tuple(data))
+    return Board(pd.concat(scores, ignore_index=True) if scores else _no_scores(), runs, metrics, archive)
+
+
+def newest(records: list[dict[str, Any]], say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The newest run of every cell, of the newest preparation of its dataset and version of its method."""
+    order = sorted(records, key=lambda record: record.get("started") or "")
+    data = {(r["dataset"], r["limit"]): r["data_hash"] for r in order}
+    version = {(r["dataset"], r["limit"], r["method"]): r["version"] for r in order}
+    cells = {
+        tuple(_identity(r).values()): r["key"]
+        for r in order
+        if r["data_hash"] == data[r["dataset"], r["limit"]]
+        and r["version"] == version[r["dataset"], r["limit"], r["method"]]
+    }
+    current = set(cells.values())
+    if len(current) < len(records):
+        say(
+            f"{len(records) - len(current)} older runs left out: the dataset was prepared anew, or the "
+            "method or its preset has changed since."
+        )
+    return [record for record in records if record["key"] in current]
+
+
+def _identity(record: dict[str, Any]) -> dict[str, Any]:
+    split = record["split"]
+    same = {key: record[key] for key in ("dataset", "kind", "family", "preset", "limit", "seed")}
+    return same | {
+        "method": record["label"],
+        "split": split["hash"],
+        "rotation": split["rotation"],
+        "split_seed": split["split_seed"],
+    }
+
+
+def _outcome(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: record.get(key) for key in ("status", "reason", "wall_s", "peak_rss_bytes")}
+
+
+def _no_scores() -> pd.DataFrame:
+    from stbench.board.board import SCORES
+
+    return pd.DataFrame(columns=SCORES)
+
+
+def stored_scores(file: Path) -> pd.DataFrame:
+    """The scores kept in ``file``; none where it is missing or not what was written: they are made anew."""
+    import pyarrow.parquet
+
+    try:
+        if pyarrow.parquet.read_metadata(file).num_rows <= MAX_SCORES:
+            stored = pd.read_parquet(file, columns=SCORE_COLUMNS)
+            return stored.astype({"value": float})
+    except (OSError, ValueError, pyarrow.ArrowException):
+        pass
+    return pd.DataFrame({column: [] for column in SCORE_COLUMNS})
+
+
+def _run_scores(results: Results, record: dict[str, Any], names: list[str]) -> pd.DataFrame:
+    """The scores of a run, brought up to date with the registered metrics."""
+    try:
+        return _renewed_scores(results, record, names)
+    except (InvalidPrediction, OSError) as error:
+        raise StbenchError(
+            f"The run '{results.run_folder(record['key'])}' is damaged ({error}). Remove it with "
+            f"stbench verify {results.folder} --remove; the same stbench run makes it again."
+        ) from error
+
+
+def _renewed_scores(results: Results, record: dict[str, Any], names: list[str]) -> pd.DataFrame:
+    folder = results.run_folder(record["key"])
+    file = folder / "scores.parquet"
+    stored = stored_scores(file)
+    known = set(zip(stored["metric"], stored["definition"], strict=True))
+    missing = [name for name in names if (name, REGISTRY.get(name).definition) not in known]
+    missing = applicable(
+        missing,
+        coordinates=_coordinates(results, record["dataset"], record["data_hash"]) is not None,
+        intervals=_has_intervals(folder / "prediction.h5ad"),
+    )
+    if missing:
+        split = results.split(record["split"]["hash"])
+        new = _score(
+            results,
+            record["dataset"],
+            record["data_hash"],
+            list(split.test),
+            folder / "prediction.h5ad",
+            missing,
+        )
+        stored = pd.concat([stored[~stored["metric"].isin(missing)], new], ignore_index=True)
+        with whole_file(file) as part:
+            stored.to_parquet(part, index=False)
+    wanted = stored[stored["metric"].isin(names)].drop(columns="definition")
+    return wanted.assign(**_identity(record))
+
+
+def _score(
+    results: Results, dataset: str, data_hash: str, targets: list[str], file: Path, names: Iterable[str]
+) -> pd.DataFrame:
+    truth = _truth(results, dataset, data_hash, tuple(targets))
+    prediction = read_prediction(file, list(truth.index), targets)
+    predicted = pd.DataFrame(prediction.mean, index=truth.index, columns=targets)
+    coordinates = _coordinates(results, dataset, data_hash)
+    return _long(score(truth, predicted, list(names), coordinates=coordinates, intervals=prediction))
+
+
+def _long(wide: pd.DataFrame) -> pd.DataFrame:
+    long = wide.rename_axis("gene").reset_index().melt("gene", var_name="metric", value_name="value")
+    return long.assign(definition=[REGISTRY.get(name).definition for name in long["metric"]])
+
+
+def _truth(results: Results, dataset: str, data_hash: str, genes: tuple[str, ...]) -> pd.DataFrame:
+    table = _truth_table(results.folder, dataset, data_hash)
+    return pd.DataFrame(dense(table, genes), index=table.obs_names, columns=list(genes))
+
+
+def _coordinates(results: Results, dataset: str, data_hash: str) -> Any:
+    return _truth_table(results.folder, dataset, data_hash).obsm.get("spatial")
+
+
+def _has_intervals(file: Path) -> bool:
+    import h5py
+
+    if not file.is_file():
+        return False
+    with h5py.File(file) as stored:
+        return {"lower", "upper"} <= set(stored.get("layers", ()))
+
+
+@lru_cache(maxsize=2)
+def _truth_table(folder: Path, dataset: str, data_hash: str) -> Any:
+    return Results(folder).truth(dataset, data_hash)
+
+
+def _controls(results: Results, records: list[dict[str, Any]], names: list[str]) -> list[pd.DataFrame]:
+    """Scores of ``perfect`` and ``ceiling`` on every split that was run."""
+    frames = []
+    splits = {(r["dataset"], r["data_hash"], r["split"]["hash"]): r for r in records}
+    for (dataset, data_hash, split_hash), record in splits.items():
+        targets = results.split(split_hash).test
+        truth = _truth(results, dataset, data_hash, targets)
+        tables = {
+            "perfect": score(
+                truth, perfect(truth), names, coordinates=_coordinates(results, dataset, data_hash)
+            )
+        }
+        if record["units"] == "counts":
+            scored = (
+                tables["perfect"].notna().any(axis=1)
+            )  # a gene constant in the truth has no ceiling either
+            tables["ceiling"] = _ceiling(results.folder, dataset, data_hash).loc[list(targets)].where(scored)
+        own = {"kind": "control", "family": "control", "preset": "", "seed": 0}
+        frames += [
+            _long(table).drop(columns="definition").assign(**_identity(record) | own | {"method": name})
+            for name, table in tables.items()
+        ]
+    return frames
+
+
+@lru_cache(maxsize=64)
+def _ceiling(folder: Path, dataset: str, data_hash: str) -> pd.DataFrame:
+    table = _truth_table(folder, dataset, data_hash)
+    return ceiling_scores(table.layers["counts"], table.obs["total"].to_numpy()).set_axis(table.var_names)

@@ -1,0 +1,74 @@
+"""Who beats whom on a `Board`: tests over genes in each dataset, win rates, tests over datasets.
+
+In a dataset, baselines and methods compete that are ``ok`` there; over datasets, those that are ranked, which
+is ``ok`` in every one. Controls never compete.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from stbench.errors import StbenchError
+from stbench.board.board import COLUMN, HEADLINE, ROW, Board
+from stbench.board.statistics import COMPARISON, Best, Friedman, friedman, paired_wilcoxon, win_rates
+
+PAIR = ["method", "preset", "other_method", "other_preset"]
+
+
+def paired_tests(board: Board, metric: str = HEADLINE) -> pd.DataFrame:
+    """Wilcoxon tests over genes between all pairs, dataset by dataset, with Holm's correction in each.
+
+    One row per column of the board and pair: dataset, limit, metric, `PAIR`, and the numbers of
+    `stbench.board.statistics.paired_wilcoxon`; differences are method minus other method.
+    """
+    frames = []
+    for column in board.columns:
+        table = _expand(paired_wilcoxon(board.gene_table(*column, metric)))
+        frames.append(table.assign(**dict(zip(COLUMN, column, strict=True)), metric=metric))
+    return pd.concat(frames, ignore_index=True)[[*COLUMN, "metric", *PAIR, *COMPARISON[2:]]]
+
+
+def win_table(board: Board, metric: str = HEADLINE) -> pd.DataFrame:
+    """How often a method beats another: the share of genes in each dataset, then the mean over datasets.
+
+    One row per ordered pair: metric, `PAIR`, ``win_rate`` (a tie is half a win), and ``n_datasets`` and
+    ``n_genes`` where both are ok. A pair that never met has no row.
+    """
+    best = direction(board, metric)
+    frames = []
+    for column in board.columns:
+        genes = board.gene_table(*column, metric)
+        rates = win_rates(genes, best)
+        pairs = [(a, b, rates.loc[a, b]) for a in rates for b in rates if a != b]
+        frames.append(pd.DataFrame(pairs, columns=["first", "second", "win_rate"]).assign(n_genes=len(genes)))
+    met = pd.concat(frames, ignore_index=True).groupby(["first", "second"], as_index=False)
+    table = met.agg(
+        win_rate=("win_rate", "mean"), n_datasets=("win_rate", "size"), n_genes=("n_genes", "sum")
+    )
+    return _expand(table).assign(metric=metric)[["metric", *PAIR, "win_rate", "n_datasets", "n_genes"]]
+
+
+def over_datasets(board: Board, metric: str = HEADLINE) -> Friedman | None:
+    """Friedman and Nemenyi tests of the means of all ranked rows, over the datasets that have the metric.
+
+    Methods are (method, kind, preset). None with under three ranked rows or under two datasets: there is
+    nothing to test.
+    """
+    summary = board.summary().set_index(ROW)
+    table = summary[(summary["metric"] == metric) & summary.index.isin(board.ranked)].reset_index()
+    means = table.pivot(index=COLUMN, columns=ROW, values="mean").dropna(axis=1)
+    return friedman(means, direction(board, metric))
+
+
+def direction(board: Board, metric: str) -> Best:
+    """Whether ``high`` or ``low`` wins; an error for a metric without a winner."""
+    best = board.metrics[metric].best
+    if best == "level":
+        raise StbenchError(f"The metric '{metric}' is best at the nominal level: it has no winner.")
+    return best
+
+
+def _expand(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the columns `PAIR` from ``first`` and ``second``, both (method, kind, preset)."""
+    names = [(a[0], a[2], b[0], b[2]) for a, b in zip(table["first"], table["second"], strict=True)]
+    return table.join(pd.DataFrame(names, columns=PAIR, index=table.index))

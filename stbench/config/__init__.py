@@ -1,0 +1,1 @@
+"""What the user asks for: read once, checked and typed from then on."""

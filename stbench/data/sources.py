@@ -1,0 +1,179 @@
+"""Which datasets there are: the embedded ones, the folders given with ``--data``, the downloaded ones, and
+the known cards. A dataset is named by its folder; a path to a folder is good wherever a name is.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stbench.cache import cache_folder
+from stbench.dataset import REGISTRY, Card
+from stbench.datasets import __path__ as CARD_FOLDERS
+from stbench.errors import StbenchError, unknown_name
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+CARD_FILE = "card.toml"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset by name; ``problem`` says why it cannot be used here, None where it can."""
+
+    name: str
+    card: Card
+    loader: str | None = None
+    folder: Path | None = None
+    problem: str | None = None
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the dataset comes with stbench, without files."""
+        return self.problem is None and self.folder is None
+
+    @property
+    def fetchable(self) -> bool:
+        """Whether ``stbench data fetch`` can bring it."""
+        return self.folder is None and bool(self.card.record)
+
+    def load(self) -> tuple[AnnData, AnnData]:
+        """Reference and spatial table with raw values, as the loader reads them."""
+        if self.problem is not None or self.loader is None:
+            raise StbenchError(f"Dataset '{self.name}' is not available: {self.problem}")
+        return REGISTRY.get(self.loader).load(self.folder)
+
+
+def data_folders(given: Iterable[Path] = ()) -> list[Path]:
+    """The folders of ``--data`` and of ``$STBENCH_DATA``; an error for one that does not exist."""
+    from_environment = [Path(part) for part in os.environ.get("STBENCH_DATA", "").split(os.pathsep) if part]
+    folders = list(dict.fromkeys(path.resolve() for path in [*given, *from_environment]))
+    for folder in folders:
+        if not folder.is_dir():
+            raise StbenchError(f"Data folder '{folder}' does not exist. Check --data or $STBENCH_DATA.")
+    return folders
+
+
+def catalogue(folders: Sequence[Path]) -> dict[str, Dataset]:
+    """Every dataset known here by name: available ones and known ones that are not."""
+    cards = {
+        file.stem: read_card(file) for folder in CARD_FOLDERS for file in sorted(Path(folder).glob("*.toml"))
+    }
+    found: dict[str, Dataset] = {}
+    for name, card in cards.items():
+        if card.loader is not None and REGISTRY.get(card.loader).embedded:
+            found[name] = Dataset(name, card, card.loader)
+    for folder in folders:
+        for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
+            if path.name in found:
+                where = found[path.name].folder or "stbench itself"
+                raise StbenchError(
+                    f"Dataset '{path.name}' is in '{where}' and in '{path}'. Rename one folder."
+                )
+            found[path.name] = dataset_in(path, cards.get(path.name))
+    for name, card in cards.items():
+        if name not in found:
+            found[name] = _from_cache(name, card)
+    return dict(sorted(found.items()))
+
+
+def select(names: Sequence[str], known: dict[str, Dataset]) -> tuple[list[Dataset], list[str]]:
+    """The datasets called ``names``, and what to tell the user about it.
+
+    A name may be the path of a folder. ``all`` is every real dataset that is here, and the embedded one where
+    there is none: a dataset that would have to be downloaded or built first is left out and named.
+    """
+    if list(names) != ["all"]:
+        chosen = [dataset_called(name, known) for name in dict.fromkeys(names)]
+        for dataset in chosen:
+            if dataset.problem is not None:
+                raise StbenchError(f"Dataset '{dataset.name}' is not available: {dataset.problem}")
+            if sum(other.name == dataset.name for other in chosen) > 1:
+                raise StbenchError(f"Two of the datasets are called '{dataset.name}'. Rename one folder.")
+        return chosen, []
+    usable = [dataset for dataset in known.values() if dataset.problem is None]
+    real = [dataset for dataset in usable if not dataset.embedded]
+    absent = [dataset for dataset in known.values() if dataset.problem is not None]
+    notices = [f"Left out: {d.name}: {d.problem}" for d in absent if d.folder is not None]
+    for what, names in (
+        ("not downloaded (stbench data fetch NAME)", [d.name for d in absent if d.fetchable]),
+        (
+            "no folder of this name (stbench data info NAME)",
+            [d.name for d in absent if d.folder is None and not d.fetchable],
+        ),
+    ):
+        if names:
+            notices.append(f"Left out, {what}: {', '.join(names)}.")
+    if not real:
+        notices.append(
+            "No real datasets here (give their folder with --data or $STBENCH_DATA): "
+            "using the embedded simulated tissue."
+        )
+    return real or usable, notices
+
+
+def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
+    """The dataset of that name, or in the folder of that path; a clear error where there is neither.
+
+    As with ``--data``, a folder that is called like a known dataset has its card.
+    """
+    if name in known:
+        return known[name]
+    folder = Path(name).resolve()
+    if folder.is_dir():
+        return dataset_in(folder, known[folder.name].card if folder.name in known else None)
+    if os.sep in name:
+        raise StbenchError(f"Dataset folder '{name}' does not exist.")
+    raise unknown_name("dataset", name, known)
+
+
+def read_card(file: Path) -> Card:
+    """The card in a TOML file, checked; its name is the file's, or the folder's for a ``card.toml``."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        content = tomllib.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise StbenchError(f"Card '{file}' is not readable TOML ({error}).") from error
+    name = file.parent.name if file.name == CARD_FILE else file.stem
+    unknown = set(content) - set(Card.__dataclass_fields__)
+    if unknown:
+        raise StbenchError(f"Card '{file}': {unknown_name('field', min(unknown), Card.__dataclass_fields__)}")
+    try:
+        return replace(TypeAdapter(Card).validate_python({"name": name} | content), name=name)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise StbenchError(f"Card '{file}', field '{first['loc'][0]}': {first['msg']}.") from error
+
+
+def _from_cache(name: str, card: Card) -> Dataset:
+    """A known dataset that is in no ``--data`` folder: as it was downloaded, or why it is not here."""
+    folder = cache_folder("datasets") / name
+    if card.record and folder.is_dir():
+        return dataset_in(folder, card)
+    if card.record:
+        return Dataset(name, card, problem=f"it is not downloaded. Run: stbench data fetch {name}")
+    return Dataset(name, card, problem=f"no folder '{name}' in --data or $STBENCH_DATA. {card.obtain}")
+
+
+def dataset_in(folder: Path, known_card: Card | None = None) -> Dataset:
+    """The dataset in ``folder``, named by it; ``problem`` says where its card or its files cannot be used."""
+    card = known_card or Card(folder.name)
+    try:
+        if (folder / CARD_FILE).is_file():
+            card = read_card(folder / CARD_FILE)
+        loaders = [name for name, loader in REGISTRY.items().items() if loader.reads(folder)]
+    except StbenchError as error:
+        return Dataset(folder.name, card, problem=str(error))
+    if card.loader is not None:
+        return Dataset(folder.name, card, card.loader, folder)
+    if len(loaders) == 1:
+        return Dataset(folder.name, card, loaders[0], folder)
+    what = f"more than one loader reads it ({', '.join(loaders)}): name one as 'loader' in its card.toml"
+    nothing = "it holds neither sc.h5ad + st.h5ad nor scRNA_count.txt + Spatial_count.txt"
+    return Dataset(folder.name, card, folder=folder, problem=f"'{folder}': {what if loaders else nothing}.")

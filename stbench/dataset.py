@@ -1,0 +1,87 @@
+"""What a dataset is: a card (TOML) and a loader. Cards and loaders are the files of ``datasets/``.
+
+::
+
+    from stbench.datasets import register
+
+    @register("pair", reads=lambda folder: (folder / "sc.h5ad").is_file())
+    def load_pair(folder): ...        # -> (reference, spatial), two AnnData with raw values in X
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from stbench.registry import Registry
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Units = Literal["counts", "intensity"]
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Reads one format. ``reads(folder)`` says whether a folder is in it; ``embedded`` needs no folder."""
+
+    name: str
+    load: Callable[[Path | None], tuple[AnnData, AnnData]]
+    reads: Callable[[Path], bool]
+    embedded: bool = False
+
+
+REGISTRY: Registry[Loader] = Registry("datasets", "loader")
+
+
+def register(
+    name: str, *, reads: Callable[[Path], bool] = lambda folder: False, embedded: bool = False
+) -> Callable[[Callable], Callable]:
+    """Decorator that makes ``load(folder) -> (reference, spatial)`` known as a loader.
+
+    Both are AnnData with raw values in ``X``, unique ``var_names``, and coordinates of the spots in
+    ``spatial.obsm["spatial"]`` where they are known.
+    """
+
+    def add(load: Callable) -> Callable:
+        REGISTRY.add(name, Loader(name, load, reads, embedded), load.__module__)
+        return load
+
+    return add
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known about a dataset; everything but the name is optional.
+
+    ``panel``, ``units``, ``reference_units`` and ``min_genes`` steer the preparation and are inferred, and
+    reported, where the card leaves them out. ``downsample`` is the share of the counts to keep in both tables
+    (a seeded draw). ``record`` and ``archive_folder`` say where `stbench.data.fetch` finds the dataset: the
+    number of a Zenodo record, and a folder inside its archives. ``expected`` are published figures by the
+    names that the preparation's report has for them (``cells_raw``, ``genes``, ...), compared with what is
+    found.
+    """
+
+    name: str
+    title: str = ""
+    tissue: str = ""
+    species: str = ""
+    reference_platform: str = ""
+    spatial_platform: str = ""
+    reference_source: str = ""
+    spatial_source: str = ""
+    accession: str = ""
+    license: str = ""
+    obtain: str = ""
+    notes: str = ""
+    loader: str | None = None
+    panel: Literal["targeted", "transcriptome"] | None = None
+    units: Units | None = None
+    reference_units: Units | None = None
+    min_genes: int | None = None
+    downsample: float | None = None
+    record: str = ""
+    archive_folder: str = ""
+    expected: dict[str, float] = field(default_factory=dict)

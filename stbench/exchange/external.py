@@ -1,0 +1,255 @@
+"""Methods in other languages and environments: a card (TOML) with a command.
+
+The command gets a task folder and writes its prediction there; ``docs/external-methods.md`` and
+``stbench/exchange/task.schema.json`` say what lies in it. ::
+
+    name = "nearest_r"
+    family = "baseline"
+    paper = "this project"
+    version = "1"
+    command = ["Rscript", "{here}/predict.R", "{task}"]
+    versions = ["Rscript", "-e", "cat('R', format(getRversion()))"]
+    format = "text"                 # or "h5ad", the default
+    [parameters]
+    n_neighbors = 10                # --set nearest_r.n_neighbors=5; in task.json as "parameters"
+
+``{here}`` is the folder of the card, ``{task}`` the task folder, ``{env}`` the folder where an environment
+of its own belongs, made from a ``requirements.txt`` beside the card.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tomllib
+from collections import deque
+from dataclasses import asdict, dataclass, field, fields, make_dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import TYPE_CHECKING, ClassVar
+
+from stbench.errors import StbenchError, Unsupported, unknown_name
+from stbench.method import Context, Method, Prediction, register
+from stbench.task import Task
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+KEPT = ("PATH", "LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
+KEPT_ENDING = "_NUM_THREADS"
+NEEDS = ("counts", "coordinates", "cell_type")
+LAST_LINES = 3
+
+
+@dataclass(frozen=True)
+class Card:
+    """The fields of a card; those of `stbench.methods.register`, and how the program is started.
+
+    ``deviations`` says where a published method differs from its authors' code; ``needs`` lists what the
+    task must bring (`NEEDS`); ``format`` is how the tables are written; ``versions`` is a command that prints
+    what goes into the manifest, a name and a version per line.
+    """
+
+    name: str
+    family: str
+    paper: str
+    version: str
+    command: list
+    summary: str
+    doi: str = ""
+    deviations: str = ""
+    format: str = "h5ad"
+    versions: list = field(default_factory=list)
+    needs: list = field(default_factory=list)
+    gpu: bool = False
+    parameters: dict = field(default_factory=dict)
+    presets: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class External(Method):
+    """Base of the methods that cards describe: runs the command of its card on a task folder."""
+
+    card: ClassVar[Card]
+    here: ClassVar[Path]
+
+    def predict(self, task: Task, ctx: Context) -> Prediction:
+        """What the program wrote, (n_spots, n_targets)."""
+        from stbench.exchange.taskfolder import read_prediction
+
+        missing = self.missing()
+        if missing:
+            raise Unsupported(missing)
+        self._check_needs(task)
+        folder = Path(mkdtemp(dir=ctx.scratch.resolve()))
+        self._write_task(folder, task, ctx)
+        self._run(folder, ctx)
+        if self.card.format == "text":
+            from stbench.exchange.textfolder import collect_prediction
+
+            collect_prediction(folder)
+        prediction = read_prediction(folder / "prediction.h5ad", list(task.spatial.obs_names), task.targets)
+        shutil.rmtree(folder)
+        return prediction
+
+    @classmethod
+    def missing(cls) -> str:
+        """What is missing on this machine to run it, with the remedy; empty where nothing is."""
+        program = cls._filled(cls.card.command)[0]
+        if shutil.which(program):
+            return ""
+        requirements = cls.here / "requirements.txt"
+        remedy = f"install '{program}'"
+        if requirements.is_file():
+            env = environment_folder(cls.card.name)
+            remedy = f"python3 -m venv {env} && {env}/bin/pip install -r {requirements}"
+        return f"needs a program that is not here ({program}): {remedy}"
+
+    @classmethod
+    def versions(cls) -> dict[str, str]:
+        """What the ``versions`` command of the card prints; empty without one, or without the program."""
+        if not cls.card.versions or cls.missing():
+            return {}
+        command = cls._filled(cls.card.versions)
+        with TemporaryDirectory() as folder:
+            clean = _environment(Path(folder), threads=1)
+            done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
+        lines = [line.split() for line in done.stdout.splitlines() if line.strip()]
+        if done.returncode != 0 or any(len(words) != 2 for words in lines):
+            said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
+            raise StbenchError(
+                f"Card of '{cls.card.name}': its versions command should print a name and a version per "
+                f"line, and said: {said[0]}"
+            )
+        return dict(lines)
+
+    @classmethod
+    def _filled(cls, words: list, task: Path = Path()) -> list[str]:
+        """The words of a command with the places filled in."""
+        places = {"{here}": cls.here, "{task}": task, "{env}": environment_folder(cls.card.name)}
+        command = [str(word) for word in words]
+        for place, path in places.items():
+            command = [part.replace(place, str(path)) for part in command]
+        return command
+
+    def _check_needs(self, task: Task) -> None:
+        if "counts" in self.card.needs:
+            task.require_counts()
+        if "coordinates" in self.card.needs:
+            task.coordinates()
+        if "cell_type" in self.card.needs and "cell_type" not in task.reference.obs:
+            raise Unsupported("needs obs['cell_type'] in the reference")
+
+    def _write_task(self, folder: Path, task: Task, ctx: Context) -> None:
+        from stbench.exchange.taskfolder import FORMAT
+        from stbench.exchange.textfolder import write_settings, write_table
+        from stbench.files import write_json
+
+        for name, table in (("reference", task.reference), ("spatial", task.spatial)):
+            if self.card.format == "text":
+                write_table(folder / name, table)
+            else:
+                _plain(table).write_h5ad(folder / f"{name}.h5ad")
+        content = {
+            "format": FORMAT,
+            "method": self.card.name,
+            "targets": task.targets,
+            "units": task.units,
+            "seed": ctx.seed,
+            "threads": ctx.threads,
+            "device": ctx.device,
+            "parameters": asdict(self),
+        }
+        write_json(folder / "task.json", content)
+        if self.card.format == "text":
+            write_settings(folder, content)
+
+    def _run(self, folder: Path, ctx: Context) -> None:
+        """Run the program without a shell, in a clean environment, with its output in the log."""
+        command = self._filled(self.card.command, folder)
+        ctx.log.info("%s", command)
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=_environment(folder, ctx.threads),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        assert process.stdout is not None
+        last: deque[str] = deque(maxlen=LAST_LINES)
+        for line in process.stdout:
+            ctx.log.info("%s", line.rstrip())
+            last.append(line.strip())
+        if process.wait() != 0:
+            said = " / ".join(line for line in last if line) or "nothing"
+            raise StbenchError(f"'{command[0]}' ended with exit code {process.returncode} and said: {said}")
+
+
+def environment_folder(name: str) -> Path:
+    """Where the environment of the external method ``name`` belongs: ``{env}`` on its card."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "stbench" / "environments" / name
+
+
+def register_card(file: Path, module: str) -> type[Method]:
+    """The method of a card, registered; ``module`` is the name of the module that stands for the card."""
+    card = read_card(file)
+    parameters = [(name, type(value), field(default=value)) for name, value in card.parameters.items()]
+    text = f"{card.summary.strip()}\n\nDeviations\n----------\n{card.deviations.strip() or 'None known.'}"
+    cls = make_dataclass(
+        card.name,
+        parameters,
+        bases=(External,),
+        frozen=True,
+        namespace={"__doc__": text, "card": card, "here": file.parent, "presets": card.presets},
+    )
+    cls.__module__ = module
+    return register(
+        card.name, family=card.family, paper=card.paper, doi=card.doi, version=card.version, gpu=card.gpu
+    )(cls)
+
+
+def read_card(file: Path) -> Card:
+    """The card in a TOML file, checked; `StbenchError` names the file and the field."""
+    try:
+        content = tomllib.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise StbenchError(f"Card '{file}' is not readable TOML ({error}).") from error
+    known = {f.name: f for f in fields(Card)}
+    for key, value in content.items():
+        if key not in known:
+            raise StbenchError(f"Card '{file}': {unknown_name('field', key, known)}")
+        if type(value).__name__ != known[key].type:
+            raise StbenchError(f"Card '{file}', field '{key}': {known[key].type} expected, not {value!r}.")
+    for name in ("name", "family", "paper", "version", "command", "summary"):
+        if not content.get(name):
+            raise StbenchError(f"Card '{file}' has no '{name}'.")
+    card = Card(**content)
+    if card.format not in ("h5ad", "text"):
+        raise StbenchError(f"Card '{file}', field 'format': h5ad or text, not '{card.format}'.")
+    for need in card.needs:
+        if need not in NEEDS:
+            raise StbenchError(f"Card '{file}': {unknown_name('need', need, NEEDS)}")
+    for name, value in card.parameters.items():
+        if not isinstance(value, bool | int | float | str):
+            raise StbenchError(f"Card '{file}', parameter '{name}': a number or a text, not {value!r}.")
+    return card
+
+
+def _plain(table: AnnData) -> AnnData:
+    """A table as AnnData itself, whatever subclass the task holds."""
+    from anndata import AnnData
+
+    return AnnData(table.X, obs=table.obs, var=table.var, obsm=dict(table.obsm), layers=dict(table.layers))
+
+
+def _environment(folder: Path, threads: int) -> dict[str, str]:
+    """What a program needs to start and to repeat itself, a home of its own, and the number of threads."""
+    kept = {key: value for key, value in os.environ.items() if key in KEPT or key.endswith(KEPT_ENDING)}
+    own = {"HOME": str(folder), "TMPDIR": str(folder), "OMP_NUM_THREADS": str(threads)}
+    # without a hash seed, sets of names come in another order in every process (moscot's shared genes do)
+    return kept | own | {"PYTHONNOUSERSITE": "1", "PYTHONHASHSEED": "0"}

@@ -1,1 +1,0 @@
-"""Adding to stbench: new plugins from templates, methods of other languages, and the contract as checks."""

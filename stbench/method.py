@@ -1,0 +1,164 @@
+"""What a method is. The methods themselves are the files of this folder's twin, ``methods/``.
+
+::
+
+    from dataclasses import dataclass
+    from stbench.methods import Context, Method, Prediction, Task, register
+
+    @register("spage", family="alignment", paper="Abdelaal 2020", doi="10.1093/nar/gkaa740", version="1")
+    @dataclass(frozen=True)
+    class SpaGE(Method):
+        n_pv: int = 50                     # a field is a parameter: --set spage.n_pv=30
+
+        def predict(self, task: Task, ctx: Context) -> np.ndarray: ...   # (n_spots, n_targets)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, distribution, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from stbench.errors import StbenchError
+from stbench.registry import Registry
+from stbench.task import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FAMILIES = ("control", "baseline", "alignment", "transport", "generative", "kernel")
+REGISTRY: Registry[type[Method]] = Registry("methods", "method")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a run brings besides the task.
+
+    Everything random derives from ``seed``; ``device`` is ``cpu`` or ``cuda:i``; ``scratch`` is a folder
+    that vanishes after the run; ``checkpoint`` a file that outlives an interruption: what a method wrote
+    there it finds again when the same run is started anew (None: nothing is kept);
+    ``progress(done, total, **info)`` feeds the live line, for example
+    ``ctx.progress(epoch, n_epochs, loss=0.3)``.
+    """
+
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 1
+    scratch: Path = Path()
+    checkpoint: Path | None = None
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("stbench.method"))
+    progress: Callable[..., None] = lambda done, total, **info: None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted values (n_spots, n_targets) on the scale of ``task.spatial.X``, with optional intervals.
+
+    ``lower`` and ``upper`` bound an interval that should hold the truth with probability ``level``.
+    """
+
+    mean: np.ndarray
+    lower: np.ndarray | None = None
+    upper: np.ndarray | None = None
+    level: float = 0.9
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a task, for estimates of memory."""
+
+    cells: int
+    spots: int
+    visible: int
+    targets: int
+    reference_genes: int
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """What a method says about itself when it registers."""
+
+    name: str
+    family: str
+    paper: str
+    doi: str
+    version: str
+    packages: tuple[str, ...] = ()
+    gpu: bool = False
+
+    @property
+    def kind(self) -> str:
+        """``control`` (unranked), ``baseline`` or ``method``."""
+        return self.family if self.family in ("control", "baseline") else "method"
+
+
+@dataclass(frozen=True)
+class Method:
+    """Base of all methods: a frozen dataclass whose fields are the parameters.
+
+    ``presets`` are named sets of parameters; ``cpu`` and ``paper`` are chosen by the device unless given.
+    """
+
+    info: ClassVar[MethodInfo]
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    def predict(self, task: Task, ctx: Context) -> np.ndarray | Prediction:
+        """Values of the targets at every spot, (n_spots, n_targets), finite, scale of ``task.spatial.X``."""
+        raise NotImplementedError
+
+    def memory_bytes(self, shape: Shape) -> int:
+        """Peak memory of a run beyond reading the task, in bytes; a run that cannot fit is skipped.
+
+        The default assumes a few dense copies of what a method sees.
+        """
+        seen = (shape.cells + shape.spots) * (shape.visible + shape.targets)
+        return 4 * 8 * seen
+
+    @classmethod
+    def missing(cls) -> str:
+        """What this machine lacks to run the method, with the remedy; empty where nothing is missing."""
+        lacking = [package for package in cls.info.packages if not _is_installed(package)]
+        return f"needs {', '.join(lacking)}: pip install {' '.join(lacking)}" if lacking else ""
+
+    @classmethod
+    def versions(cls) -> dict[str, str]:
+        """Versions of what the method needs beyond the core, for the manifest of a run."""
+        return {package: version(package) for package in cls.info.packages if _is_installed(package)}
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def register(
+    name: str,
+    *,
+    family: str,
+    paper: str,
+    doi: str = "",
+    version: str,
+    packages: tuple[str, ...] = (),
+    gpu: bool = False,
+) -> Callable[[type[Method]], type[Method]]:
+    """Class decorator that makes a method known under ``name``.
+
+    ``family`` is one of `FAMILIES`; ``paper`` a short citation; ``version`` changes when predictions
+    change (runs of the old version are then run again); ``packages`` are the distributions it needs beyond
+    the core, recorded with every run; ``gpu`` says that it runs on CUDA where there is some.
+    """
+    if family not in FAMILIES:
+        raise StbenchError(f"Method '{name}': unknown family '{family}'. Known: {', '.join(FAMILIES)}.")
+
+    def add(cls: type[Method]) -> type[Method]:
+        cls.info = MethodInfo(name, family, paper, doi, version, packages, gpu)
+        REGISTRY.add(name, cls, cls.__module__)
+        return cls
+
+    return add

@@ -1,0 +1,73 @@
+"""What a metric is. The metrics themselves are the files of ``metrics/``.
+
+::
+
+    from stbench.metrics import register
+
+    @register("pcc", best="high", bounds=(-1, 1), definition="1", primary=True, column=1)
+    def pcc(truth, prediction): ...    # two arrays (n_spots, n_genes) -> (n_genes,)
+
+    @register("ssim_grid", ..., needs_coords=True)
+    def ssim_grid(truth, prediction, coordinates): ...
+
+    @register("coverage", ..., needs_intervals=True)
+    def coverage(truth, prediction): ...    # prediction.lower, .upper, .level
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from stbench.registry import Registry
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A pure function of truth and prediction (and coordinates, where ``needs_coords``).
+
+    Where it ``needs_intervals``, the prediction is a `stbench.methods.Prediction` with bounds; methods
+    without intervals, like datasets without coordinates, have no value of such a metric at all.
+    ``best`` says which direction is better: ``high``, ``low``, or ``level`` for what should meet the nominal
+    level of the intervals and has no winner. ``bounds`` are the smallest and largest possible value;
+    ``definition`` is the version of the formula and changes with it; ``primary`` metrics make the rank.
+    ``column`` is the place among the metrics that are computed when none is named; a metric without a
+    column has to be asked for by name.
+    """
+
+    name: str
+    function: Callable
+    best: Literal["high", "low", "level"]
+    bounds: tuple[float, float]
+    definition: str
+    needs_coords: bool = False
+    primary: bool = False
+    column: int | None = None
+    needs_intervals: bool = False
+
+
+REGISTRY: Registry[Metric] = Registry("metrics", "metric")
+
+
+def register(
+    name: str,
+    *,
+    best: Literal["high", "low", "level"],
+    bounds: tuple[float, float],
+    definition: str,
+    needs_coords: bool = False,
+    needs_intervals: bool = False,
+    primary: bool = False,
+    column: int | None = None,
+) -> Callable[[Callable], Callable]:
+    """Decorator that makes ``f(truth, prediction[, coordinates]) -> (n_genes,)`` known as a metric."""
+
+    def add(function: Callable) -> Callable:
+        metric = Metric(
+            name, function, best, bounds, definition, needs_coords, primary, column, needs_intervals
+        )
+        REGISTRY.add(name, metric, function.__module__)
+        return function
+
+    return add

@@ -1,0 +1,86 @@
+"""Where plugins are found: files of the content folders, entry points of packages, files given by the user.
+
+A method in another language is a card, a TOML file: ``methods/NAME/method.toml``, or ``--plugin CARD.toml``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from stbench.errors import StbenchError
+
+PLUGIN_PREFIX = "stbench_plugin_"
+CARD = "method.toml"
+
+
+def import_all(kind: str) -> dict[str, str]:
+    """Import every plugin of ``kind``, which registers it; the reason by name for those that are broken."""
+    broken: dict[str, str] = {}
+
+    def attempt(name: str, load: Callable[..., object], *arguments: Any) -> None:
+        try:
+            load(*arguments)
+        except Exception as error:  # a plugin may fail in any way; the others must go on
+            broken[name] = f"{type(error).__name__}: {error}"
+
+    package = importlib.import_module(f"stbench.{kind}")
+    for module in pkgutil.iter_modules(package.__path__):
+        attempt(module.name, importlib.import_module, f"stbench.{kind}.{module.name}")
+    for card in sorted(card for folder in package.__path__ for card in Path(folder).glob(f"*/{CARD}")):
+        name = card.parent.name
+        attempt(name, _run_file, card, f"stbench.{kind}.{name}")
+    for point in entry_points(group=f"stbench.{kind}"):
+        attempt(point.name, importlib.import_module, point.module)
+    return broken
+
+
+def load_plugin(file: Path) -> None:
+    """Import a plugin file (Python) or card (TOML) given by the user; it registers whatever it defines."""
+    if not file.is_file():
+        raise StbenchError(f"Plugin file '{file}' does not exist.")
+    name = PLUGIN_PREFIX + file.stem
+    loaded = sys.modules.get(name)
+    if loaded is not None:
+        if loaded.__file__ == str(file.resolve()):
+            return
+        raise StbenchError(f"Two plugin files are called '{file.name}'. Rename one of them.")
+    try:
+        _run_file(file.resolve(), name)
+    except StbenchError:
+        raise
+    except Exception as error:
+        raise StbenchError(f"Plugin file '{file}' is broken: {type(error).__name__}: {error}") from error
+
+
+class _CardLoader(importlib.abc.Loader):
+    """Makes a card a module without code, so that it has a file and a name as every plugin has."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        from stbench.exchange.external import register_card
+
+        cls = register_card(Path(str(module.__file__)), module.__name__)
+        setattr(module, cls.__name__, cls)
+
+
+def _run_file(file: Path, name: str) -> None:
+    """Run a Python file, or register a card, as the module ``name``."""
+    loader = _CardLoader() if file.suffix == ".toml" else None
+    spec = importlib.util.spec_from_file_location(name, file, loader=loader)
+    if spec is None or spec.loader is None:
+        raise StbenchError(f"Plugin file '{file}' is neither a Python file nor a card (.toml).")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise

@@ -1,0 +1,59 @@
+"""What a renderer is: it turns a `Board` into files. The renderers are the files of ``leaderboard/``.
+
+::
+
+    from stbench.leaderboard import register
+
+    @register("markdown")
+    def markdown(board, folder): ...   # writes files into folder, returns their paths
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stbench.registry import Registry
+
+if TYPE_CHECKING:
+    from stbench.board.board import Board
+
+Render = Callable[["Board", Path], list[Path]]
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Writes files of a board into a folder and returns their paths.
+
+    ``modules`` must be importable for it. One that is ``slow`` is left to ``stbench leaderboard``; the
+    others also run at the end of every ``stbench run``.
+    """
+
+    name: str
+    render: Render
+    modules: tuple[str, ...] = ()
+    slow: bool = False
+
+    def __call__(self, board: Board, folder: Path) -> list[Path]:
+        return self.render(board, folder)
+
+    @property
+    def missing(self) -> list[str]:
+        """The modules that are not installed."""
+        return [module for module in self.modules if find_spec(module) is None]
+
+
+REGISTRY: Registry[Renderer] = Registry("leaderboard", "renderer")
+
+
+def register(name: str, *, modules: tuple[str, ...] = (), slow: bool = False) -> Callable[[Render], Render]:
+    """Decorator that makes ``render(board, folder) -> paths`` known as a renderer."""
+
+    def add(render: Render) -> Render:
+        REGISTRY.add(name, Renderer(name, render, modules, slow), render.__module__)
+        return render
+
+    return add

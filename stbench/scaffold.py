@@ -1,0 +1,91 @@
+"""Writes the files of a new plugin: small, working, documented, with a test."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from stbench._checkout import plugin_path
+from stbench.errors import StbenchError
+
+FOLDERS = {"method": "methods", "dataset": "datasets", "metric": "metrics", "renderer": "leaderboard"}
+PROGRAMS = {  # by language: the file, the command, and the one that prints versions
+    "python": (
+        "predict.py",
+        '["{env}/bin/python", "{here}/predict.py", "{task}"]',
+        """["{env}/bin/python", "-c", "import numpy; print('numpy', numpy.__version__)"]""",
+    ),
+    "r": (
+        "predict.R",
+        '["Rscript", "{here}/predict.R", "{task}"]',
+        """["Rscript", "-e", "cat('R', format(getRversion()))"]""",
+    ),
+}
+LOAD = {  # how a test outside the checkout gets its plugin, where its parts belong in the file
+    "import_path": "from pathlib import Path\n\n",
+    "import_load": "from stbench.registry import load_plugin\n",
+    "load": 'load_plugin(Path(__file__).parent / "{file}")\n\n',
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a new plugin goes: beside the others in a checkout, else where the user is, for ``--plugin``."""
+
+    folder: Path
+    tests: Path
+    in_checkout: bool
+
+    @classmethod
+    def of(cls, kind: str, here: Path) -> Place:
+        """The place for a plugin of ``kind`` that is made in the folder ``here``."""
+        content = plugin_path(FOLDERS[kind])  # empty where stbench is installed from a wheel
+        if content and here.resolve().is_relative_to(root := Path(content[0]).parent):
+            return cls(Path(content[0]), root / "tests" / FOLDERS[kind], in_checkout=True)
+        return cls(here, here, in_checkout=False)
+
+
+def new_plugin(kind: str, name: str, place: Place) -> list[Path]:
+    """The files written: ``NAME.py`` and ``test_NAME.py``."""
+    return _write(name, place, {f"{name}.py": f"{kind}.py"}, f"{kind}_test.py")
+
+
+def new_external(name: str, language: str, place: Place) -> list[Path]:
+    """The files written: a folder ``NAME`` with a card and its program, and ``test_NAME.py``.
+
+    A program in Python has its own environment, made from the ``requirements.txt`` beside it.
+    """
+    program, command, versions = PROGRAMS[language]
+    card = f"{name}/{'method' if place.in_checkout else name}.toml"
+    templates = {card: "card.toml", f"{name}/{program}": program}
+    if language == "python":
+        templates[f"{name}/requirements.txt"] = "requirements.txt"
+    return _write(name, place, templates, "external_test.py", command=command, versions=versions)
+
+
+def _write(
+    name: str, place: Place, templates: dict[str, str], test_template: str, **values: str
+) -> list[Path]:
+    """Fill the templates; the first file is the plugin."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise StbenchError(f"'{name}' is no plugin name: use small letters, digits and _ (my_method).")
+    wanted = {place.folder / file: template for file, template in templates.items()}
+    wanted[place.tests / f"test_{name}.py"] = test_template
+    for path in wanted:
+        if path.exists():
+            raise StbenchError(f"'{path}' exists already. Choose another name, or remove it.")
+    plugin = next(iter(templates))
+    values |= {
+        "name": name,
+        "Class": "".join(part.capitalize() for part in name.split("_")),
+        "target": name if place.in_checkout else plugin,
+    }
+    values |= {part: "" if place.in_checkout else code.format(file=plugin) for part, code in LOAD.items()}
+    for path, template in wanted.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = (files("stbench") / "templates" / f"{template}.txt").read_text()
+        path.write_text(Template(text).substitute(values))
+    return list(wanted)

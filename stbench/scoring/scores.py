@@ -1,0 +1,182 @@
+"""Scores per gene of a prediction against the truth.
+
+Genes and spots are matched by name. A gene that is constant in the truth is scored for no method (NaN in
+every column); a missing or non-finite prediction is an error, never a filled value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from stbench.errors import StbenchError
+from stbench.files import read_h5ad
+from stbench.method import Prediction
+from stbench.metric import REGISTRY
+from stbench.tables import dense
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def score(
+    truth: pd.DataFrame,
+    prediction: pd.DataFrame,
+    metrics: Iterable[str] | None = None,
+    *,
+    coordinates: np.ndarray | None = None,
+    intervals: Prediction | None = None,
+) -> pd.DataFrame:
+    """Scores, one row per gene of ``truth`` in its order, one column per metric.
+
+    Parameters
+    ----------
+    truth, prediction
+        Spots x genes on the scale of ``X``, with the same spots and the same genes in any order.
+    metrics
+        Names of registered metrics, in the order of the columns. Default: the metrics with a ``column``;
+        the others are computed only when named.
+    coordinates
+        (n_spots, 2 or 3), in the order of the spots of ``truth``. Without them, the metrics that need
+        coordinates are left out.
+    intervals
+        Bounds and level, arrays with the spots and genes of ``prediction`` in its order. Without them, the
+        metrics that need intervals are left out.
+
+    Raises
+    ------
+    StbenchError
+        When names repeat or differ, when a value is missing or not finite, when a metric is unknown, or
+        when no metric is left.
+    """
+    bounded = intervals is not None and intervals.lower is not None and intervals.upper is not None
+    names = applicable(
+        default_metrics() if metrics is None else dict.fromkeys(metrics),
+        coordinates=coordinates is not None,
+        intervals=bounded,
+    )
+    if not names:
+        raise StbenchError("No metric is left: those asked for need coordinates, or prediction intervals.")
+    _check_names(truth.index, prediction.index, "spot")
+    _check_names(truth.columns, prediction.columns, "gene")
+    order = np.ix_(prediction.index.get_indexer(truth.index), prediction.columns.get_indexer(truth.columns))
+    prediction = prediction.reindex(index=truth.index, columns=truth.columns)
+    true, predicted = _finite(truth, "truth"), _finite(prediction, "prediction")
+
+    varying = np.ptp(true, axis=0) > 0
+    scores = pd.DataFrame(np.nan, index=truth.columns.rename("gene"), columns=names)
+    if not varying.any():
+        return scores
+    if not varying.all():
+        true, predicted = true[:, varying], predicted[:, varying]
+    for metric in (REGISTRY.get(name) for name in names):
+        where = (coordinates,) if metric.needs_coords else ()
+        answer = _bounded(predicted, intervals, order, varying) if metric.needs_intervals else predicted
+        scores.loc[varying, metric.name] = metric.function(true, answer, *where)
+    return scores
+
+
+def applicable(names: Iterable[str], *, coordinates: bool, intervals: bool) -> list[str]:
+    """Those of the named metrics that can be computed with what there is."""
+    metrics = [REGISTRY.get(name) for name in names]
+    return [
+        metric.name
+        for metric in metrics
+        if (coordinates or not metric.needs_coords) and (intervals or not metric.needs_intervals)
+    ]
+
+
+def score_files(truth: Path, prediction: Path, metrics: Iterable[str] | None = None) -> pd.DataFrame:
+    """Scores of the genes in ``prediction``, in its order, from ``X`` of two h5ad files.
+
+    Both files must hold the same spots, in any order; the truth may hold more genes than the prediction,
+    and its ``obsm["spatial"]`` are the coordinates. Raises `StbenchError` as `score` does, and for a file
+    that is missing, damaged or without ``X``.
+    """
+    true, predicted = _read(truth), _read(prediction)
+    absent = predicted.var_names.difference(true.var_names, sort=False)
+    if len(absent) == predicted.n_vars:
+        raise StbenchError(f"'{prediction}' shares no gene with '{truth}'. Check the gene names of both.")
+    if len(absent):
+        raise StbenchError(
+            f"'{truth}' lacks {len(absent)} gene(s) of '{prediction}'; the first is '{absent[0]}'. "
+            "Remove them, or give the truth that has them."
+        )
+    return score(
+        _frame(true, predicted.var_names),
+        _frame(predicted, predicted.var_names),
+        metrics,
+        coordinates=np.asarray(true.obsm["spatial"], dtype=float) if "spatial" in true.obsm else None,
+        intervals=_intervals(predicted),
+    )
+
+
+def default_metrics() -> list[str]:
+    """Names of the metrics with a column, in that order: every run is scored with those that apply."""
+    shown = [metric for metric in REGISTRY.items().values() if metric.column is not None]
+    return [metric.name for metric in sorted(shown, key=lambda metric: (metric.column or 0, metric.name))]
+
+
+def _check_names(truth: pd.Index, prediction: pd.Index, noun: str) -> None:
+    """Raise unless both have the same names, each once."""
+    _check_unique(truth, f"the truth has the {noun}")
+    _check_unique(prediction, f"the prediction has the {noun}")
+    missing, unknown = truth.difference(prediction, sort=False), prediction.difference(truth, sort=False)
+    if len(missing) == len(truth):
+        raise StbenchError(f"Truth and prediction share no {noun}. Check the {noun} names of both.")
+    for absent, side in ((missing, "prediction"), (unknown, "truth")):
+        if len(absent):
+            raise StbenchError(f"The {side} lacks {len(absent)} {noun}(s); the first is '{absent[0]}'.")
+
+
+def _check_unique(names: pd.Index, owner: str) -> None:
+    if not names.is_unique:
+        raise StbenchError(f"Names must be unique: {owner} '{names[names.duplicated()][0]}' more than once.")
+
+
+def _finite(table: pd.DataFrame, side: str) -> np.ndarray:
+    """The values as float64; raises for the first gene with a missing or infinite one."""
+    values = np.ascontiguousarray(table.to_numpy(dtype=float))  # one layout, one order of summation
+    bad = ~np.isfinite(values)
+    if bad.any():
+        gene = int(bad.any(axis=0).argmax())
+        raise StbenchError(
+            f"The {side} of gene '{table.columns[gene]}' is missing or not finite "
+            f"at {bad[:, gene].sum()} of {len(values)} spots."
+        )
+    return values
+
+
+def _read(file: Path) -> AnnData:
+    table = read_h5ad(file)
+    if table.X is None:
+        raise StbenchError(f"'{file}' has no X. Write the values to score as X.")
+    for names, noun in ((table.obs_names, "spot"), (table.var_names, "gene")):
+        _check_unique(names, f"'{file}' has the {noun}")
+    return table
+
+
+def _bounded(
+    predicted: np.ndarray, intervals: Prediction | None, order: tuple, varying: np.ndarray
+) -> Prediction:
+    """The prediction of the scored genes with its bounds, all in the order of the truth."""
+    assert intervals is not None  # `applicable` left these metrics out otherwise
+    lower, upper = (np.asarray(b, dtype=float)[order][:, varying] for b in (intervals.lower, intervals.upper))
+    return Prediction(predicted, lower, upper, intervals.level)
+
+
+def _intervals(table: AnnData) -> Prediction | None:
+    """The bounds in the layers of a prediction file, None where there are none."""
+    if not {"lower", "upper"} <= set(table.layers):
+        return None
+    lower, upper = (_frame(table, table.var_names, layer) for layer in ("lower", "upper"))
+    bounds = (_finite(lower, "lower bound"), _finite(upper, "upper bound"))
+    return Prediction(dense(table, table.var_names), *bounds, level=float(table.uns.get("level", 0.9)))
+
+
+def _frame(table: AnnData, genes: pd.Index, layer: str | None = None) -> pd.DataFrame:
+    return pd.DataFrame(dense(table, genes, layer), index=table.obs_names, columns=genes)

@@ -1,0 +1,36 @@
+"""Values of some genes of a table, whatever container holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from stbench.errors import StbenchError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from anndata import AnnData
+
+
+def dense(adata: AnnData, genes: Iterable[str], layer: str | None = None, dtype: Any = float) -> np.ndarray:
+    """The values of ``genes``, in that order, as an array (n_obs, n_genes); only these are densified."""
+    import numpy as np
+    from scipy.sparse import issparse
+
+    columns = adata.var_names.get_indexer(list(genes))
+    if (columns < 0).any():
+        missing = [gene for gene, column in zip(genes, columns, strict=True) if column < 0]
+        raise StbenchError(f"Gene '{missing[0]}' is not in this table.")
+    values = (adata.X if layer is None else adata.layers[layer])[:, columns]
+    return np.ascontiguousarray(values.toarray() if issparse(values) else values, dtype=dtype)
+
+
+def varies(values: Any) -> np.ndarray:
+    """Which columns are not constant, (n_genes,) of bool; sparse input stays sparse."""
+    import numpy as np
+    from scipy.sparse import issparse
+
+    if issparse(values):
+        columns = values.tocsc()
+        return (columns.max(axis=0) - columns.min(axis=0)).toarray().ravel() > 0
+    return np.ptp(np.asarray(values), axis=0) > 0

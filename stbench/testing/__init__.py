@@ -1,0 +1,1 @@
+"""For authors of plugins: the contract of a method as checks, and a planted tissue."""

@@ -1,0 +1,1 @@
+"""What methods import: scale, neighbours, tuning, intervals, a sandbox for other packages, networks."""

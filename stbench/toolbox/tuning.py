@@ -1,0 +1,41 @@
+"""The one way in which methods choose a setting: by the mean Pearson correlation on the validation genes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from stbench.toolbox.scale import zscore
+
+if TYPE_CHECKING:
+    from stbench.task import Task
+
+Setting = TypeVar("Setting")
+
+
+def mean_pearson(truth: np.ndarray, prediction: np.ndarray) -> float:
+    """Mean over genes of the Pearson correlation over spots.
+
+    Both are (n_spots, n_genes). A constant prediction scores 0; a gene that is constant in the truth is left
+    out.
+    """
+    scored = np.ptp(truth, axis=0) > 0
+    if not scored.any():
+        return 0.0
+    return float((zscore(truth[:, scored]) * zscore(prediction[:, scored])).mean())
+
+
+def choose(
+    task: Task,
+    settings: Sequence[Setting],
+    predict: Callable[[Task, Sequence[Setting]], Iterable[np.ndarray]],
+) -> Setting:
+    """The setting that predicts the validation genes best from the train genes; ties go to the first.
+
+    ``predict(inner_task, settings)`` gives one array (n_spots, n_val) per setting, on any scale.
+    """
+    inner, truth = task.validation()
+    scores = [mean_pearson(truth, prediction) for prediction in predict(inner, settings)]
+    return settings[scores.index(max(scores))]

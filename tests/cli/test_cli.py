@@ -1,0 +1,283 @@
+"""The command line as a user meets it, in processes of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+ODD = Path(__file__).parents[1] / "plugins" / "odd_methods.py"
+
+
+def stbench(*arguments, cwd=None):
+    code = "from stbench.cli import main; main()"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def assert_one_line_error(done, *parts):
+    assert done.returncode not in (0, None)
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    for part in parts:
+        assert part in lines[0]
+
+
+@pytest.mark.parametrize("kind", ["methods", "datasets", "metrics"])
+def test_list_json(kind):
+    rows = json.loads(stbench("list", kind, "--json").stdout)
+    assert all(isinstance(row["name"], str) for row in rows)
+    expected = {"methods": "kernel", "datasets": "simulated", "metrics": "pcc"}[kind]
+    assert expected in [row["name"] for row in rows]
+
+
+def test_list_imports_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['stbench', 'list', 'methods']\n"
+        "from stbench.cli import app\n"
+        "app(standalone_mode=False)\n"
+        "print([m for m in ('torch', 'numpy', 'anndata', 'scvi', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_list_works_without_torch(tmp_path):
+    (tmp_path / "torch.py").write_text("raise ImportError('no torch here')")
+    done = subprocess.run(
+        [sys.executable, "-c", "from stbench.cli import main; main()", "list", "methods"],
+        capture_output=True, text=True, cwd=tmp_path, check=True, env={"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert "causalged" in done.stdout
+    assert "BROKEN" not in done.stdout
+
+
+def test_run_ends_in_tables_and_then_has_nothing_to_do(data_folder, tmp_path):
+    arguments = [
+        "run",
+        "--methods",
+        "mean,ridge",
+        "--datasets",
+        "planted",
+        "--data",
+        data_folder,
+        "--out",
+        "r",
+    ]
+    done = stbench(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "ridge" in done.stdout
+    board = pd.read_csv(tmp_path / "r" / "leaderboard" / "leaderboard.csv")
+    figures = ["mean", "sd", "n_genes", "n_genes_unscored", "n_splits", "n_seeds", "status", "share"]
+    assert list(board.columns) == ["dataset", "method", "kind", "preset", "limit", "metric", *figures]
+    assert set(board["method"]) == {"mean", "ridge", "perfect", "ceiling"}
+    again = stbench(*arguments, cwd=tmp_path)
+    assert again.returncode == 0
+    assert "Nothing to do: all 2 runs are in r." in again.stdout
+
+
+def test_leaderboard_command(data_folder, tmp_path):
+    stbench(
+        "run", "--methods", "knn", "--datasets", "planted", "--data", data_folder, "--out", tmp_path / "r"
+    )
+    done = stbench("leaderboard", tmp_path / "r", "--out", tmp_path / "board")
+    assert done.returncode == 0, done.stderr
+    for name in ("leaderboard.csv", "leaderboard.md", "table1.md", "table1.tex"):
+        assert (tmp_path / "board" / name).stat().st_size > 0
+
+
+def test_failures_are_summed_up_and_make_the_exit_code(data_folder, tmp_path):
+    done = stbench(
+        "run", "--methods", "odd_raises,odd_fine,odd_unsupported", "--plugin", ODD, "--datasets", "planted",
+        "--data", data_folder, "--out", tmp_path / "r",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "1 of 3 runs failed" in done.stdout
+    assert "failed: ValueError: the inner reason (log: " in done.stdout
+    assert "--overwrite failed" in done.stdout
+
+
+def test_unsupported_beside_others_is_no_failure(data_folder, tmp_path):
+    done = stbench(
+        "run", "--methods", "odd_unsupported,mean", "--plugin", ODD, "--datasets", "planted",
+        "--data", data_folder, "--out", tmp_path / "r",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "unsupported: needs a second tissue" in done.stdout
+
+
+def test_a_method_that_needs_coordinates_where_there_are_none_is_one_line(data_folder, tmp_path):
+    spoil(data_folder, lambda sc, st: st.obsm.pop("spatial"))
+    base = ["run", "--datasets", "planted", "--data", data_folder, "--out", tmp_path / "r"]
+    done = stbench(*base, "--methods", "novosparc")
+    assert_one_line_error(done, "novosparc on planted: unsupported: needs coordinates in obsm['spatial']")
+
+
+def test_dry_run_starts_nothing(data_folder, tmp_path):
+    done = stbench(
+        "run", "--methods", "ridge,knn", "--datasets", "planted", "--data", data_folder, "--splits", 3,
+        "--out", tmp_path / "r", "--dry-run",
+    )  # fmt: skip
+    assert "6 runs to do, 0 there already." in done.stdout
+    assert not list((tmp_path / "r" / "runs").iterdir())
+
+
+def test_config_file_and_flags_win(data_folder, tmp_path):
+    (tmp_path / "run.toml").write_text(
+        f'methods = ["odd_fine"]\ndatasets = "planted"\ndata = "{data_folder}"\nout = "wrong"\nsplits = 2\n'
+        f'plugin = "{ODD}"\n[set.odd_fine]\nscale = 3\n'
+    )
+    done = stbench("run", "--config", "run.toml", "--out", "right", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "wrong").exists()
+    records = [json.loads(f.read_text()) for f in (tmp_path / "right").glob("runs/*/manifest.json")]
+    assert [record["parameters"]["scale"] for record in records] == [3.0, 3.0]
+
+
+def test_without_data_the_simulated_tissue_is_used_and_said(tmp_path):
+    done = stbench("run", "--methods", "mean", "--datasets", "all", "--out", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    assert "using the embedded simulated tissue" in done.stdout
+    assert "Left out, not downloaded (stbench data fetch NAME): HBC, MC" in done.stdout
+
+
+def test_score_any_two_files(tmp_path):
+    rng = np.random.default_rng(0)
+    truth = anndata.AnnData(rng.poisson(3, (20, 3)).astype(np.float32))
+    truth.obs_names = [f"s{i}" for i in range(20)]
+    truth.var_names = ["a", "b", "c"]
+    prediction = truth[::-1, ["c", "a", "b"]].copy()
+    truth.write_h5ad(tmp_path / "t.h5ad")
+    prediction.write_h5ad(tmp_path / "p.h5ad")
+    done = stbench("score", "t.h5ad", "p.h5ad", "--out", "scores.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert list(scores.columns) == ["gene", "pcc", "ssim", "rmse", "js", "spearman", "rmse_log"]
+    assert sorted(scores["gene"]) == ["a", "b", "c"]
+    np.testing.assert_allclose(scores["pcc"], 1)
+
+
+def spoil(folder, change):
+    files = {name: anndata.read_h5ad(folder / "planted" / f"{name}.h5ad") for name in ("sc", "st")}
+    change(files["sc"], files["st"])
+    for name, table in files.items():
+        table.write_h5ad(folder / "planted" / f"{name}.h5ad")
+
+
+def rename(sc, st):
+    st.var_names = [f"other{i}" for i in range(st.n_vars)]
+
+
+def rename_most(sc, st):
+    st.var_names = [*st.var_names[:9], *(f"other{i}" for i in range(st.n_vars - 9))]
+
+
+def negative(sc, st):
+    st.X.data[0] = -1
+
+
+def missing(sc, st):
+    sc.X.data[0] = np.nan
+
+
+def repeated(sc, st):
+    sc.var_names = ["Gene01", *sc.var_names[1:]]
+
+
+def empty(sc, st):
+    sc._inplace_subset_obs(np.zeros(sc.n_obs, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (rename, ["planted", "share no gene names"]),
+        (rename_most, ["Only 9 genes"]),
+        (negative, ["spatial table of 'planted'", "negative"]),
+        (missing, ["reference of 'planted'", "NaN"]),
+        (repeated, ["'Gene01'", "more than once"]),
+        (empty, ["reference of 'planted' is empty"]),
+    ],
+)
+def test_bad_data_is_one_line(data_folder, tmp_path, change, parts):
+    spoil(data_folder, change)
+    done = stbench(
+        "run", "--methods", "mean", "--datasets", "planted", "--data", data_folder, "--out", tmp_path / "r"
+    )
+    assert_one_line_error(done, *parts)
+
+
+def test_corrupt_h5ad_is_one_line(data_folder, tmp_path):
+    (data_folder / "planted" / "st.h5ad").write_bytes(b"not a file of that kind")
+    done = stbench(
+        "run", "--methods", "mean", "--datasets", "planted", "--data", data_folder, "--out", tmp_path / "r"
+    )
+    assert_one_line_error(done, "st.h5ad", "cannot be read as h5ad")
+
+
+@pytest.mark.parametrize(
+    ("extra", "parts"),
+    [
+        (["--methods", "kernl"], ["Unknown method 'kernl'", "Did you mean 'kernel'"]),
+        (["--datasets", "plantet"], ["Unknown dataset 'plantet'", "Did you mean 'planted'"]),
+        (["--data", "no/such/folder"], ["no/such/folder", "does not exist"]),
+        (
+            ["--set", "knn.n_neighbor=3"],
+            ["Unknown parameter of 'knn' 'n_neighbor'", "Did you mean 'n_neighbors'"],
+        ),
+        (["--set", "knn.n_neighbors=many"], ["knn.n_neighbors=many", "integer"]),
+        (["--set", "nonsense"], ["--set takes method.parameter=value"]),
+        (["--set", "ridge.alpha=1"], ["'ridge' is not among the methods"]),
+        (["--sweep", "ridge.alpha=1,2"], ["--sweep ridge", "not among the methods"]),
+        (["--sweep", "knn.n_neighbors=1,"], ["knn.n_neighbors", "integer"]),
+        (["--limit", "cells=some"], ["--limit takes cells=N"]),
+        (["--timeout", "soon"], ["--timeout takes a time such as 90s"]),
+        (["--splits", "11"], ["--splits takes 1 to 10"]),
+        (["--seeds", "0"], ["--seeds"]),
+        (["--device", "gpu"], ["--device takes auto, cpu, cuda"]),
+        (["--device", "cuda:7"], ["--device cuda:7"]),
+        (["--config", "none.toml"], ["none.toml", "does not exist"]),
+        (["--plugin", "none.py"], ["none.py", "does not exist"]),
+    ],
+)
+def test_bad_options_are_one_line(data_folder, tmp_path, extra, parts):
+    base = ["--methods", "knn", "--datasets", "planted", "--data", data_folder, "--out", "r"]
+    assert_one_line_error(stbench("run", *base, *extra, cwd=tmp_path), *parts)
+
+
+def test_unwritable_output_is_one_line(data_folder, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    base = ["run", "--methods", "knn", "--datasets", "planted", "--data", data_folder]
+    assert_one_line_error(stbench(*base, "--out", tmp_path / "file" / "r"), "cannot be written", "--out")
+
+
+def test_bad_config_names_the_option(tmp_path):
+    (tmp_path / "run.toml").write_text("split = 3\n")
+    assert_one_line_error(
+        stbench("run", "--config", "run.toml", cwd=tmp_path), "'split'", "Did you mean 'splits'"
+    )
+
+
+def test_one_bad_dataset_leaves_the_others(data_folder, tmp_path):
+    spoil(data_folder, negative)
+    base = ["run", "--methods", "mean", "--datasets", "planted,simulated", "--data", data_folder]
+    done = stbench(*base, "--out", tmp_path / "r")
+    assert done.returncode == 1
+    assert "Dataset planted left out: The spatial table of 'planted' has negative values" in done.stdout
+    assert len(list((tmp_path / "r" / "runs").iterdir())) == 1
+
+
+def test_debug_shows_the_traceback():
+    done = stbench("--debug", "leaderboard", "no/such/results")
+    assert "Traceback" in done.stderr
+    assert_one_line_error(stbench("leaderboard", "no/such/results"), "not a results folder")
+
+
+def test_version_and_help():
+    assert stbench("--version").stdout.startswith("stbench ")
+    assert "stbench run --methods causalged,tangram --datasets all" in stbench("run", "--help").stdout

@@ -1,0 +1,246 @@
+"""External methods: cards, the task folder as other programs see it, R, and another environment."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.io import mmread
+
+from stbench.errors import StbenchError, Unsupported
+from stbench.exchange.external import environment_folder, read_card
+from stbench.exchange.taskfolder import InvalidPrediction
+from stbench.exchange.textfolder import write_table
+from stbench.methods import REGISTRY, Context
+from stbench.plugins import load_plugin
+from stbench.scaffold import Place, new_external
+from stbench.testing.contract import planted_task
+
+CARD = """
+name = "{name}"
+family = "baseline"
+paper = "stbench tests"
+version = "1"
+summary = "A test."
+command = {command}
+format = "text"
+[parameters]
+power = 2.0
+"""
+MEAN = """
+import csv, os, sys
+spots = list(csv.DictReader(open("spatial/obs.csv")))
+targets = [row["name"] for row in csv.DictReader(open("targets.csv"))]
+with open("prediction.csv", "w", newline="") as file:
+    answer = csv.writer(file)
+    answer.writerow(["", *targets])
+    answer.writerows([spot["name"], *[1.5] * len(targets)] for spot in reversed(spots))
+"""
+
+
+def stbench(*arguments, cwd, **environment):
+    code = "from stbench.cli import main; main()"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, check=False, env=os.environ | environment
+    )
+
+
+@pytest.fixture
+def make_card(tmp_path):
+    """A function that registers an external method whose program is the given Python text."""
+
+    def make(name, program):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "program.py").write_text(program)
+        command = json.dumps([sys.executable, "{here}/program.py", "{task}"])
+        (folder / f"{name}.toml").write_text(CARD.format(name=name, command=command))
+        load_plugin(folder / f"{name}.toml")
+        return REGISTRY.get(name)
+
+    return make
+
+
+def test_a_program_gets_the_task_and_its_answer_is_matched_by_name(make_card, tmp_path):
+    task = planted_task()
+    answer = make_card("ext_mean", MEAN)().predict(task, Context(scratch=tmp_path))
+    np.testing.assert_array_equal(answer.mean, np.full((task.spatial.n_obs, len(task.targets)), 1.5))
+    assert answer.lower is None
+
+
+def test_bounds_come_along(make_card, tmp_path):
+    bounds = MEAN + "\nimport shutil\nshutil.copy('prediction.csv', 'lower.csv')\n"
+    bounds += "shutil.copy('prediction.csv', 'upper.csv')\n"
+    answer = make_card("ext_bounds", bounds)().predict(planted_task(), Context(scratch=tmp_path))
+    assert (answer.lower == 1.5).all()
+    assert answer.level == 0.9
+
+
+def test_task_json_keeps_its_schema_and_holds_the_parameters(make_card, tmp_path):
+    kept = tmp_path / "kept.json"
+    cls = make_card("ext_keeps", f"import shutil\nshutil.copy('task.json', {str(kept)!r})\n" + MEAN)
+    task = planted_task()
+    cls(power=0.5).predict(task, Context(seed=3, scratch=tmp_path))
+    content = json.loads(kept.read_text())
+    jsonschema.validate(content, json.loads((files("stbench.exchange") / "task.schema.json").read_text()))
+    assert content["parameters"] == {"power": 0.5}
+    assert content["seed"] == 3
+    assert content["targets"] == task.targets
+
+
+def test_the_environment_is_clean(make_card, tmp_path, monkeypatch):
+    monkeypatch.setenv("STBENCH_DATA", "/secret")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    kept = tmp_path / "environment.json"
+    program = f"import json, os\njson.dump(dict(os.environ), open({str(kept)!r}, 'w'))\n"
+    make_card("ext_env", program + MEAN)().predict(planted_task(), Context(scratch=tmp_path, threads=1))
+    environment = json.loads(kept.read_text())
+    assert "/secret" not in environment.values()
+    assert not {"PYTHONPATH", "STBENCH_DATA"} & set(environment)
+    assert environment["PYTHONHASHSEED"] == "0"  # sets come in the same order in every run
+    assert environment["OMP_NUM_THREADS"] == "1"
+    assert Path(environment["HOME"]).is_relative_to(tmp_path)
+
+
+def test_the_versions_command_is_asked(tmp_path):
+    def made(name, code):
+        file = tmp_path / f"{name}.toml"
+        text = CARD.format(name=name, command=json.dumps([sys.executable]))
+        versions = json.dumps([sys.executable, "-c", code])
+        file.write_text(text.replace("[parameters]", f"versions = {versions}\n[parameters]"))
+        load_plugin(file)
+        return REGISTRY.get(name)
+
+    assert made("ext_two", "print('moscot 0.5'); print('jax 1.2')").versions() == {
+        "moscot": "0.5",
+        "jax": "1.2",
+    }
+    with pytest.raises(StbenchError, match="Card of 'ext_bad'.*said: no such package"):
+        made("ext_bad", "import sys; sys.exit('no such package')").versions()
+    with pytest.raises(StbenchError, match="a name and a version per line, and said: just words here"):
+        made("ext_words", "print('just words here')").versions()
+
+
+def test_a_program_that_fails_says_so(make_card, tmp_path):
+    cls = make_card("ext_fails", "import sys\nsys.exit('no such tissue')")
+    with pytest.raises(StbenchError, match="exit code 1 and said: no such tissue"):
+        cls().predict(planted_task(), Context(scratch=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("", "without prediction.csv"),
+        (MEAN.replace("1.5", "'much'"), "not a table of numbers"),
+        (MEAN.replace("1.5", "float('nan')"), "NaN"),
+        (MEAN.replace("reversed(spots)", "spots[1:]"), "49 spots instead of 50"),
+    ],
+    ids=["nothing", "text", "nan", "spot"],
+)
+def test_a_wrong_answer_is_invalid(make_card, tmp_path, program, reason):
+    cls = make_card(f"ext_wrong_{reason.split()[0].lower()}", program)
+    with pytest.raises(InvalidPrediction, match=reason):
+        cls().predict(planted_task(), Context(scratch=tmp_path))
+
+
+def test_a_missing_program_is_unsupported_with_the_remedy(tmp_path):
+    card, *_ = new_external("ext_absent", "python", Place(tmp_path, tmp_path, in_checkout=False))
+    load_plugin(card)
+    with pytest.raises(Unsupported, match=f"python3 -m venv .*pip install -r {card.parent}/requirements.txt"):
+        REGISTRY.get("ext_absent")().predict(planted_task(), Context(scratch=tmp_path))
+
+
+def test_a_method_without_its_program_is_not_checked(tmp_path):
+    """One line that says what to install, not a list of broken promises."""
+    card, *_ = new_external("ext_unmade", "python", Place(tmp_path, tmp_path, in_checkout=False))
+    done = stbench("check", "method", card, cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: 'ext_unmade' cannot be checked here: it needs a program")
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace('version = "1"', ""), "has no 'version'"),
+        (lambda text: text.replace("family", "familly"), "Did you mean 'family'"),
+        (lambda text: text.replace('version = "1"', "version = 1"), "field 'version': str expected"),
+        (lambda text: text.replace('"text"', '"csv"'), "h5ad or text"),
+        (lambda text: text.replace("2.0", "[1]"), "parameter 'power'"),
+        (lambda text: text + "[", "not readable TOML"),
+    ],
+)
+def test_a_wrong_card_is_one_clear_error(tmp_path, change, words):
+    file = tmp_path / "card.toml"
+    file.write_text(change(CARD.format(name="some", command='["program"]')))
+    with pytest.raises(StbenchError, match=words):
+        read_card(file)
+
+
+def test_the_text_of_a_table_holds_the_table(tmp_path):
+    table = planted_task().spatial
+    write_table(tmp_path / "spatial", table)
+    np.testing.assert_allclose(mmread(tmp_path / "spatial" / "X.mtx").toarray(), table.X.toarray(), rtol=1e-6)
+    counts = mmread(tmp_path / "spatial" / "counts.mtx").toarray()
+    np.testing.assert_array_equal(counts, table.layers["counts"].toarray())
+    names = pd.read_csv(tmp_path / "spatial" / "var.csv", index_col="name")
+    assert list(names.index) == list(table.var_names)
+    assert list(names["split"]) == list(table.var["split"])
+    coordinates = pd.read_csv(tmp_path / "spatial" / "coordinates.csv", index_col="name")
+    np.testing.assert_allclose(coordinates[["x", "y"]], table.obsm["spatial"], rtol=1e-6)
+
+
+def rows(board):
+    with (board / "leaderboard" / "leaderboard.csv").open(newline="") as file:
+        return {row["method"]: row["status"] for row in csv.DictReader(file)}
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="Rscript is not installed")
+def test_a_method_in_plain_r_has_a_row_beside_the_others(tmp_path, data_folder):
+    assert stbench("new", "method", "in_r", "--external", "--language", "r", cwd=tmp_path).returncode == 0
+    assert stbench("new", "method", "in_python", cwd=tmp_path).returncode == 0
+    grid = ["run", "--methods", "in_r,in_python", "--datasets", "planted", "--data", data_folder]
+    plugins = ["--plugin", "in_r/in_r.toml", "--plugin", "in_python.py"]
+    done = stbench(*grid, *plugins, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(tmp_path / "results").items() >= {"in_r": "ok", "in_python": "ok"}.items()
+    scores = pd.read_csv(tmp_path / "results" / "leaderboard" / "leaderboard.csv")
+    pcc = scores[scores["metric"] == "pcc"].set_index("method")["mean"]
+    manifests = [json.loads(file.read_text()) for file in (tmp_path / "results").rglob("manifest.json")]
+    (versions,) = (record["versions"] for record in manifests if record["method"] == "in_r")
+    assert versions["R"].split(".")[0].isdigit()
+    assert versions["numpy"] == np.__version__  # of stbench itself
+    assert pcc["in_r"] == pytest.approx(pcc["in_python"], abs=1e-4)  # the same formula in both languages
+
+
+def test_a_method_in_an_environment_with_another_numpy(tmp_path, data_folder, monkeypatch):
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    assert stbench("new", "method", "in_venv", "--external", cwd=tmp_path).returncode == 0
+    environment = environment_folder("in_venv")
+    venv.create(environment, with_pip=False, symlinks=True)
+    site = next((environment / "lib").glob("python3*/site-packages"))
+    wanted = tmp_path / "in_venv" / "requirements.txt"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--only-binary", ":all:"]
+    done = subprocess.run([*pip, "--target", site, "-r", wanted], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"numpy<2 cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+    grid = ["run", "--methods", "in_venv", "--datasets", "planted", "--data", data_folder]
+    done = stbench(*grid, "--plugin", "in_venv/in_venv.toml", cwd=tmp_path, XDG_CACHE_HOME=str(cache))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(tmp_path / "results")["in_venv"] == "ok"
+    (manifest,) = (tmp_path / "results").rglob("manifest.json")
+    assert json.loads(manifest.read_text())["versions"]["numpy"].startswith("1.")
+    (log,) = (tmp_path / "results" / "runs").glob("*/log.txt")
+    assert "numpy 1." in log.read_text()
+    assert np.__version__.startswith("2.")
