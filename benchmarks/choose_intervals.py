@@ -22,8 +22,7 @@ from stbench.applied.choosing import conclude
 from stbench.applied.crossval import METRIC, CrossValidation, inner_split
 from stbench.data.prepare import Limit, Pair, prepare
 from stbench.data.sources import catalogue, data_folders, dataset_called
-from stbench.data.split import Split, make_splits
-from stbench.exchange.taskfolder import visible_spatial
+from stbench.data.split import Split, make_splits, visible_spatial
 from stbench.methods import REGISTRY, Context, Task
 from stbench.metrics import REGISTRY as METRICS
 from stbench.runs.results import Results

@@ -20,6 +20,8 @@ from stbench.errors import StbenchError
 
 PLUGIN_PREFIX = "stbench_plugin_"
 CARD = "method.toml"
+CARD_KIND = "methods"
+card_readers: dict[str, Callable[[Path, str], type]] = {}  # file and module name to the registered class
 
 
 def import_all(kind: str) -> dict[str, str]:
@@ -65,9 +67,8 @@ class _CardLoader(importlib.abc.Loader):
     """Makes a card a module without code, so that it has a file and a name as every plugin has."""
 
     def exec_module(self, module: ModuleType) -> None:
-        from stbench.exchange.external import register_card
-
-        cls = register_card(Path(str(module.__file__)), module.__name__)
+        importlib.import_module(f"stbench.{CARD_KIND}")  # sets the reader
+        cls = card_readers[CARD_KIND](Path(str(module.__file__)), module.__name__)
         setattr(module, cls.__name__, cls)
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stbench.board.collect import _truth_table, collect
+from stbench.board.collect import collect
 from stbench.config.options import RunConfig, bytes_of, make_config, read_config, seconds
 from stbench.data.prepare import Limit, prepare
 from stbench.data.sources import read_card
@@ -167,7 +167,6 @@ def fresh(results, cage):
     out = cage / "out"
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(results, out)
-    _truth_table.cache_clear()  # the folder has the same name in every case
     return Results.open(out)
 
 

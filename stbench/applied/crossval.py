@@ -14,7 +14,6 @@ from typing import Any
 
 import pandas as pd
 
-from stbench.board.collect import score_prediction
 from stbench.config.options import RunConfig
 from stbench.config.settings import parse_settings, variants
 from stbench.data.prepare import Pair
@@ -28,6 +27,7 @@ from stbench.runs.provenance import environment
 from stbench.runs.results import Results
 from stbench.runs.spec import RunSpec, plan
 from stbench.runs.workspace import Workspace
+from stbench.scoring.prediction import score_prediction
 
 METRIC = "pcc"
 INNER = "inner"  # folder of the inner runs, in the results folder of the outer ones
@@ -128,7 +128,8 @@ def _scores(specs: list[RunSpec], results: Results, failures: dict[str, str]) ->
         if record["status"] != OK:
             failures.setdefault(spec.label, f"{record['status']}: {record['reason']}")
             continue
-        scores = score_prediction(results, spec, results.run_folder(spec.key) / "prediction.h5ad")
+        file = results.run_folder(spec.key) / "prediction.h5ad"
+        scores = score_prediction(file, results.truth(spec.dataset, spec.data_hash), spec.split.test)
         scores = scores[(scores["metric"] == METRIC) & scores["value"].notna()]
         table = pd.DataFrame({"gene": scores["gene"], METRIC: scores["value"]})
         tables.append(table.assign(method=spec.label, kind=spec.kind, rotation=spec.split.rotation))

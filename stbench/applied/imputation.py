@@ -22,9 +22,9 @@ from stbench.applied.choosing import LEVEL, similarity
 from stbench.applied.crossval import CrossValidation
 from stbench.config.options import RunConfig
 from stbench.data.prepare import Pair
-from stbench.data.split import Split, make_splits
+from stbench.data.split import Split, make_splits, visible_spatial
 from stbench.errors import StbenchError
-from stbench.exchange.taskfolder import read_prediction, visible_spatial, write_task
+from stbench.exchange.taskfolder import read_prediction, write_task
 from stbench.files import whole_file
 from stbench.method import REGISTRY, Prediction, Shape
 from stbench.runs.executors import limits

@@ -97,7 +97,7 @@ class Archive:
         """
         from stbench.data.sources import catalogue, data_folders
         from stbench.data.prepare import Limit
-        from stbench.runs.benchmark import load
+        from stbench.data.cache import load
 
         name, expected = self._hash(column)
         known = catalogue(data_folders(self.data))

@@ -7,33 +7,23 @@ the stored prediction; no method runs again for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from anndata import AnnData
 
 from stbench.errors import StbenchError
 from stbench.board.archive import Archive
 from stbench.board.board import Board
 from stbench.scoring.controls import ceiling_scores, perfect
+from stbench.scoring.prediction import long, score_prediction, stored_scores, truth_of
 from stbench.scoring.scores import applicable, default_metrics, score
 from stbench.files import whole_file
 from stbench.metric import REGISTRY
-from stbench.runs.spec import RunSpec
 from stbench.runs.manifest import OK
 from stbench.runs.results import Results
-from stbench.exchange.taskfolder import InvalidPrediction, read_prediction
-from stbench.tables import dense
-
-SCORE_COLUMNS = ["gene", "metric", "definition", "value"]
-MAX_SCORES = 10**7  # of one run: tens of thousands of genes, hundreds of metrics
-
-
-def score_prediction(results: Results, spec: RunSpec, file: Path) -> pd.DataFrame:
-    """Scores of one prediction file, long: gene, metric, definition, value."""
-    return _score(results, spec.dataset, spec.data_hash, list(spec.split.test), file, default_metrics())
-
+from stbench.exchange.taskfolder import InvalidPrediction
 
 def collect(
     results: Results, say: Callable[[str], None] = lambda text: None, data: Iterable[Path] = ()
@@ -96,19 +86,6 @@ def _no_scores() -> pd.DataFrame:
     return pd.DataFrame(columns=SCORES)
 
 
-def stored_scores(file: Path) -> pd.DataFrame:
-    """The scores kept in ``file``; none where it is missing or not what was written: they are made anew."""
-    import pyarrow.parquet
-
-    try:
-        if pyarrow.parquet.read_metadata(file).num_rows <= MAX_SCORES:
-            stored = pd.read_parquet(file, columns=SCORE_COLUMNS)
-            return stored.astype({"value": float})
-    except (OSError, ValueError, pyarrow.ArrowException):
-        pass
-    return pd.DataFrame({column: [] for column in SCORE_COLUMNS})
-
-
 def _run_scores(results: Results, record: dict[str, Any], names: list[str]) -> pd.DataFrame:
     """The scores of a run, brought up to date with the registered metrics."""
     try:
@@ -128,48 +105,18 @@ def _renewed_scores(results: Results, record: dict[str, Any], names: list[str]) 
     missing = [name for name in names if (name, REGISTRY.get(name).definition) not in known]
     missing = applicable(
         missing,
-        coordinates=_coordinates(results, record["dataset"], record["data_hash"]) is not None,
+        coordinates="spatial" in results.truth(record["dataset"], record["data_hash"]).obsm,
         intervals=_has_intervals(folder / "prediction.h5ad"),
     )
     if missing:
-        split = results.split(record["split"]["hash"])
-        new = _score(
-            results,
-            record["dataset"],
-            record["data_hash"],
-            list(split.test),
-            folder / "prediction.h5ad",
-            missing,
-        )
+        targets = results.split(record["split"]["hash"]).test
+        truth = results.truth(record["dataset"], record["data_hash"])
+        new = score_prediction(folder / "prediction.h5ad", truth, targets, missing)
         stored = pd.concat([stored[~stored["metric"].isin(missing)], new], ignore_index=True)
         with whole_file(file) as part:
             stored.to_parquet(part, index=False)
     wanted = stored[stored["metric"].isin(names)].drop(columns="definition")
     return wanted.assign(**_identity(record))
-
-
-def _score(
-    results: Results, dataset: str, data_hash: str, targets: list[str], file: Path, names: Iterable[str]
-) -> pd.DataFrame:
-    truth = _truth(results, dataset, data_hash, tuple(targets))
-    prediction = read_prediction(file, list(truth.index), targets)
-    predicted = pd.DataFrame(prediction.mean, index=truth.index, columns=targets)
-    coordinates = _coordinates(results, dataset, data_hash)
-    return _long(score(truth, predicted, list(names), coordinates=coordinates, intervals=prediction))
-
-
-def _long(wide: pd.DataFrame) -> pd.DataFrame:
-    long = wide.rename_axis("gene").reset_index().melt("gene", var_name="metric", value_name="value")
-    return long.assign(definition=[REGISTRY.get(name).definition for name in long["metric"]])
-
-
-def _truth(results: Results, dataset: str, data_hash: str, genes: tuple[str, ...]) -> pd.DataFrame:
-    table = _truth_table(results.folder, dataset, data_hash)
-    return pd.DataFrame(dense(table, genes), index=table.obs_names, columns=list(genes))
-
-
-def _coordinates(results: Results, dataset: str, data_hash: str) -> Any:
-    return _truth_table(results.folder, dataset, data_hash).obsm.get("spatial")
 
 
 def _has_intervals(file: Path) -> bool:
@@ -181,37 +128,31 @@ def _has_intervals(file: Path) -> bool:
         return {"lower", "upper"} <= set(stored.get("layers", ()))
 
 
-@lru_cache(maxsize=2)
-def _truth_table(folder: Path, dataset: str, data_hash: str) -> Any:
-    return Results(folder).truth(dataset, data_hash)
-
-
 def _controls(results: Results, records: list[dict[str, Any]], names: list[str]) -> list[pd.DataFrame]:
     """Scores of ``perfect`` and ``ceiling`` on every split that was run."""
     frames = []
+    ceilings: dict[str, pd.DataFrame] = {}
     splits = {(r["dataset"], r["data_hash"], r["split"]["hash"]): r for r in records}
     for (dataset, data_hash, split_hash), record in splits.items():
         targets = results.split(split_hash).test
-        truth = _truth(results, dataset, data_hash, targets)
-        tables = {
-            "perfect": score(
-                truth, perfect(truth), names, coordinates=_coordinates(results, dataset, data_hash)
-            )
-        }
+        table = results.truth(dataset, data_hash)
+        truth = truth_of(table, targets)
+        coordinates = table.obsm.get("spatial")
+        tables = {"perfect": score(truth, perfect(truth), names, coordinates=coordinates)}
         if record["units"] == "counts":
             scored = (
                 tables["perfect"].notna().any(axis=1)
             )  # a gene constant in the truth has no ceiling either
-            tables["ceiling"] = _ceiling(results.folder, dataset, data_hash).loc[list(targets)].where(scored)
+            if data_hash not in ceilings:
+                ceilings[data_hash] = _ceiling(table)
+            tables["ceiling"] = ceilings[data_hash].loc[list(targets)].where(scored)
         own = {"kind": "control", "family": "control", "preset": "", "seed": 0}
         frames += [
-            _long(table).drop(columns="definition").assign(**_identity(record) | own | {"method": name})
+            long(table).drop(columns="definition").assign(**_identity(record) | own | {"method": name})
             for name, table in tables.items()
         ]
     return frames
 
 
-@lru_cache(maxsize=64)
-def _ceiling(folder: Path, dataset: str, data_hash: str) -> pd.DataFrame:
-    table = _truth_table(folder, dataset, data_hash)
+def _ceiling(table: AnnData) -> pd.DataFrame:
     return ceiling_scores(table.layers["counts"], table.obs["total"].to_numpy()).set_axis(table.var_names)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from stbench.errors import StbenchError
-from stbench.board.collect import newest, stored_scores
+from stbench.board.collect import newest
+from stbench.scoring.prediction import stored_scores
 from stbench.files import whole_folder
 from stbench.runs.manifest import OK, sha256
 from stbench.runs.results import Results

@@ -18,12 +18,10 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from stbench.data.split import Split
 from stbench.errors import StbenchError
 from stbench.files import open_h5ad, read_h5ad, read_json, write_json
 from stbench.method import Prediction
 from stbench.task import Task
-from stbench.toolbox.scale import log_normalise
 
 FORMAT = 1
 BYTES_PER_VALUE = 64  # mean and bounds as float64, or sparse, and some to spare
@@ -32,26 +30,6 @@ SPARE_BYTES = 64 << 20  # for names and the format itself
 
 class InvalidPrediction(StbenchError):
     """The answer of a method is not what was asked for."""
-
-
-def visible_spatial(truth: AnnData, split: Split, units: str) -> AnnData:
-    """The spatial table that a method may see: train and val genes, coordinates, nothing else.
-
-    ``truth`` is the prepared spatial table. Counts are normalised anew over the visible genes.
-    """
-    role = dict.fromkeys(split.train, "train") | dict.fromkeys(split.val, "val")
-    genes = [gene for gene in truth.var_names if gene in role]
-    seen = truth[:, genes]
-    table = AnnData(
-        log_normalise(seen.layers["counts"]) if units == "counts" else sparse.csr_matrix(seen.X),
-        obs=pd.DataFrame(index=truth.obs_names.copy()),
-        var=pd.DataFrame({"split": [role[gene] for gene in genes]}, index=genes),
-    )
-    if units == "counts":
-        table.layers["counts"] = sparse.csr_matrix(seen.layers["counts"])
-    if "spatial" in truth.obsm:
-        table.obsm["spatial"] = np.array(truth.obsm["spatial"])
-    return table
 
 
 def write_task(folder: Path, reference: Path, spatial: AnnData, targets: list[str], units: str) -> None:

@@ -2,9 +2,12 @@
 
 from stbench._checkout import plugin_path
 from stbench.errors import Unsupported
+from stbench.exchange.external import register_card
 from stbench.method import REGISTRY, Context, Method, Prediction, Shape, register
+from stbench.plugins import card_readers
 from stbench.tables import dense
 from stbench.task import Task
 
 __all__ = ["REGISTRY", "Context", "Method", "Prediction", "Shape", "Task", "Unsupported", "dense", "register"]
+card_readers["methods"] = register_card
 __path__ += plugin_path("methods")

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from stbench.board.collect import score_prediction
 from stbench.exchange.taskfolder import InvalidPrediction
 from stbench.files import disk_errors
 from stbench.runs.claims import Claims
@@ -18,6 +17,7 @@ from stbench.runs.manifest import OK
 from stbench.runs.results import Results, run_manifest
 from stbench.runs.spec import RunSpec
 from stbench.runs.workspace import Workspace
+from stbench.scoring.prediction import score_prediction
 
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 1.0  # between two looks at runs that another grid is making
@@ -143,7 +143,8 @@ class Grid:
         scores = None
         if outcome["status"] == OK:
             try:
-                scores = score_prediction(self.results, spec, folder / "prediction.h5ad")
+                truth = self.results.truth(spec.dataset, spec.data_hash)
+                scores = score_prediction(folder / "prediction.h5ad", truth, spec.split.test)
             except InvalidPrediction as error:
                 outcome |= {"status": "invalid", "reason": str(error)}
         self._store(spec, outcome, folder, scores)

@@ -30,6 +30,7 @@ from stbench.runs.spec import RunSpec
 
 FORMAT = 1
 MAX_LOG_BYTES = 1 << 20
+KEPT_TRUTHS = 2  # tables in memory: scores are asked for dataset by dataset
 
 
 class Results:
@@ -37,6 +38,7 @@ class Results:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self._truths: dict[Path, AnnData] = {}
 
     @classmethod
     def create(cls, folder: Path) -> Results:
@@ -107,7 +109,12 @@ class Results:
 
     def truth(self, dataset: str, data_hash: str) -> AnnData:
         """The prepared spatial table of a dataset, with all its genes."""
-        return read_h5ad(self.dataset_folder(dataset, data_hash) / "truth.h5ad")
+        file = self.dataset_folder(dataset, data_hash) / "truth.h5ad"
+        if file not in self._truths:
+            if len(self._truths) == KEPT_TRUTHS:
+                del self._truths[next(iter(self._truths))]
+            self._truths[file] = read_h5ad(file)
+        return self._truths[file]
 
     def split(self, split_hash: str) -> Split:
         """A stored split; its content is checked against its hash."""

@@ -13,7 +13,8 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from stbench.data.prepare import Pair
-from stbench.exchange.taskfolder import visible_spatial, write_task
+from stbench.data.split import visible_spatial
+from stbench.exchange.taskfolder import write_task
 from stbench.files import whole_file, writable_folder
 from stbench.runs.results import Results
 from stbench.runs.spec import RunSpec

@@ -28,10 +28,10 @@ from anndata import AnnData
 from scipy import sparse
 
 from stbench.data.prepare import Pair, prepare
-from stbench.data.split import Split, make_splits
+from stbench.data.split import Split, make_splits, visible_spatial
 from stbench.dataset import Card
 from stbench.errors import StbenchError, Unsupported
-from stbench.exchange.taskfolder import visible_spatial, write_task
+from stbench.exchange.taskfolder import write_task
 from stbench.files import read_json, write_json
 from stbench.method import Context, Method, Prediction, Shape
 from stbench.plugins import PLUGIN_PREFIX

@@ -115,8 +115,7 @@ def test_on_a_sparse_real_pair_the_constant_with_paste_is_above_every_method(rea
     from stbench.data.cache import load
     from stbench.data.prepare import Limit
     from stbench.data.sources import catalogue
-    from stbench.data.split import make_splits
-    from stbench.exchange.taskfolder import visible_spatial
+    from stbench.data.split import make_splits, visible_spatial
     from stbench.methods import REGISTRY, Context
     from stbench.tables import dense
     from stbench.task import Task

@@ -6,14 +6,13 @@ from anndata import AnnData
 from scipy import sparse
 
 from stbench.data.prepare import prepare
-from stbench.data.split import make_splits
+from stbench.data.split import make_splits, visible_spatial
 from stbench.datasets import Card
 from stbench.errors import HiddenGene, StbenchError
 from stbench.exchange.taskfolder import (
     InvalidPrediction,
     read_prediction,
     read_task,
-    visible_spatial,
     write_prediction,
     write_task,
 )

@@ -1,0 +1,58 @@
+"""Scores of a prediction file against the prepared spatial table, as rows of gene, metric and value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+from anndata import AnnData
+
+from stbench.exchange.taskfolder import read_prediction
+from stbench.metric import REGISTRY
+from stbench.scoring.scores import default_metrics, score
+from stbench.tables import dense
+
+SCORE_COLUMNS = ["gene", "metric", "definition", "value"]
+MAX_SCORES = 10**7  # of one run: tens of thousands of genes, hundreds of metrics
+
+
+def score_prediction(
+    file: Path, truth: AnnData, targets: Iterable[str], metrics: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """Scores of one prediction file (columns `SCORE_COLUMNS`); ``truth`` holds all genes, spots x genes.
+
+    Raises `stbench.exchange.taskfolder.InvalidPrediction` for a file that is not what was requested.
+    """
+    targets = list(targets)
+    true = truth_of(truth, targets)
+    prediction = read_prediction(file, list(true.index), targets)
+    predicted = pd.DataFrame(prediction.mean, index=true.index, columns=targets)
+    names = default_metrics() if metrics is None else list(metrics)
+    coordinates = truth.obsm.get("spatial")
+    return long(score(true, predicted, names, coordinates=coordinates, intervals=prediction))
+
+
+def truth_of(table: AnnData, genes: Iterable[str]) -> pd.DataFrame:
+    """The true values of ``genes``, spots x genes."""
+    genes = list(genes)
+    return pd.DataFrame(dense(table, genes), index=table.obs_names, columns=genes)
+
+
+def long(wide: pd.DataFrame) -> pd.DataFrame:
+    """Scores genes x metrics as rows (columns `SCORE_COLUMNS`)."""
+    table = wide.rename_axis("gene").reset_index().melt("gene", var_name="metric", value_name="value")
+    return table.assign(definition=[REGISTRY.get(name).definition for name in table["metric"]])
+
+
+def stored_scores(file: Path) -> pd.DataFrame:
+    """The scores kept in ``file``; none where it is missing or not what was written: they are made anew."""
+    import pyarrow.parquet
+
+    try:
+        if pyarrow.parquet.read_metadata(file).num_rows <= MAX_SCORES:
+            stored = pd.read_parquet(file, columns=SCORE_COLUMNS)
+            return stored.astype({"value": float})
+    except (OSError, ValueError, pyarrow.ArrowException):
+        pass
+    return pd.DataFrame({column: [] for column in SCORE_COLUMNS})
