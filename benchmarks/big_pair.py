@@ -27,7 +27,7 @@ PREPARE = """
 import sys
 from pathlib import Path
 from stbench.data.sources import dataset_in
-from stbench.data.prepare import Limit
+from stbench.data.limit import Limit
 from stbench.data.cache import load
 from stbench.data.split import make_splits
 pair = load(dataset_in(Path(sys.argv[1])), Limit())

@@ -20,9 +20,11 @@ from anndata import AnnData
 
 from stbench.applied.choosing import conclude
 from stbench.applied.crossval import METRIC, CrossValidation, inner_split
-from stbench.data.prepare import Limit, Pair, prepare
+from stbench.data.limit import Limit
+from stbench.data.prepare import Pair, prepare
 from stbench.data.sources import catalogue, data_folders, dataset_called
-from stbench.data.split import Split, make_splits, visible_spatial
+from stbench.data.split import Split, make_splits
+from stbench.data.visible import visible_spatial
 from stbench.methods import REGISTRY, Context, Task
 from stbench.metrics import REGISTRY as METRICS
 from stbench.runs.results import Results

@@ -55,12 +55,14 @@ def main(
 
 def grid_cost(runs: int, jobs: int) -> tuple[float, float, float]:
     """Wall and CPU seconds per run of a grid, and the most MB that its process held; in a fresh process."""
-    from stbench.config.options import RunConfig
+    from stbench.config.options import RunOptions
     from stbench.runs.benchmark import run
     from stbench.runs.child import peak_rss_bytes
 
     def grid(out: Path, seeds: int) -> None:
-        config = RunConfig(("random",), ("simulated",), out=out, limit=LIMIT, seeds=seeds, jobs=jobs)
+        config = RunOptions(
+            methods=("random",), datasets=("simulated",), out=out, limit=LIMIT, seeds=seeds, jobs=jobs
+        )
         summary = run(config)
         assert [record["status"] for record in summary.records.values()] == ["ok"] * seeds
 
@@ -76,17 +78,24 @@ def dask_seconds(workers: int, runs: int, plugin: Path) -> float:
     """Seconds that a grid of sleeping runs takes on so many workers of one thread each."""
     from distributed import LocalCluster
 
-    from stbench.config.options import RunConfig
+    from stbench.config.options import RunOptions
     from stbench.runs.benchmark import run
 
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
     ):
-        config = RunConfig(
-            ("sleeps",), ("simulated",), out=Path(folder), limit=LIMIT, seeds=runs, threads=1,
-            executor="dask", scheduler=cluster.scheduler_address, plugin=(plugin,),
-        )  # fmt: skip
+        config = RunOptions(
+            methods=("sleeps",),
+            datasets=("simulated",),
+            out=Path(folder),
+            limit=LIMIT,
+            seeds=runs,
+            threads=1,
+            executor="dask",
+            scheduler=cluster.scheduler_address,
+            plugin=(plugin,),
+        )
         start = time.monotonic()
         summary = run(config)
         seconds = time.monotonic() - start

@@ -22,7 +22,7 @@ import pandas as pd
 import psutil
 import typer
 
-from stbench.config.options import RunConfig
+from stbench.config.options import RunOptions
 from stbench.runs.benchmark import run
 from stbench.runs.process_tree import MARK
 from stbench.runs.results import Results
@@ -59,7 +59,9 @@ def main(
 
 def grid(out: Path) -> None:
     """Four runs of a trivial method, two at once."""
-    config = RunConfig(("random",), ("simulated",), out=out, limit="cells=60,spots=50", splits=4, jobs=2)
+    config = RunOptions(
+        methods=("random",), datasets=("simulated",), out=out, limit="cells=60,spots=50", splits=4, jobs=2
+    )
     run(config)
 
 

@@ -29,7 +29,7 @@ def predict_once(name: str, settings: dict[str, str], n_genes: int, n_spots: int
     from anndata import AnnData
     from scipy import sparse
 
-    from stbench.config.settings import NO_PRESET, configure
+    from stbench.config.variants import NO_PRESET, configure
     from stbench.methods import REGISTRY, Context, Shape, Task
     from stbench.runs.child import peak_rss_bytes
     from stbench.toolbox.scale import log_normalise

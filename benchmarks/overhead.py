@@ -35,11 +35,11 @@ def main(
 
 def engine_seconds(splits: int) -> float:
     """Seconds per run of a grid of the method ``mean``, less what the method took; preparation included."""
-    from stbench.config.options import RunConfig
+    from stbench.config.options import RunOptions
     from stbench.runs.benchmark import run
 
     with tempfile.TemporaryDirectory() as folder:
-        config = RunConfig(
+        config = RunOptions(
             methods=("mean",), datasets=("simulated",), out=Path(folder), splits=splits, jobs=1
         )
         start = time.perf_counter()

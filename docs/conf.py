@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from stbench import __version__
-from stbench.config.settings import NO_PRESET, configure
+from stbench.config.variants import NO_PRESET, configure
 from stbench.methods import REGISTRY as METHODS
 from stbench.metrics import REGISTRY as METRICS
 

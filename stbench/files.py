@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -142,6 +143,16 @@ def writable_folder(folder: Path) -> Path:
             f"Folder '{folder}' cannot be written ({error.strerror}). Choose another with --out."
         ) from error
     return folder
+
+
+@contextmanager
+def kept_folder(folder: Path | None) -> Iterator[Path]:
+    """The folder itself, or without one a folder that vanishes."""
+    if folder is not None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="stbench-") as vanishing:
+        yield Path(vanishing)
 
 
 def _beside(path: Path) -> Path:

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stbench.board.collect import collect
-from stbench.config.options import RunConfig, bytes_of, make_config, read_config, seconds
-from stbench.data.prepare import Limit, prepare
+from stbench.config.options import RunOptions
+from stbench.data.limit import Limit
+from stbench.data.prepare import prepare
 from stbench.data.sources import read_card
 from stbench.datasets import REGISTRY, Card
 from stbench.errors import StbenchError
@@ -42,7 +43,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-OPTIONS = sorted(RunConfig.__dataclass_fields__)
+OPTIONS = sorted(RunOptions.__dataclass_fields__)
 
 
 def cases(number):
@@ -73,10 +74,9 @@ def toml(content):
 @given(content=st.dictionaries(st.sampled_from(OPTIONS) | st.text(max_size=8), VALUES, max_size=4))
 def test_options_are_taken_or_refused(content):
     with suppress(StbenchError):
-        config = make_config(content)
-        seconds(config.timeout)
-        bytes_of(config.memory_limit, "--memory-limit")
-        Limit.parse(config.limit)
+        options = RunOptions.of(content)
+        assert isinstance(options.limit, Limit)
+        assert options.timeout is None or options.timeout > 0
 
 
 @cases(250)
@@ -88,7 +88,7 @@ def test_config_files_are_read_or_refused(cage, text):
     file = cage / "run.toml"
     file.write_bytes(text)
     with suppress(StbenchError):
-        make_config(read_config(file))
+        RunOptions.of(RunOptions.in_file(file))
 
 
 @cases(300)
@@ -158,7 +158,9 @@ def test_data_files_are_read_or_refused(cage, tables, kind, which, mutate):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory, write_data):
     folder = tmp_path_factory.mktemp("fuzzed")
-    config = RunConfig(("mean",), ("planted",), (write_data(folder),), folder / "out")
+    config = RunOptions(
+        methods=("mean",), datasets=("planted",), data=(write_data(folder),), out=folder / "out"
+    )
     run(config)
     return folder / "out"
 

@@ -70,16 +70,3 @@ def test_a_file_name_exists_once():
         inside = {path.stem for path in (ROOT / "stbench" / kind).iterdir() if path.name != "__pycache__"}
         content = {path.stem for path in (ROOT / kind).iterdir() if path.name != "__pycache__"}
         assert not (inside - {"__init__"}) & content
-
-
-def test_core_names_no_plugin():
-    """The core reaches content through the registry only."""
-    from stbench.methods import REGISTRY
-
-    for file in (ROOT / "stbench").rglob("*.py"):
-        for line in file.read_text().splitlines():
-            if line.lstrip().startswith(("import ", "from ")):
-                words = line.replace(".", " ").split()
-                assert not (
-                    {"methods", "datasets", "metrics"} & set(words) and set(REGISTRY.names()) & set(words)
-                )

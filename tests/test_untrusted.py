@@ -17,7 +17,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from stbench.board.collect import collect
-from stbench.config.options import RunConfig
+from stbench.config.options import RunOptions
 from stbench.errors import StbenchError
 from stbench.files import open_h5ad, read_h5ad
 from stbench.runs.benchmark import run
@@ -31,7 +31,13 @@ EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> \\input{/etc/pas
 @pytest.fixture(scope="module")
 def results(tmp_path_factory, write_data):
     folder = tmp_path_factory.mktemp("stranger")
-    config = RunConfig(("mean", "random"), ("planted",), (write_data(folder),), folder / "out", jobs=2)
+    config = RunOptions(
+        methods=("mean", "random"),
+        datasets=("planted",),
+        data=(write_data(folder),),
+        out=folder / "out",
+        jobs=2,
+    )
     run(config)
     return Results(folder / "out")
 

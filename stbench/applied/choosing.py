@@ -8,12 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stbench.applied.crossval import METRIC, CrossValidation, Reporting, cross_validate
+from stbench.applied.crossval import METRIC, CrossValidation, cross_validate
 from stbench.board.statistics import bootstrap_intervals
-from stbench.config.options import RunConfig
+from stbench.config.options import ChooseOptions, Options
+from stbench.config.variants import Variant, select_methods, variants
 from stbench.data.prepare import Pair
 from stbench.errors import StbenchError
+from stbench.files import kept_folder
 from stbench.method import REGISTRY, Method
+from stbench.plugins import load_plugin
+from stbench.runs.events import Reporter
 from stbench.tables import dense
 from stbench.toolbox.scale import zscore
 
@@ -94,22 +98,29 @@ def shortlist() -> list[type[Method]]:
     return [cls for cls in REGISTRY.items().values() if not cls.presets and not cls.info.gpu]
 
 
-def choose(pair: Pair, methods: Sequence[type[Method]], config: RunConfig, reporter: Reporting) -> Choice:
-    """Cross-validate ``methods`` over the measured genes of ``pair`` and say which to use.
+def candidates(options: Options, names: Sequence[str]) -> list[Variant]:
+    """The methods called ``names`` with their parameters; without names all that need no training."""
+    for plugin in options.plugin:
+        load_plugin(plugin)
+    return variants(select_methods(names) if names else shortlist(), options.set)
 
-    Ten rotations (``config.splits``), each with an inner one to choose in. Results go to ``config.out``; the
-    same call again goes on from there.
 
-    Raises
-    ------
-    StbenchError
-        When no method but controls gave a prediction everywhere.
+def choose(options: ChooseOptions, pair: Pair, reporter: Reporter) -> Choice:
+    """Cross-validate methods over the measured genes of ``pair`` and say which to use.
+
+    Each rotation has an inner one to choose in. ``options.out`` keeps the runs, and the same call again goes
+    on from there; None keeps nothing. Raises `StbenchError` as `conclude` does.
     """
-    return conclude(cross_validate(pair, methods, config, reporter, nested=True))
+    methods = candidates(options, options.methods)
+    with kept_folder(options.out) as folder:
+        return conclude(cross_validate(pair, methods, options, folder, reporter, nested=True))
 
 
 def conclude(validation: CrossValidation) -> Choice:
-    """What a nested cross-validation says; see `choose`."""
+    """The choice that a nested cross-validation leads to.
+
+    Raises `StbenchError` when no method but controls gave a prediction everywhere.
+    """
     outer = validation.outer
     table = outer.pivot(index="gene", columns="method", values=METRIC)
     rotations = outer.drop_duplicates("gene").set_index("gene")["rotation"].reindex(table.index)

@@ -6,32 +6,28 @@ genes alone, in runs of their own. A choice made from those knows nothing of the
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from stbench.config.options import RunConfig
-from stbench.config.settings import parse_settings, variants
+from stbench.config.options import ChooseOptions, Options, PredictOptions
+from stbench.config.variants import Variant
 from stbench.data.prepare import Pair
 from stbench.data.split import Split
-from stbench.method import Method
-from stbench.runs.claims import Claims
+from stbench.runs.events import Reporter
 from stbench.runs.executors import open_executor
-from stbench.runs.grid import Executor, Grid, Reporter
+from stbench.runs.grid import Executor, Grid
 from stbench.runs.manifest import OK
-from stbench.runs.provenance import environment
 from stbench.runs.results import Results
 from stbench.runs.spec import RunSpec, plan
-from stbench.runs.workspace import Workspace
 from stbench.scoring.prediction import score_prediction
 
 METRIC = "pcc"
+COLUMNS = ["method", "kind", "rotation", "gene", METRIC]
 INNER = "inner"  # folder of the inner runs, in the results folder of the outer ones
-Reporting = Callable[[list[RunSpec]], Reporter]
+SPLIT_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -61,30 +57,34 @@ class CrossValidation:
 
 
 def cross_validate(
-    pair: Pair, methods: Sequence[type[Method]], config: RunConfig, reporter: Reporting, *, nested: bool
+    pair: Pair,
+    methods: Sequence[Variant],
+    options: ChooseOptions | PredictOptions,
+    folder: Path,
+    reporter: Reporter,
+    *,
+    nested: bool,
 ) -> CrossValidation:
-    """Run ``methods`` on ``config.splits`` rotations of ``pair``; results go to ``config.out``."""
-    settings = variants([cls.info.name for cls in methods], parse_settings(config.set), {})
-    results = Results.create(config.out)
+    """Run ``methods`` on ``options.splits`` rotations of ``pair``; ``folder`` keeps the results."""
+    results = Results.create(folder)
     failures: dict[str, str] = {}
-    inner = pd.DataFrame(columns=["method", "kind", "rotation", "gene", METRIC])
-    with open_executor(config) as executor:
+    inner = pd.DataFrame(columns=COLUMNS)
+    with open_executor(options, folder) as executor:
         specs = plan(
             pair,
             methods,
-            settings=settings,
-            preset=config.preset,
-            device=executor.device(config.device),
-            n_splits=config.splits,
-            split_seed=config.split_seed,
+            preset=options.preset,
+            device=executor.device(options.device),
+            n_splits=options.splits,
+            split_seed=SPLIT_SEED,
             n_seeds=1,
         )
         if nested:
             inner_specs = [replace(spec, split=inner_split(spec.split)) for spec in specs]
-            inner_results = Results.create(config.out / INNER)
-            _make(pair, inner_specs, inner_results, executor, config.shared, reporter)
+            inner_results = Results.create(folder / INNER)
+            _run(pair, inner_specs, inner_results, executor, options, reporter)
             inner = _scores(inner_specs, inner_results, failures)
-        _make(pair, specs, results, executor, config.shared, reporter)
+        _run(pair, specs, results, executor, options, reporter)
     outer = _scores(specs, results, failures)
     inner, outer = (table[~table["method"].isin(failures)] for table in (inner, outer))
     return CrossValidation(pair, results, specs, outer, inner, failures)
@@ -97,27 +97,17 @@ def inner_split(split: Split) -> Split:
     return Split(split.rotation, split.split_seed, train, val, split.val)
 
 
-def _make(
+def _run(
     pair: Pair,
     specs: list[RunSpec],
     results: Results,
     executor: Executor,
-    shared: Path | None,
-    reporter: Reporting,
+    options: Options,
+    reporter: Reporter,
 ) -> None:
-    """Make the runs that are not there yet."""
-    todo = [spec for spec in specs if results.record(spec.key) is None]
-    if not todo:
-        return
-    with Claims(results.claims_folder).alone():
-        results.store_truth(pair)
-        for spec in todo:
-            results.store_split(spec.split)
-    seen: dict[str, Any] = dict.fromkeys(spec.key for spec in todo)
-    origin = environment(tuple(sys.argv))
-    with Workspace(results, shared) as workspace:
-        workspace.add(pair)
-        Grid(workspace, results, executor, reporter(todo), seen=seen, environment=origin).run(todo)
+    with Grid(results, executor, reporter, shared=options.shared) as grid:
+        grid.add(pair, specs)
+        grid.run()
 
 
 def _scores(specs: list[RunSpec], results: Results, failures: dict[str, str]) -> pd.DataFrame:
@@ -133,5 +123,4 @@ def _scores(specs: list[RunSpec], results: Results, failures: dict[str, str]) ->
         scores = scores[(scores["metric"] == METRIC) & scores["value"].notna()]
         table = pd.DataFrame({"gene": scores["gene"], METRIC: scores["value"]})
         tables.append(table.assign(method=spec.label, kind=spec.kind, rotation=spec.split.rotation))
-    columns = ["method", "kind", "rotation", "gene", METRIC]
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,73 +13,99 @@ from typing import Any
 import h5py
 import numpy as np
 import pandas as pd
-from anndata import AnnData
+from anndata import AnnData, read_h5ad
 
-from stbench import __version__
-from stbench import machine as devices
+from stbench import __version__, machine
 from stbench.applied.accuracy import Accuracy, accuracy
-from stbench.applied.choosing import LEVEL, similarity
-from stbench.applied.crossval import CrossValidation
-from stbench.config.options import RunConfig
+from stbench.applied.choosing import LEVEL, candidates, conclude, similarity
+from stbench.applied.crossval import CrossValidation, cross_validate
+from stbench.config.options import Options, PredictOptions
 from stbench.data.prepare import Pair
-from stbench.data.split import Split, make_splits, visible_spatial
+from stbench.data.split import Split, make_splits
+from stbench.data.visible import visible_spatial
 from stbench.errors import StbenchError
-from stbench.exchange.taskfolder import read_prediction, write_task
-from stbench.files import whole_file
+from stbench.exchange.taskfolder import read_prediction, write_tables
+from stbench.files import kept_folder, whole_file
 from stbench.method import REGISTRY, Prediction, Shape
+from stbench.runs.events import Reporter
 from stbench.runs.executors import limits
-from stbench.runs.grid import POLL_SECONDS
 from stbench.runs.manifest import OK
-from stbench.runs.process import Child, new_run_folder
+from stbench.runs.process import finish, start_run
+from stbench.runs.provenance import command
 from stbench.runs.spec import RunSpec
 from stbench.toolbox.conformal import bounded
+
+log = logging.getLogger(__name__)
 
 MAX_BLOCK = 2000  # genes: their maps of 50,000 spots are 0.8 GB
 MEMORY_SHARE = 0.5  # of the machine, for the method's own estimate of a block
 
 
-def unmeasured(pair: Pair, measured: Sequence[str], asked: Sequence[str] | None) -> list[str]:
-    """The genes to predict: those ``asked`` for, or all of the reference that are absent in space.
+def predict(options: PredictOptions, pair: Pair, reporter: Reporter) -> AnnData:
+    """The unmeasured genes of ``pair``, spots x genes, see `write_imputation`.
 
-    ``measured`` are all genes of the spatial file. A gene without a count in the reference cannot be
-    predicted. Raises `StbenchError` for a gene that was asked for and is measured, unknown or never seen.
+    With ``options.method`` best, `choose` comes first. The answer is read from ``options.out`` and stays
+    there (backed); without a file it is in memory. ``options.work`` keeps the cross-validation.
     """
-    known = set(measured)
+    best = options.method == "best"
+    methods = candidates(options, options.methods if best else [options.method])
+    genes = unmeasured(pair, None if options.genes == ("all",) else options.genes)
+    with kept_folder(options.work) as folder, kept_folder(None) as scratch:
+        validation = cross_validate(pair, methods, options, folder, reporter, nested=best)
+        if best:
+            choice = conclude(validation)
+            log.info(choice.verdict)
+            label, chosen = choice.best, choice.chosen
+        else:
+            label = validation.specs[0].label
+            if label in validation.failures:
+                raise StbenchError(f"{label} gave no prediction: {validation.failures[label]}")
+            chosen = dict.fromkeys(range(options.splits), label)
+        file = options.out or scratch / "imputed.h5ad"
+        write_imputation(validation, label, genes, file, options, chosen=chosen)
+        return read_h5ad(file, backed="r" if options.out else None)
+
+
+def unmeasured(pair: Pair, requested: Sequence[str] | None = None) -> list[str]:
+    """The genes to predict: those ``requested``, or all of the reference that are absent in space.
+
+    A gene without a count in the reference cannot be
+    predicted. Raises `StbenchError` for a requested gene that is measured, unknown or never seen.
+    """
+    known = set(pair.measured)
     seen = pd.Series(np.asarray(pair.reference.X.sum(axis=0)).ravel() > 0, index=pair.reference.var_names)
-    if asked is None:
+    if requested is None:
         genes = [gene for gene in seen.index[seen] if gene not in known]
         if not genes:
             raise StbenchError("Every gene of the reference is measured in space: there is none to predict.")
         return genes
-    for gene in asked:
+    for gene in requested:
         if gene in known:
             raise StbenchError(f"Gene '{gene}' is measured in space. Leave it out of --genes.")
         if gene not in seen.index:
             raise StbenchError(f"Gene '{gene}' is not in the reference, so that it cannot be predicted.")
         if not seen[gene]:
             raise StbenchError(f"Gene '{gene}' has no count in the reference. Leave it out of --genes.")
-    return list(dict.fromkeys(asked))
+    return list(dict.fromkeys(requested))
 
 
-def predict(
+def write_imputation(
     validation: CrossValidation,
     method: str,
     genes: Sequence[str],
     out: Path,
-    config: RunConfig,
+    options: Options,
     *,
     chosen: Mapping[int, str],
-    provenance: dict[str, Any],
-    say: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Fit ``method`` (a label of ``validation``) on all measured genes; write its predictions to ``out``.
 
     The file is AnnData, spots x ``genes``: ``X`` on the benchmark's scale, ``layers["lower"]`` and
     ``["upper"]`` (90 % intervals, the method's own or conformal), ``var`` with the similarity to the nearest
-    measured gene and the PCC to expect, ``obsm["spatial"]``, and ``uns["stbench"]`` with ``provenance``.
-    All that is said of accuracy comes from the methods ``chosen`` by rotation, see `accuracy`; ``mean_pcc``
-    in ``uns`` is for genes like the measured ones. Genes are predicted in blocks, each in a child process on
-    this machine; one block at a time is in memory.
+    measured gene and the PCC to expect, ``obsm["spatial"]``, and ``uns["stbench"]`` with its provenance.
+    All figures of accuracy come from the methods ``chosen`` by rotation, see `accuracy`; ``mean_pcc`` in
+    ``uns`` is for genes like the measured ones. Genes are predicted in blocks, each in a process of its own
+    on this machine; one block at a time is in memory.
     """
     pair, spec, known = validation.pair, final_spec(validation, method), accuracy(validation, chosen)
     blocks = list(_blocks(pair, spec, genes))
@@ -87,25 +113,27 @@ def predict(
     table = AnnData(
         obs=pd.DataFrame(index=pair.spatial.obs_names.copy()),
         var=known.expected(similarities).assign(similarity=similarities),
-        uns={"stbench": _about(pair, spec, known, chosen) | provenance},
+        uns={"stbench": _about(pair, spec, known, chosen)},
     )
     if "spatial" in pair.spatial.obsm:
         table.obsm["spatial"] = np.asarray(pair.spatial.obsm["spatial"])
     with whole_file(out) as part, TemporaryDirectory(prefix="stbench-predict-") as work:
         table.write_h5ad(part)
-        pair.reference.write_h5ad(Path(work) / "reference.h5ad")
+        reference, tables = Path(work) / "reference.h5ad", Path(work) / "tables"
+        pair.reference.write_h5ad(reference)
+        write_tables(tables, reference, visible_spatial(pair.spatial, spec.split, spec.units))
         with h5py.File(part, "r+") as file:
             matrices = [_empty(file, name, table.shape) for name in ("X", "layers/lower", "layers/upper")]
             done = 0
             for block in blocks:
-                answer = _run(pair, spec, block, Path(work), config)
+                answer = _predict_block(pair, spec, block, tables, options)
                 if answer.lower is None:
                     errors = known.predicted, known.errors
                     answer = bounded(answer.mean, *errors, n_genes=len(pair.genes), level=LEVEL)
                 for matrix, values in zip(matrices, (answer.mean, answer.lower, answer.upper), strict=True):
                     matrix[:, done : done + len(block)] = values
                 done += len(block)
-                say(f"{done} of {len(genes)} genes predicted")
+                log.info("%d of %d genes predicted", done, len(genes))
 
 
 def final_spec(validation: CrossValidation, method: str) -> RunSpec:
@@ -118,7 +146,7 @@ def final_spec(validation: CrossValidation, method: str) -> RunSpec:
 def _blocks(pair: Pair, spec: RunSpec, genes: Sequence[str]) -> Iterator[list[str]]:
     """Blocks of genes, as large as the method's estimate of its memory allows."""
     method = REGISTRY.get(spec.method)(**spec.parameters)
-    available = MEMORY_SHARE * devices.memory_bytes("cpu")
+    available = MEMORY_SHARE * machine.memory_bytes("cpu")
 
     def needed(n_targets: int) -> int:
         shape = (pair.reference.n_obs, pair.spatial.n_obs, len(pair.genes), n_targets, pair.reference.n_vars)
@@ -131,30 +159,21 @@ def _blocks(pair: Pair, spec: RunSpec, genes: Sequence[str]) -> Iterator[list[st
         yield list(genes[start : start + size])
 
 
-def _run(pair: Pair, spec: RunSpec, block: list[str], work: Path, config: RunConfig) -> Prediction:
-    """What the method predicts for a block of genes, in a process of its own."""
-    task = work / "task"
-    spatial = visible_spatial(pair.spatial, spec.split, spec.units)
-    write_task(task, work / "reference.h5ad", spatial, block, spec.units)
-    threads = config.threads or devices.cores()
-    plugins = [str(path.resolve()) for path in config.plugin]
-    on_gpu = spec.device != "cpu" and devices.gpus()  # a Dask worker may have had one
+def _predict_block(pair: Pair, spec: RunSpec, block: list[str], tables: Path, options: Options) -> Prediction:
+    """The prediction of a block of genes, made in a process of its own."""
+    on_gpu = spec.device != "cpu" and machine.gpus()  # a Dask worker may have had one
+    plugins = [str(path.resolve()) for path in options.plugin]
+    threads = options.threads or machine.cores()
     device = "cuda:0" if on_gpu else "cpu"  # the first that this process sees
-    description = spec.description(device) | {"threads": threads, "plugins": plugins}
-    folder = new_run_folder(task, description, prefix="stbench-predict-run-")
-    shutil.rmtree(task)
-    child = Child(folder, limits(config), threads)
+    task = spec.task_file(device, threads, plugins, block)
+    process = start_run(tables, task, limits(options), gpu=None)
     try:
-        while (outcome := child.poll()) is None:
-            time.sleep(POLL_SECONDS)
+        outcome = finish(process)
         if outcome["status"] != OK:
             raise StbenchError(f"{spec.label} gave no prediction: {outcome['status']}: {outcome['reason']}")
-        return read_prediction(folder / "prediction.h5ad", list(pair.spatial.obs_names), block)
-    except BaseException:
-        child.kill()
-        raise
+        return read_prediction(process.folder / "prediction.h5ad", list(pair.spatial.obs_names), block)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(process.folder, ignore_errors=True)
 
 
 def _empty(file: h5py.File, name: str, shape: tuple[int, int]) -> h5py.Dataset:
@@ -171,6 +190,7 @@ def _about(pair: Pair, spec: RunSpec, known: Accuracy, chosen: Mapping[int, str]
     """What a reader of the file must know of where it comes from."""
     return {
         "stbench_version": __version__,
+        "command": " ".join(command()),
         "method": spec.label,
         "method_version": spec.version,
         "preset": spec.preset,

@@ -153,7 +153,7 @@ def audit(
     out of the table of that dataset.
     """
     from stbench.data.cache import load
-    from stbench.data.prepare import Limit
+    from stbench.data.limit import Limit
     from stbench.data.sources import catalogue, data_folders, select
     from stbench.data.split import make_splits
     from stbench.runs.benchmark import run

@@ -96,7 +96,7 @@ class Archive:
             Where the raw data are not here, or are no longer those of the runs.
         """
         from stbench.data.sources import catalogue, data_folders
-        from stbench.data.prepare import Limit
+        from stbench.data.limit import Limit
         from stbench.data.cache import load
 
         name, expected = self._hash(column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated
 
@@ -66,8 +67,19 @@ def options(
     """Options of every command; ``--debug`` is read in `main`."""
 
 
+class _Print(logging.Handler):
+    """Prints messages as they are; a live view moves out of their way."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), flush=True)
+
+
 def main() -> None:
     """Entry point: a mistake of the user is one line and exit code 1; a bug shows its traceback."""
+    messages = logging.getLogger("stbench")
+    messages.setLevel(logging.INFO)
+    messages.addHandler(_Print())
+    messages.propagate = False
     try:
         app()
     except StbenchError as error:

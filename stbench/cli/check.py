@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from stbench.config.variants import Variant
     from stbench.method import Method
     from stbench.testing.contract import Verdict
 
@@ -33,7 +34,8 @@ def method(
     """
     from tempfile import TemporaryDirectory
 
-    from stbench.config.settings import parse_settings, variants
+    from stbench.config.values import settings
+    from stbench.config.variants import variants
     from stbench.errors import StbenchError
     from stbench.plugins import load_plugin
     from stbench.testing.contract import examine
@@ -44,12 +46,12 @@ def method(
     for cls in classes:
         if missing := cls.missing():
             raise StbenchError(f"'{cls.info.name}' cannot be checked here: it {missing}")
-    settings = variants([cls.info.name for cls in classes], parse_settings(set_ or []), {})
+    chosen = variants(classes, settings(set_ or []))
     failed = 0
-    for cls in classes:
+    for cls, variant in zip(classes, chosen, strict=True):
         print(f"{cls.info.name}, version {cls.info.version}", flush=True)
         with TemporaryDirectory(prefix="stbench-check-") as scratch:
-            for verdict in examine(_configured(cls, settings[cls.info.name][0]), Path(scratch)):
+            for verdict in examine(_configured(variant), Path(scratch)):
                 print(_line(verdict), flush=True)
                 failed += bool(verdict.problem)
     if failed:
@@ -83,10 +85,10 @@ def _in_file(file: Path) -> list[type[Method]]:
     return [cls for cls in REGISTRY.items().values() if Path(inspect.getfile(cls)) == file.resolve()]
 
 
-def _configured(cls: type[Method], settings: dict[str, str]) -> Method:
-    from stbench.config.settings import choose_preset, configure
+def _configured(variant: Variant) -> Method:
+    from stbench.config.variants import choose_preset, configure
 
-    return configure(cls, choose_preset(cls, None, "cpu"), settings)
+    return configure(variant.cls, choose_preset(variant.cls, None, "cpu"), variant.parameters)
 
 
 def _line(verdict: Verdict) -> str:

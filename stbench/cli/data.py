@@ -63,12 +63,12 @@ def fetch(
     (HTTPS_PROXY) are respected.
     """
     from stbench.data.cache import load
+    from stbench.data.describe import describe
     from stbench.data.fetch import fetch as fetch_dataset
-    from stbench.data.prepare import Limit
+    from stbench.data.limit import Limit
     from stbench.data.record import mirror_or_zenodo
     from stbench.data.sources import catalogue, dataset_in
     from stbench.errors import StbenchError, unknown_name
-    from stbench.runs.benchmark import describe
 
     cards = {name: dataset.card for name, dataset in catalogue([]).items() if dataset.card.record}
     wanted = list(cards) if names == ["all"] else names

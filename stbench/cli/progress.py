@@ -3,53 +3,54 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from stbench.runs.grid import Reporter
+from stbench.runs.events import Reporter
 from stbench.runs.spec import RunSpec
 
 
 @contextlib.contextmanager
-def live() -> Iterator[Callable[[list[RunSpec]], Reporter]]:
-    """A factory of the reporter that fits the terminal."""
+def live() -> Iterator[Reporter]:
+    """The reporter that fits the terminal."""
     console = Console()
     if not console.is_terminal:
-        yield lambda specs: Lines(len(specs))
+        yield Lines()
         return
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, TextColumn("{task.fields[state]}"), console=console) as progress:
-        yield lambda specs: Bars(progress, len(specs))
+        yield Bars(progress)
 
 
-class Lines:
+class Lines(Reporter):
     """A line when a run starts and one when it ends."""
 
-    def __init__(self, total: int):
-        self.total = total
-        self.done = 0
+    def __init__(self) -> None:
+        self.total = self.done = 0
+
+    def planned(self, specs: Sequence[RunSpec]) -> None:
+        self.total, self.done = len(specs), 0
 
     def started(self, spec: RunSpec) -> None:
         print(f"start {spec.title}", flush=True)
-
-    def progress(self, spec: RunSpec, seconds: float, state: dict[str, Any]) -> None:
-        pass
 
     def finished(self, spec: RunSpec, manifest: dict[str, Any]) -> None:
         self.done += 1
         print(f"[{self.done}/{self.total}] {_outcome(spec, manifest)}", flush=True)
 
 
-class Bars:
-    """One bar for the grid, and a line per running run with what its method says."""
+class Bars(Reporter):
+    """One bar for each grid, and a line per run with the progress of its method."""
 
-    def __init__(self, progress: Progress, total: int):
-        self.view = progress
-        self.grid = progress.add_task("all runs", total=total, state="")
+    def __init__(self, view: Progress):
+        self.view = view
         self.rows: dict[str, TaskID] = {}
+
+    def planned(self, specs: Sequence[RunSpec]) -> None:
+        self.grid = self.view.add_task("all runs", total=len(specs), state="")
 
     def started(self, spec: RunSpec) -> None:
         self.rows[spec.key] = self.view.add_task(spec.title, total=None, state="")
@@ -73,8 +74,4 @@ def _outcome(spec: RunSpec, manifest: dict[str, Any]) -> str:
     cost = [f"{seconds:.1f} s"] if seconds is not None else []
     cost += [f"{memory / 1e6:.0f} MB"] if memory is not None else []
     reason = f": {manifest['reason']}" if manifest["reason"] else ""
-    return (
-        f"{spec.title}: {manifest['status']}{reason} ({', '.join(cost)})"
-        if cost
-        else f"{spec.title}: {manifest['status']}{reason}"
-    )
+    return f"{spec.title}: {manifest['status']}{reason}" + (f" ({', '.join(cost)})" if cost else "")

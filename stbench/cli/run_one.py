@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,6 @@ def run_one(
     from stbench.runs.benchmark import make_one
     from stbench.runs.manifest import BAD
 
-    record = make_one(spec, Lines(1), command=("stbench", *sys.argv[1:]))
+    record = make_one(spec, Lines())
     if record["status"] in BAD:
         raise typer.Exit(1)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from stbench.cache import cache_folder
 from stbench.data.checksums import damage, file_hash, folder_hashes
-from stbench.data.prepare import PREPARATION, Limit, Pair, prepare
+from stbench.data.limit import Limit
+from stbench.data.prepare import PREPARATION, Pair, prepare
 from stbench.data.sources import Dataset
 from stbench.dataset import Card
 from stbench.errors import StbenchError

@@ -14,6 +14,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from stbench.data.limit import Limit
 from stbench.dataset import Card
 from stbench.errors import StbenchError, unknown_name
 from stbench.tables import varies
@@ -25,35 +26,6 @@ VARIABLE_SHARE = 0.25  # paper IV-A
 PREPARATION = 1  # rises when the same files give another prepared pair
 LIMIT_SEED = 0
 DOWNSAMPLE_SEED = 0
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A seeded subsample for quick grids: at most so many cells, spots and (most variable) genes."""
-
-    cells: int | None = None
-    spots: int | None = None
-    genes: int | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Limit:
-        """Read ``cells=2000,spots=1500,genes=300``; any part may be absent."""
-        parts: dict[str, int] = {}
-        for part in filter(None, text.split(",")):
-            key, _, value = part.partition("=")
-            if (
-                key not in ("cells", "spots", "genes")
-                or not value.isdigit()
-                or int(value) < 1
-                or key in parts
-            ):
-                raise StbenchError(f"--limit takes cells=N,spots=N,genes=N with whole numbers, not '{part}'.")
-            parts[key] = int(value)
-        return cls(**parts)
-
-    def __str__(self) -> str:
-        values = {"cells": self.cells, "spots": self.spots, "genes": self.genes}
-        return ",".join(f"{key}={value}" for key, value in values.items() if value is not None)
 
 
 @dataclass(frozen=True)

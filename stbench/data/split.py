@@ -7,13 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-from anndata import AnnData
-from scipy import sparse
-
 from stbench.errors import StbenchError
-from stbench.toolbox.scale import log_normalise
 
 N_FOLDS = 10
 
@@ -36,6 +30,8 @@ class Split:
 
 def make_splits(genes: Sequence[str], n_splits: int = 1, split_seed: int = 0) -> list[Split]:
     """The first ``n_splits`` rotations (1 to 10) over ``genes``, permuted with ``split_seed``."""
+    import numpy as np  # here: the command line reads N_FOLDS and starts without numpy
+
     if len(genes) < N_FOLDS:
         raise StbenchError(
             f"Only {len(genes)} genes are shared and usable; at least {N_FOLDS} are needed to split them."
@@ -52,23 +48,3 @@ def make_splits(genes: Sequence[str], n_splits: int = 1, split_seed: int = 0) ->
         return Split(k, split_seed, *pick)
 
     return [rotation(k) for k in range(n_splits)]
-
-
-def visible_spatial(truth: AnnData, split: Split, units: str) -> AnnData:
-    """The spatial table that a method may see: train and val genes, coordinates, nothing else.
-
-    ``truth`` is the prepared spatial table. Counts are normalised anew over the visible genes.
-    """
-    role = dict.fromkeys(split.train, "train") | dict.fromkeys(split.val, "val")
-    genes = [gene for gene in truth.var_names if gene in role]
-    seen = truth[:, genes]
-    table = AnnData(
-        log_normalise(seen.layers["counts"]) if units == "counts" else sparse.csr_matrix(seen.X),
-        obs=pd.DataFrame(index=truth.obs_names.copy()),
-        var=pd.DataFrame({"split": [role[gene] for gene in genes]}, index=genes),
-    )
-    if units == "counts":
-        table.layers["counts"] = sparse.csr_matrix(seen.layers["counts"])
-    if "spatial" in truth.obsm:
-        table.obsm["spatial"] = np.array(truth.obsm["spatial"])
-    return table

@@ -142,28 +142,26 @@ class External(Method):
             raise Unsupported("needs obs['cell_type'] in the reference")
 
     def _write_task(self, folder: Path, task: Task, ctx: Context) -> None:
-        from stbench.exchange.taskfolder import FORMAT
+        from stbench.exchange.taskfolder import TaskFile
         from stbench.exchange.textfolder import write_settings, write_table
-        from stbench.files import write_json
 
         for name, table in (("reference", task.reference), ("spatial", task.spatial)):
             if self.card.format == "text":
                 write_table(folder / name, table)
             else:
                 _plain(table).write_h5ad(folder / f"{name}.h5ad")
-        content = {
-            "format": FORMAT,
-            "method": self.card.name,
-            "targets": task.targets,
-            "units": task.units,
-            "seed": ctx.seed,
-            "threads": ctx.threads,
-            "device": ctx.device,
-            "parameters": asdict(self),
-        }
-        write_json(folder / "task.json", content)
+        file = TaskFile(
+            method=self.card.name,
+            parameters=asdict(self),
+            targets=task.targets,
+            units=task.units,  # type: ignore[arg-type]  # checked by the model
+            seed=ctx.seed,
+            threads=ctx.threads,
+            device=ctx.device,
+        )
+        file.write(folder)
         if self.card.format == "text":
-            write_settings(folder, content)
+            write_settings(folder, file)
 
     def _run(self, folder: Path, ctx: Context) -> None:
         """Run the program without a shell, in a clean environment, with its output in the log."""

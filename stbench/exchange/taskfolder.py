@@ -1,9 +1,8 @@
 """The task on disk: all that a method's process gets, and the answer it gives.
 
-A task folder holds ``reference.h5ad``, ``spatial.h5ad`` and ``task.json`` (format version, targets, units,
-seed, threads, device, method, parameters). The answer is ``prediction.h5ad``: spots x targets with names
-as given, predicted values in ``X``, optional bounds in ``layers["lower"]`` and ``layers["upper"]``. It is
-the contract for programs in other languages too.
+A task folder holds ``reference.h5ad``, ``spatial.h5ad`` and ``task.json`` (`TaskFile`). The answer is
+``prediction.h5ad``: spots x targets with names as given, predicted values in ``X``, optional bounds in
+``layers["lower"]`` and ``layers["upper"]``. It is the contract for programs in other languages too.
 """
 
 from __future__ import annotations
@@ -11,11 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from scipy import sparse
 
 from stbench.errors import StbenchError
@@ -23,35 +23,87 @@ from stbench.files import open_h5ad, read_h5ad, read_json, write_json
 from stbench.method import Prediction
 from stbench.task import Task
 
-FORMAT = 1
+TABLES = ("reference.h5ad", "spatial.h5ad")
 BYTES_PER_VALUE = 64  # mean and bounds as float64, or sparse, and some to spare
 SPARE_BYTES = 64 << 20  # for names and the format itself
 
 
 class InvalidPrediction(StbenchError):
-    """The answer of a method is not what was asked for."""
+    """The answer of a method is not what was requested."""
 
 
-def write_task(folder: Path, reference: Path, spatial: AnnData, targets: list[str], units: str) -> None:
-    """Write the part of a task folder that all methods share; ``reference`` is an h5ad file beside it."""
+def _unique(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("names must be unique")
+    return names
+
+
+class TaskFile(BaseModel):
+    """``task.json``: what the process of a method reads beside the two tables, or folders of text tables."""
+
+    model_config = ConfigDict(
+        title="task.json of a stbench task folder",
+        frozen=True,
+        extra="forbid",
+        json_schema_serialization_defaults_required=True,
+    )
+
+    format: Literal[1] = Field(default=1, description="Version of the folder contract.")
+    method: str = Field(description="Name of the method.")
+    parameters: dict[str, Any] = Field(description="Its parameters, with the preset and --set applied.")
+    targets: Annotated[list[str], AfterValidator(_unique)] = Field(
+        min_length=1,
+        description="Genes to predict: all in the reference, none in the spatial table.",
+        json_schema_extra={"uniqueItems": True},
+    )
+    units: Literal["counts", "intensity"] = Field(description="Of the spatial values.")
+    seed: int = Field(ge=0, description="Everything random derives from it.")
+    threads: int = Field(ge=1, description="Number of threads to use.")
+    device: str = Field(pattern=r"^(cpu|cuda:[0-9]+)$", description="Device to use.")
+    plugins: list[str] = Field(
+        default=[], description="Files that define the method, where stbench has it not."
+    )
+
+    def write(self, folder: Path) -> None:
+        """Write ``task.json`` into ``folder``."""
+        write_json(folder / "task.json", self.model_dump())
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The ``task.json`` in ``folder``; `StbenchError` names the field that is wrong."""
+        file = folder / "task.json"
+        try:
+            return cls.model_validate(read_json(file))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise StbenchError(f"File '{file}', {where}: {first['msg']}.") from error
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of ``task.json``, as ``task.schema.json`` beside this file holds it."""
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return dialect | TaskFile.model_json_schema(mode="serialization")
+
+
+def write_tables(folder: Path, reference: Path, spatial: AnnData) -> None:
+    """Write the two tables of a task into the new ``folder``; ``reference`` is an h5ad file on the same disk.
+
+    Runs get copies of them, so that a link to the reference is enough here.
+    """
     folder.mkdir(parents=True)
     try:
-        os.link(reference, folder / "reference.h5ad")  # only read from here: each run gets a copy
+        os.link(reference, folder / "reference.h5ad")
     except OSError:  # a disk without links
         shutil.copyfile(reference, folder / "reference.h5ad")
     spatial.write_h5ad(folder / "spatial.h5ad")
-    write_json(folder / "task.json", {"format": FORMAT, "targets": targets, "units": units})
 
 
-def read_task(folder: Path) -> tuple[Task, dict[str, Any]]:
-    """The task in ``folder`` and the whole of its ``task.json``."""
-    content = read_json(folder / "task.json")
-    if content.get("format") != FORMAT:
-        raise StbenchError(
-            f"'{folder}' has task format {content.get('format')}, this stbench reads {FORMAT}."
-        )
-    reference, spatial = read_h5ad(folder / "reference.h5ad"), read_h5ad(folder / "spatial.h5ad")
-    return Task(reference, spatial, content["targets"], content["units"]), content
+def read_task(folder: Path) -> tuple[Task, TaskFile]:
+    """The task in ``folder`` and its ``task.json``."""
+    file = TaskFile.read(folder)
+    reference, spatial = (read_h5ad(folder / name) for name in TABLES)
+    return Task(reference, spatial, file.targets, file.units), file
 
 
 def write_prediction(file: Path, task: Task, answer: np.ndarray | Prediction) -> None:
@@ -103,4 +155,4 @@ def _checked(name: str, values: Any, shape: tuple[int, int]) -> np.ndarray:
         raise InvalidPrediction(f"{name} holds {values.dtype} instead of numbers")
     if not np.isfinite(values).all():
         raise InvalidPrediction(f"{name} has {int((~np.isfinite(values)).sum())} NaN or infinite values")
-    return values.astype(np.float32 if values.dtype == np.float32 else np.float64)
+    return np.asarray(values, np.float32 if values.dtype == np.float32 else np.float64)

@@ -15,7 +15,6 @@ are bounds of 90 % intervals.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,7 @@ from anndata import AnnData
 from scipy import sparse
 from scipy.io import mmwrite
 
-from stbench.exchange.taskfolder import InvalidPrediction
+from stbench.exchange.taskfolder import InvalidPrediction, TaskFile
 
 
 def write_table(folder: Path, table: AnnData) -> None:
@@ -40,10 +39,10 @@ def write_table(folder: Path, table: AnnData) -> None:
         frame.to_csv(folder / "coordinates.csv", index_label="name")
 
 
-def write_settings(folder: Path, content: dict[str, Any]) -> None:
-    """Write ``targets.csv`` and ``settings.csv`` from the ``content`` of ``task.json``."""
-    pd.DataFrame({"name": content["targets"]}).to_csv(folder / "targets.csv", index=False)
-    plain = {key: content[key] for key in ("seed", "threads", "device", "units")} | content["parameters"]
+def write_settings(folder: Path, task: TaskFile) -> None:
+    """Write ``targets.csv`` and ``settings.csv``, which repeat ``task.json``."""
+    pd.DataFrame({"name": task.targets}).to_csv(folder / "targets.csv", index=False)
+    plain = task.model_dump(include={"seed", "threads", "device", "units"}) | task.parameters
     pd.Series(plain, name="value").to_csv(folder / "settings.csv", index_label="name")
 
 

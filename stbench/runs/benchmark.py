@@ -1,32 +1,30 @@
-"""``stbench run``: from a `RunConfig` to a results folder and its board."""
+"""``stbench run``: from the options of a call to a results folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stbench.config.options import RunConfig, make_config
-from stbench.config.settings import parse_settings, select_methods, variants
+from stbench.config.options import RunOptions
+from stbench.config.variants import Variant, select_methods, variants
 from stbench.data.cache import load
-from stbench.data.prepare import Limit, Pair
-from stbench.data.sources import catalogue, data_folders, select
+from stbench.data.describe import describe
+from stbench.data.sources import Dataset, catalogue, data_folders, select
 from stbench.errors import StbenchError
 from stbench.files import disk_errors
 from stbench.method import REGISTRY
 from stbench.plugins import load_plugin
 from stbench.runs import slurm
-from stbench.runs.claims import Claims
-from stbench.runs.events import EventLog
+from stbench.runs.events import Reporter
 from stbench.runs.executors import open_executor
-from stbench.runs.grid import Grid, Reporter, silent
+from stbench.runs.grid import Grid
 from stbench.runs.manifest import BAD, OK, damage
-from stbench.runs.provenance import environment
 from stbench.runs.results import Results
 from stbench.runs.spec import RunSpec, plan
-from stbench.runs.workspace import Workspace
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -54,134 +52,84 @@ class Summary:
         return [] if self.bad or any(r["status"] == OK for r in records) else records[:1]
 
 
-def run(
-    config: RunConfig,
-    reporter: Callable[[list[RunSpec]], Reporter] = silent,
-    *,
-    say: Callable[[str], None] = lambda text: None,
-    command: tuple[str, ...] = (),
-) -> Summary:
+def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
     """Prepare the datasets, run what is missing, and return what happened.
 
-    ``reporter`` is called with the runs to do; ``say`` hears one line at a time. Datasets that cannot be
-    prepared are reported at the end; where one was asked for alone, its error is raised.
+    Wrong options are refused before any folder exists. Datasets that cannot be prepared are reported at the
+    end; where one was requested alone, its error is raised.
     """
-    for plugin in config.plugin:
-        load_plugin(plugin)
-    if not config.methods:
-        raise StbenchError("--methods is missing: give names (see `stbench list methods`) or all.")
-    methods = select_methods(config.methods)
-    if config.methods == ("all",):
-        for name, cls in REGISTRY.items().items():
-            if missing := cls.missing():
-                say(f"Method {name} left out: {missing}")
-    settings = variants(
-        [cls.info.name for cls in methods],
-        parse_settings(config.set),
-        parse_settings(config.sweep, "--sweep"),
-    )
-    limit = Limit.parse(config.limit)
-    datasets, notices = select(config.datasets, catalogue(data_folders(config.data)))
-    for notice in notices:
-        say(notice)
-    results = Results.create(config.out)
+    chosen, datasets = _requested(options)
+    results = Results.create(options.out)
     summary = Summary()
-    seen: dict[str, int | None] = {}
-    references = slurm.folder(results) if config.emit else None
+    references = slurm.folder(results) if options.emit else None
     with (
         disk_errors(results.folder),
-        Workspace(results, config.shared, references) as workspace,
-        open_executor(config) as executor,
+        open_executor(options, results.folder) as executor,
+        Grid(results, executor, reporter or Reporter(), shared=options.shared, references=references) as grid,
     ):
-        device = executor.device(config.device)
+        device = executor.device(options.device)
         for dataset in datasets:
             try:
-                pair = load(dataset, limit, say)
+                pair = load(dataset, options.limit)
                 specs = plan(
                     pair,
-                    methods,
-                    settings=settings,
-                    preset=config.preset,
+                    chosen,
+                    preset=options.preset,
                     device=device,
-                    n_splits=config.splits,
-                    split_seed=config.split_seed,
-                    n_seeds=config.seeds,
+                    n_splits=options.splits,
+                    split_seed=options.split_seed,
+                    n_seeds=options.seeds,
                 )
             except StbenchError as error:
                 if len(datasets) == 1:
                     raise
                 summary.broken_datasets[dataset.name] = str(error)
                 continue
-            say(describe(pair))
-            seen |= {spec.key: results.stamp(spec.key) for spec in specs}
-            todo = [spec for spec in specs if _wanted(results, spec, config.overwrite, say)]
+            log.info(describe(pair))
             summary.specs += specs
-            summary.todo += todo
-            if todo and not config.dry_run:
-                with Claims(results.claims_folder).alone():
-                    results.store_truth(pair)
-                    for spec in todo:
-                        results.store_split(spec.split)
-                workspace.add(pair)
-        if summary.todo and config.emit and not config.dry_run:
-            summary.scripts = slurm.emit(summary.todo, results, config)
-        elif summary.todo and not config.dry_run:
-            with closing(EventLog(results.events_file, reporter(summary.todo), summary.todo)) as events:
-                grid = Grid(workspace, results, executor, events, seen=seen, environment=environment(command))
-                grid.run(summary.todo)
+            grid.add(pair, specs, options.overwrite, store=not options.dry_run)
+        summary.todo = grid.todo
+        if options.emit and grid.todo and not options.dry_run:
+            summary.scripts = slurm.emit(grid.todo, results, options)
+        elif not options.dry_run:
+            grid.run()
     stored = (spec.key for spec in summary.specs if damage(results.run_folder(spec.key)) is None)
     summary.records = {key: record for key in stored if (record := results.record(key)) is not None}
     return summary
 
 
-def make_one(file: Path, reporter: Reporter, *, command: tuple[str, ...] = ()) -> dict[str, Any]:
+def make_one(file: Path, reporter: Reporter) -> dict[str, Any]:
     """Make the one run that ``file`` describes, unless it is there; its manifest."""
-    spec, folder, options = slurm.read_spec(file)
-    config = make_config(options, {"out": folder, "jobs": 1})
-    for plugin in config.plugin:
+    spec, folder, kept = slurm.read_spec(file)
+    options = RunOptions.of(kept, {"out": folder, "jobs": 1})
+    for plugin in options.plugin:
         load_plugin(plugin)
-    results = Results.create(config.out)
+    results = Results.create(options.out)
     with (
         disk_errors(results.folder),
-        Workspace(results, references=slurm.folder(results)) as workspace,
-        open_executor(config) as executor,
-        closing(EventLog(results.events_file, reporter, [])) as events,
+        open_executor(options, results.folder) as executor,
+        Grid(results, executor, reporter, references=slurm.folder(results)) as grid,
     ):
-        Grid(workspace, results, executor, events, seen={}, environment=environment(command)).run([spec])
+        grid.todo = [spec]
+        grid.run()
     record = results.record(spec.key)
     if record is None:
         raise StbenchError(f"The run of '{file}' was not stored in '{folder}'.")
     return record
 
 
-def describe(pair: Pair) -> str:
-    """One line on a prepared dataset: sizes, what left, what was inferred."""
-    report = pair.report
-    parts = [
-        f"{pair.name}: {report['cells']} of {report['cells_raw']} cells",
-        f"{report['spots']} of {report['spots_raw']} spots",
-        f"{report['genes']} of {report['genes_shared']} shared genes",
-    ]
-    if report["genes_constant"]:
-        parts.append(f"{report['genes_constant']} constant genes left out")
-    if report["genes_differing_in_case"]:
-        count = len(report["genes_differing_in_case"])
-        parts.append(
-            f"{count} genes differ in case only and are not matched ({report['genes_differing_in_case'][0]})"
-        )
-    parts += [f"WARNING: {difference}" for difference in report["unexpected"]]
-    if report["inferred"]:
-        parts.append("inferred " + ", ".join(f"{key}={value}" for key, value in report["inferred"].items()))
-    return ", ".join(parts)
-
-
-def _wanted(results: Results, spec: RunSpec, overwrite: str, say: Callable[[str], None]) -> bool:
-    folder = results.run_folder(spec.key)
-    if not folder.exists() or overwrite == "all":
-        return True
-    problem = damage(folder)
-    if problem is not None:
-        say(f"Made again because it is damaged: {spec.title} ({problem})")
-        return True
-    record = results.record(spec.key)
-    return overwrite == "failed" and record is not None and record["status"] != OK
+def _requested(options: RunOptions) -> tuple[list[Variant], list[Dataset]]:
+    """The methods with their parameters, and the datasets; a mistake in any of them is an error."""
+    for plugin in options.plugin:
+        load_plugin(plugin)
+    if not options.methods:
+        raise StbenchError("--methods is missing: give names (see `stbench list methods`) or all.")
+    methods = select_methods(options.methods)
+    if options.methods == ("all",):
+        for name, cls in REGISTRY.items().items():
+            if missing := cls.missing():
+                log.warning("Method %s left out: %s", name, missing)
+    datasets, notices = select(options.datasets, catalogue(data_folders(options.data)))
+    for notice in notices:
+        log.info(notice)
+    return variants(methods, options.set, options.sweep), datasets

@@ -63,21 +63,21 @@ def _run(folder: Path) -> dict[str, Any]:
     from stbench.exchange.taskfolder import read_task, write_prediction
     from stbench.method import REGISTRY, Context
     from stbench.plugins import load_plugin
-    from stbench.runs import checkpoints
+    from stbench.runs.checkpoints import CHECKPOINT
 
     start = time.monotonic()
-    task, content = read_task(folder / "task")
-    for plugin in content["plugins"]:
+    task, file = read_task(folder / "task")
+    for plugin in file.plugins:
         load_plugin(Path(plugin))
-    cls = REGISTRY.get(content["method"])
-    method = cls(**content["parameters"])
+    cls = REGISTRY.get(file.method)
+    method = cls(**file.parameters)
     (folder / "scratch").mkdir()
     ctx = Context(
-        seed=content["seed"],
-        device=content["device"],
-        threads=content["threads"],
+        seed=file.seed,
+        device=file.device,
+        threads=file.threads,
         scratch=folder / "scratch",
-        checkpoint=folder / checkpoints.NAME,
+        checkpoint=folder / CHECKPOINT,
         progress=_progress_writer(folder / "progress.json"),
     )
     versions = cls.versions()
@@ -90,7 +90,7 @@ def _run(folder: Path) -> dict[str, Any]:
         "load_s": loaded - start,
         "predict_s": predicted - loaded,
         "versions": {package: version(package) for package in CORE} | versions,
-        "gpu": _gpu_peak(content["device"]),
+        "gpu": _gpu_peak(file.device),
     }
 
 

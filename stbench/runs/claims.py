@@ -5,7 +5,7 @@ A lock ends with the process that holds it, however that ends.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -51,6 +51,6 @@ class Claims:
         except Timeout:
             return True
 
-    def alone(self) -> AbstractContextManager:
+    def alone(self) -> FileLock:
         """Waits for, and holds, the right to write what all runs share."""
         return FileLock(self.folder / "shared")

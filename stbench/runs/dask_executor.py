@@ -1,4 +1,4 @@
-"""The Dask engine: the workers of a cluster start the same child process as the local engine.
+"""The Dask executor: the workers of a cluster start the same process as the local executor.
 
 Tasks go to the workers through the scheduler, or lie in a folder that all workers see. The truth never
 leaves the process that scores.
@@ -12,7 +12,7 @@ import time
 import tomllib
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from stbench.errors import StbenchError
-from stbench.files import read_json
+from stbench.runs.checkpoints import Checkpoints
 from stbench.runs.dask_worker import Job, make_run
 from stbench.runs.local_executor import BASE_BYTES
 from stbench.runs.spec import RunSpec
@@ -50,30 +50,39 @@ class DaskExecutor:
     """Starts runs on the workers of ``client``; see `LocalExecutor` for the calls.
 
     ``shared``: the workers see the grid's folder, else its files are sent to them. ``threads`` None: each
-    worker divides its cores by the runs that it makes at once.
+    worker divides its cores by the number of runs that it makes at the same time. A run goes on from what an
+    unfinished one left in ``checkpoints``.
     """
 
     def __init__(
-        self, client: Client, threads: int | None, limits: Limits, plugins: tuple[Path, ...], *, shared: bool
+        self,
+        client: Client,
+        threads: int | None,
+        limits: Limits,
+        checkpoints: Checkpoints,
+        plugins: Sequence[Path],
+        *,
+        shared: bool,
     ):
         self.client = client
         self.threads = threads
         self.limits = limits
+        self.checkpoints = checkpoints
         self.plugins = {path.name: path.read_bytes() for path in plugins}
         self.shared = shared
         self._topic = f"stbench-{uuid.uuid4().hex}"
-        self._said: SimpleQueue = SimpleQueue()
+        self._reports: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._running: dict[str, _Submitted] = {}
         self._sent: dict[int, Future] = {}
-        client.subscribe_topic(self._topic, lambda event: self._said.put(event[1]))
+        client.subscribe_topic(self._topic, lambda event: self._reports.put(event[1]))
 
-    def device(self, asked: str) -> str:
-        """``cpu`` or ``cuda`` for what was asked: ``auto`` means GPUs where workers declare them."""
-        if asked == "auto":
+    def device(self, requested: str) -> str:
+        """``cpu`` or ``cuda`` for what was requested: ``auto`` means GPUs where workers declare them."""
+        if requested == "auto":
             return "cuda" if GPU in (self._declared() or {}) else "cpu"
-        if asked not in ("cpu", "cuda"):
-            raise StbenchError(f"--device takes auto, cpu or cuda with --executor dask, not '{asked}'.")
-        return asked
+        if requested not in ("cpu", "cuda"):
+            raise StbenchError(f"--device takes auto, cpu or cuda with --executor dask, not '{requested}'.")
+        return requested
 
     def problem(self, spec: RunSpec) -> str | None:
         """Why no worker can ever run ``spec``, None where one can or may come."""
@@ -88,23 +97,23 @@ class DaskExecutor:
         return None
 
     def has_room(self, spec: RunSpec) -> bool:
-        """Whether to hand in one more: as many as the workers make at once, and one each in advance."""
+        """Whether to submit one more: as many as the workers make at the same time, and one each ahead."""
         threads = self.client.nthreads().values()
         return len(self._running) < max(1, sum(threads) + len(threads))
 
-    def start(self, spec: RunSpec, task: Path) -> None:
-        """Hand ``spec`` in; ``task`` is its task folder."""
-        content = read_json(task / "task.json") | spec.description(
-            "cuda:0" if spec.device == "cuda" else "cpu"
-        )
-        job = Job(content, self.plugins, self.limits, self.threads, self._topic, spec.key)
-        tables: dict[str, Any] = {"folder": str(task)}
+    def start(self, spec: RunSpec, tables: Path) -> None:
+        """Submit ``spec``; its tables are in the folder ``tables``."""
+        task = spec.task_file("cuda:0" if spec.device == "cuda" else "cpu", self.threads or 1, [])
+        kept = self.checkpoints.file(spec.key)
+        checkpoint = kept.read_bytes() if kept.is_file() else b""
+        job = Job(task, self.plugins, self.limits, self.threads, self._topic, spec.key, checkpoint)
+        sent: dict[str, Any] = {"folder": str(tables)}
         if not self.shared:
-            tables = {name: self._file(task / f"{name}.h5ad") for name in ("reference", "spatial")}
+            sent = {name: self._file(tables / f"{name}.h5ad") for name in ("reference", "spatial")}
         future = self.client.submit(
             make_run,
             job,
-            **tables,
+            **sent,
             key=f"stbench-{spec.key}-{uuid.uuid4().hex[:8]}",
             resources=self._resources(spec),
             pure=False,
@@ -112,11 +121,8 @@ class DaskExecutor:
         self._running[spec.key] = _Submitted(spec, future, time.monotonic(), {})
 
     def progress(self) -> Iterator[tuple[RunSpec, float, dict[str, Any]]]:
-        """Every run handed in, the seconds since, and what its method says."""
-        while not self._said.empty():
-            said = self._said.get()
-            if said["key"] in self._running:
-                self._running[said["key"]].state = said["state"]
+        """Every submitted run, the seconds since, and the progress that its method reported."""
+        self._read_reports()
         for run in self._running.values():
             yield run.spec, time.monotonic() - run.since, run.state
 
@@ -130,27 +136,37 @@ class DaskExecutor:
                 )
             del self._running[run.spec.key]
             with tempfile.TemporaryDirectory(prefix="stbench-answer-") as folder:
-                yield run.spec, self._outcome(run.future, Path(folder)), Path(folder)
+                outcome = self._outcome(run.future, Path(folder))
+                self.checkpoints.settle(run.spec.key, Path(folder), outcome["status"])
+                yield run.spec, outcome, Path(folder)
 
     def close(self) -> None:
-        """Take back what runs: the workers kill it."""
+        """Cancel what runs: the workers kill it."""
+        self._read_reports()
         self.client.cancel([run.future for run in self._running.values()])
         self._running.clear()
         self._sent.clear()
 
+    def _read_reports(self) -> None:
+        while not self._reports.empty():
+            report = self._reports.get()
+            if report["key"] in self._running:
+                self._running[report["key"]].state = report["state"]
+                if "checkpoint" in report:
+                    self.checkpoints.keep_content(report["key"], report["checkpoint"])
+
     def _outcome(self, future: Future, folder: Path) -> dict[str, Any]:
-        """What a worker sent back, with its files put into ``folder``."""
+        """The outcome that a worker returned; its files go into ``folder``."""
         error = future.exception()
         if error is not None:  # of the worker, not of the method
             return {"status": "failed", "reason": f"no worker could make the run: {_first_line(error)}"}
         outcome, files = future.result()
-        for name in ("log.txt", "prediction.h5ad"):
-            if name in files:
-                (folder / name).write_bytes(files[name])
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
         return outcome
 
     def _file(self, file: Path) -> Future:
-        """The content of a file on the cluster, sent once whatever its names are."""
+        """The content of a file on the cluster; a file with several names is sent once."""
         identity = file.stat().st_ino
         if identity not in self._sent:
             with warnings.catch_warnings():

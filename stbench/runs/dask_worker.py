@@ -1,4 +1,4 @@
-"""What a Dask worker does: makes one run in a child process and sends back what it left."""
+"""What a Dask worker does: it makes one run in a process and returns the files of the run."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stbench import machine as devices
-from stbench.files import write_json
-from stbench.runs.process import Child, Limits
+from stbench import machine
+from stbench.exchange.taskfolder import TABLES, TaskFile
+from stbench.runs.checkpoints import CHECKPOINT
+from stbench.runs.process import Limits, finish, start_run
 
-POLL_SECONDS = 0.05
-SAY_SECONDS = 2.0  # between two words on the progress
+REPORT_SECONDS = 2.0  # between two reports of the progress
 MAX_LOG_BYTES = 2 << 20
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run as it travels: ``content`` is its ``task.json``, ``plugins`` file names with their content.
+    """One run as it travels to a worker.
 
-    Progress goes to the event topic ``topic`` under the name ``key``.
+    ``plugins`` are the contents of the plugin files by name, ``checkpoint`` is what an earlier try of the run
+    has left. Progress and new checkpoints go to the event topic ``topic`` under the name ``key``.
     """
 
-    content: dict[str, Any]
+    task: TaskFile
     plugins: dict[str, bytes]
     limits: Limits
     threads: int | None
     topic: str
     key: str
+    checkpoint: bytes = b""
 
 
 def make_run(
@@ -38,42 +40,47 @@ def make_run(
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Outcome and files of one run; its tables are in ``folder``, or given as bytes.
 
-    The child ends early when the run was taken back or this worker is closing.
+    The run ends early when it was cancelled or this worker is closing.
     """
     from distributed import get_worker
-    from distributed.worker import thread_state
+    from distributed.worker import thread_state  # type: ignore[attr-defined]  # no __all__ there
 
     worker = get_worker()
-    threads = job.threads or max(1, devices.cores() // worker.state.nthreads)
-    run = Path(tempfile.mkdtemp(prefix="stbench-run-", dir=worker.local_directory)).resolve()
+    threads = job.threads or max(1, machine.cores() // worker.state.nthreads)
+    here = Path(tempfile.mkdtemp(prefix="stbench-run-", dir=worker.local_directory)).resolve()
     try:
-        task = run / "task"
-        if folder is not None:
-            shutil.copytree(folder, task)
-        else:
-            task.mkdir()
-            (task / "reference.h5ad").write_bytes(reference)
-            (task / "spatial.h5ad").write_bytes(spatial)
-        plugins = [_write(run / "plugins" / name, content) for name, content in job.plugins.items()]
-        write_json(task / "task.json", job.content | {"threads": threads, "plugins": plugins})
-        visible = "" if job.content["device"] == "cpu" else None  # which GPUs, the worker's environment says
-        child = Child(run, job.limits, threads, visible)
-        said = time.monotonic()
-        try:
-            while (outcome := child.poll()) is None:
-                time.sleep(POLL_SECONDS)
-                known = worker.state.tasks.get(thread_state.key)
-                wanted = known is not None and known.state == "executing"
-                if not wanted or worker.status.name not in ("running", "paused"):
-                    raise RuntimeError("the run was taken back")
-                if time.monotonic() - said >= SAY_SECONDS:
-                    said = time.monotonic()
-                    worker.log_event(job.topic, {"key": job.key, "state": child.state})
-        finally:
-            child.kill()
-        return outcome | {"threads": threads}, _left(run)
+        tables = here / "tables"
+        contents = {} if folder else dict(zip(TABLES, (reference, spatial), strict=True))
+        for name, content in contents.items():
+            _write(tables / name, content)
+        plugins = [_write(here / "plugins" / name, content) for name, content in job.plugins.items()]
+        process = start_run(
+            Path(folder) if folder else tables,
+            job.task.model_copy(update={"threads": threads, "plugins": plugins}),
+            job.limits,
+            parent=here,
+            gpu="" if job.task.device == "cpu" else None,  # which GPUs, the worker's environment says
+            checkpoint=Path(_write(here / CHECKPOINT, job.checkpoint)) if job.checkpoint else None,
+        )
+        reported, sent = time.monotonic(), _modified(process.folder / CHECKPOINT)
+
+        def look() -> None:
+            nonlocal reported, sent
+            known = worker.state.tasks.get(thread_state.key)
+            wanted = known is not None and known.state == "executing"
+            if not wanted or worker.status.name not in ("running", "paused"):
+                raise RuntimeError("the run was cancelled")
+            if time.monotonic() - reported >= REPORT_SECONDS:
+                reported = time.monotonic()
+                report: dict[str, Any] = {"key": job.key, "state": process.state}
+                if (modified := _modified(process.folder / CHECKPOINT)) != sent:
+                    report["checkpoint"], sent = (process.folder / CHECKPOINT).read_bytes(), modified
+                worker.log_event(job.topic, report)
+
+        outcome = finish(process, look)
+        return outcome | {"threads": threads}, _files(process.folder)
     finally:
-        shutil.rmtree(run, ignore_errors=True)
+        shutil.rmtree(here, ignore_errors=True)
 
 
 def _write(file: Path, content: bytes) -> str:
@@ -82,13 +89,19 @@ def _write(file: Path, content: bytes) -> str:
     return str(file)
 
 
-def _left(run: Path) -> dict[str, bytes]:
-    """The end of the log, and the prediction, where the run has left them."""
+def _modified(file: Path) -> int:
+    """When a file was last written, 0 where there is none."""
+    return 0 if file.is_symlink() or not file.is_file() else file.stat().st_mtime_ns
+
+
+def _files(run: Path) -> dict[str, bytes]:
+    """The end of the log, the prediction and the checkpoint of a run, where they exist."""
     files = {}
     if (run / "log.txt").is_file():
         with (run / "log.txt").open("rb") as log:
             log.seek(max(0, (run / "log.txt").stat().st_size - MAX_LOG_BYTES))
             files["log.txt"] = log.read()
-    if (run / "prediction.h5ad").is_file():
-        files["prediction.h5ad"] = (run / "prediction.h5ad").read_bytes()
+    for name in ("prediction.h5ad", CHECKPOINT):
+        if _modified(run / name):
+            files[name] = (run / name).read_bytes()
     return files

@@ -8,17 +8,16 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from stbench import __version__
-from stbench import machine as devices
+from stbench import __version__, machine
 from stbench.method import REGISTRY
 from stbench.runs.provenance import git_state
 
 SHOWN = ("numpy", "scipy", "anndata", "scanpy", "torch", "distributed", "dask-jobqueue")
 
 
-def machine() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Environment of stbench, in words, by subject."""
-    hardware, git = devices.hardware(), git_state()
+    hardware, git = machine.hardware(), git_state()
     gpus = [f"{gpu['name']}, {_gb(gpu['memory_bytes'])}, driver {gpu['driver']}" for gpu in hardware["gpus"]]
     code = f", commit {git['commit'][:12]}{' with changes' * git['changed']}" if git else ""
     return {
@@ -40,7 +39,7 @@ def methods() -> dict[str, str]:
 
 def report() -> dict[str, Any]:
     """Both, for a machine to read."""
-    return {"machine": machine(), "missing": methods()}
+    return {"machine": environment(), "missing": methods()}
 
 
 def _version(package: str) -> str | None:

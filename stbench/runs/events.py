@@ -1,4 +1,4 @@
-"""What happens in a results folder, as lines of JSON in ``events.jsonl``, for people and other tools.
+"""The events of a grid: for whoever shows them, and as lines of JSON in ``events.jsonl`` of the results.
 
 Events: ``planned``, ``started``, ``progress`` and ``finished``, each with ``time``, ``key`` and ``title``.
 """
@@ -9,21 +9,35 @@ import datetime
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from stbench.runs.grid import Reporter
-    from stbench.runs.spec import RunSpec
+from stbench.runs.spec import RunSpec
 
 PROGRESS_SECONDS = 10.0  # between two progress events of one run
 
 
-class EventLog:
-    """Tells ``reporter`` all it hears, and writes it to ``file`` too."""
+class Reporter:
+    """Gets every event of a grid, to show it; this one shows nothing."""
 
-    def __init__(self, file: Path, reporter: Reporter, planned: Iterable[RunSpec]):
+    def planned(self, specs: Sequence[RunSpec]) -> None:
+        """A grid begins that will make these runs."""
+
+    def started(self, spec: RunSpec) -> None:
+        """A run begins."""
+
+    def progress(self, spec: RunSpec, seconds: float, state: dict[str, Any]) -> None:
+        """A run has taken ``seconds`` so far; ``state`` is the progress that its method reported."""
+
+    def finished(self, spec: RunSpec, manifest: dict[str, Any]) -> None:
+        """A run is stored."""
+
+
+class EventLog(Reporter):
+    """Writes every event to ``file`` and passes it on to ``reporter``."""
+
+    def __init__(self, file: Path, reporter: Reporter):
         self.reporter = reporter
         self._last: dict[str, float] = {}
         # one write per line to a file opened for appending: grids on one folder do not mix their lines
@@ -31,8 +45,11 @@ class EventLog:
         end = os.lseek(self._file, 0, os.SEEK_END)
         if end and os.pread(self._file, 1, end - 1) != b"\n":  # a writer was killed within a line
             os.write(self._file, b"\n")
-        for spec in planned:
+
+    def planned(self, specs: Sequence[RunSpec]) -> None:
+        for spec in specs:
             self._write("planned", spec, method=spec.label, dataset=spec.dataset)
+        self.reporter.planned(specs)
 
     def started(self, spec: RunSpec) -> None:
         self._write("started", spec)
@@ -46,17 +63,17 @@ class EventLog:
 
     def finished(self, spec: RunSpec, manifest: dict[str, Any]) -> None:
         self._last.pop(spec.key, None)
-        told = {name: manifest.get(name) for name in ("status", "reason", "wall_s")}
-        self._write("finished", spec, **told)
+        outcome = {name: manifest.get(name) for name in ("status", "reason", "wall_s")}
+        self._write("finished", spec, **outcome)
         self.reporter.finished(spec, manifest)
 
     def close(self) -> None:
         """Close the file; nothing is lost without it."""
         os.close(self._file)
 
-    def _write(self, event: str, spec: RunSpec, **told: Any) -> None:
+    def _write(self, event: str, spec: RunSpec, **about: Any) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        line = {"time": now, "event": event, "key": spec.key, "title": spec.title} | told
+        line = {"time": now, "event": event, "key": spec.key, "title": spec.title} | about
         os.write(self._file, json.dumps(line).encode() + b"\n")
 
 

@@ -1,19 +1,27 @@
-"""The grid: every run is claimed, started by an executor, scored and stored. One outcome, one row.
+"""The grid: every run is claimed, started by an executor, scored and stored. One outcome, one manifest.
 
-A run that crashes, hangs or grows is one record with a status; the others never notice.
+A run that crashes, hangs or grows is one manifest with a status; it does not disturb the others.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol
 
+import pandas as pd
+
+from stbench.data.prepare import Pair
 from stbench.exchange.taskfolder import InvalidPrediction
 from stbench.files import disk_errors
 from stbench.runs.claims import Claims
-from stbench.runs.manifest import OK
+from stbench.runs.events import EventLog, Reporter
+from stbench.runs.manifest import OK, damage
+from stbench.runs.provenance import environment
 from stbench.runs.results import Results, run_manifest
 from stbench.runs.spec import RunSpec
 from stbench.runs.workspace import Workspace
@@ -22,35 +30,16 @@ from stbench.scoring.prediction import score_prediction
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 1.0  # between two looks at runs that another grid is making
 
-
-class Reporter(Protocol):
-    """Hears what happens in the grid, to show it."""
-
-    def started(self, spec: RunSpec) -> None: ...
-    def progress(self, spec: RunSpec, seconds: float, state: dict[str, Any]) -> None: ...
-    def finished(self, spec: RunSpec, manifest: dict[str, Any]) -> None: ...
-
-
-class Silent(Reporter):
-    """Hears it and shows nothing."""
-
-    def started(self, spec: RunSpec) -> None: ...
-    def progress(self, spec: RunSpec, seconds: float, state: dict[str, Any]) -> None: ...
-    def finished(self, spec: RunSpec, manifest: dict[str, Any]) -> None: ...
-
-
-def silent(specs: Sequence[RunSpec]) -> Reporter:
-    """A reporter of ``specs`` that shows nothing."""
-    return Silent()
+log = logging.getLogger(__name__)
 
 
 class Executor(Protocol):
     """Starts runs somewhere; see `stbench.runs.local_executor.LocalExecutor` for what each call does."""
 
-    def device(self, asked: str) -> str: ...
+    def device(self, requested: str) -> str: ...
     def problem(self, spec: RunSpec) -> str | None: ...
     def has_room(self, spec: RunSpec) -> bool: ...
-    def start(self, spec: RunSpec, task: Path) -> None: ...
+    def start(self, spec: RunSpec, tables: Path) -> None: ...
     def progress(self) -> Iterator[tuple[RunSpec, float, dict[str, Any]]]: ...
     def ended(self) -> Iterator[tuple[RunSpec, dict[str, Any], Path]]: ...
     def close(self) -> None: ...
@@ -59,36 +48,74 @@ class Executor(Protocol):
 class Grid:
     """The runs of one call of stbench on their way into ``results``.
 
-    ``seen`` holds `Results.stamp` of each run when the call decided to make it: a run that another grid has
-    stored since is taken over and not made again. ``environment`` goes into every manifest.
+    `add` the runs of each dataset, then `run` them all. ``shared`` and ``references`` are those of
+    `stbench.runs.workspace.Workspace`.
     """
 
     def __init__(
         self,
-        workspace: Workspace,
         results: Results,
         executor: Executor,
         reporter: Reporter,
         *,
-        seen: Mapping[str, int | None],
-        environment: dict[str, Any],
+        shared: Path | None = None,
+        references: Path | None = None,
     ):
-        self.workspace = workspace
         self.results = results
         self.executor = executor
         self.reporter = reporter
-        self.seen = seen
-        self.environment = environment
-        self.claims = Claims(results.claims_folder)
+        self.todo: list[RunSpec] = []
+        self._claims = Claims(results.claims_folder)
+        self._workspace = Workspace(results, shared, references)
+        self._seen: dict[str, int | None] = {}  # stamps of the runs when this grid decided to make them
+        self._environment = environment()
 
-    def run(self, specs: Sequence[RunSpec]) -> None:
+    def __enter__(self) -> Grid:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._workspace.__exit__(kind, error, trace)
+
+    def add(
+        self, pair: Pair, specs: Sequence[RunSpec], overwrite: str = "missing", *, store: bool = True
+    ) -> None:
+        """Take the runs on ``pair`` that are not stored yet, or those that ``overwrite`` names.
+
+        With ``store``, the results folder gets what they are scored against.
+        """
+        self._seen |= {spec.key: self.results.stamp(spec.key) for spec in specs}
+        todo = [spec for spec in specs if self._wanted(spec, overwrite)]
+        self.todo += todo
+        if todo and store:
+            with self._claims.alone():
+                self.results.store_truth(pair)
+                for spec in todo:
+                    self.results.store_split(spec.split)
+            self._workspace.add(pair)
+
+    def run(self) -> None:
         """Make every run and store its outcome; an interrupt kills what runs and keeps what finished."""
-        try:
-            with disk_errors(self.results.folder):
-                self._run(list(specs))
-        finally:
-            self.executor.close()
-            self.claims.release_all()
+        if not self.todo:
+            return
+        with closing(EventLog(self.results.events_file, self.reporter)) as self.reporter:
+            self.reporter.planned(self.todo)
+            try:
+                with disk_errors(self.results.folder):
+                    self._run(list(self.todo))
+            finally:
+                self.executor.close()
+                self._claims.release_all()
+
+    def _wanted(self, spec: RunSpec, overwrite: str) -> bool:
+        folder = self.results.run_folder(spec.key)
+        if not folder.exists() or overwrite == "all":
+            return True
+        problem = damage(folder)
+        if problem is not None:
+            log.warning("Made again because it is damaged: %s (%s)", spec.title, problem)
+            return True
+        record = self.results.record(spec.key)
+        return overwrite == "failed" and record is not None and record["status"] != OK
 
     def _run(self, waiting: list[RunSpec]) -> None:
         elsewhere: list[RunSpec] = []  # another grid is making them
@@ -99,7 +126,7 @@ class Grid:
                 retry_at = time.monotonic() + RETRY_SECONDS
             spec = self._next(waiting)
             if spec is not None:
-                if self.claims.take(spec.key):
+                if self._claims.take(spec.key):
                     n_running += self._start(spec)
                 else:
                     elsewhere.append(spec)
@@ -112,7 +139,7 @@ class Grid:
             time.sleep(POLL_SECONDS)
 
     def _next(self, waiting: list[RunSpec]) -> RunSpec | None:
-        """Takes the first run that could start now out of ``waiting``."""
+        """Take the first run that could start now out of ``waiting``."""
         refused = set()
         for i, spec in enumerate(waiting):
             need = spec.device, spec.memory_bytes
@@ -126,17 +153,17 @@ class Grid:
     def _start(self, spec: RunSpec) -> bool:
         """Start a claimed run; False where there is nothing to wait for."""
         self.reporter.started(spec)
-        made = self.results.stamp(spec.key)
-        if made is not None and made != self.seen.get(spec.key):
+        stamp = self.results.stamp(spec.key)
+        if stamp is not None and stamp != self._seen.get(spec.key):  # another grid has stored it since
             record = self.results.record(spec.key)
-            self.claims.release(spec.key)
+            self._claims.release(spec.key)
             self.reporter.finished(spec, record or {})
             return False
         problem = self.executor.problem(spec)
         if problem is not None:
             self._store(spec, {"status": "skipped", "reason": problem}, None, None)
             return False
-        self.executor.start(spec, self.workspace.task(spec))
+        self.executor.start(spec, self._workspace.tables(spec))
         return True
 
     def _finish(self, spec: RunSpec, outcome: dict[str, Any], folder: Path) -> None:
@@ -149,8 +176,10 @@ class Grid:
                 outcome |= {"status": "invalid", "reason": str(error)}
         self._store(spec, outcome, folder, scores)
 
-    def _store(self, spec: RunSpec, outcome: dict[str, Any], folder: Path | None, scores: Any) -> None:
-        manifest = run_manifest(spec, **self.environment, **outcome)
+    def _store(
+        self, spec: RunSpec, outcome: dict[str, Any], folder: Path | None, scores: pd.DataFrame | None
+    ) -> None:
+        manifest = run_manifest(spec, **self._environment, **outcome)
         self.results.store_run(manifest, folder, scores)
-        self.claims.release(spec.key)
+        self._claims.release(spec.key)
         self.reporter.finished(spec, manifest)

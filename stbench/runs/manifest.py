@@ -61,7 +61,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     file = folder / "manifest.json"
     if file.is_file() and file.stat().st_size > MAX_MANIFEST_BYTES:
         raise StbenchError(f"File '{file}' is too large for a manifest.")
-    record = read_json(file)
+    record: dict[str, Any] = read_json(file)
     try:
         _Record.model_validate(record)
     except ValidationError as error:

@@ -1,6 +1,7 @@
-"""One run: a child process in a folder of its own, watched against its limits, and what came of it.
+"""One run: a process in a folder of its own, watched against its limits, and its outcome.
 
-Every engine starts runs through `Child`, so isolation, limits and results are the same everywhere.
+Executors, ``predict`` and ``check`` all start runs with `start_run`, so that isolation, limits and outcomes
+are the same everywhere.
 """
 
 from __future__ import annotations
@@ -15,21 +16,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stbench import machine as devices
+from stbench import machine
 from stbench.errors import StbenchError
-from stbench.files import read_json, write_json
-from stbench.runs import process_tree as watch
+from stbench.exchange.taskfolder import TaskFile
+from stbench.files import read_json
+from stbench.runs import process_tree
+from stbench.runs.checkpoints import CHECKPOINT
 from stbench.runs.manifest import STATUSES
 
+POLL_SECONDS = 0.05
 GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL
 WATCH_SECONDS = 0.25  # between two looks at memory and disk
 MAX_OUTCOME_BYTES = 1 << 20
-CHILD_FIELDS = (  # what a child may say about itself
+CHILD_FIELDS = (  # what the process may state about itself
     "status", "reason", "load_s", "predict_s", "cpu_s", "peak_rss_bytes", "gpu", "versions",
     "threads_used",
 )  # fmt: skip
@@ -45,37 +50,89 @@ class Limits:
     disk_bytes: int = sys.maxsize
 
 
-def new_run_folder(task: Path, description: dict[str, Any], prefix: str) -> Path:
-    """A fresh folder with a copy of ``task`` in it; ``description`` completes its ``task.json``."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
-    shutil.copytree(task, folder / "task")
-    write_json(folder / "task" / "task.json", read_json(folder / "task" / "task.json") | description)
-    return folder
+def start_run(
+    tables: Path,
+    task: TaskFile,
+    limits: Limits,
+    *,
+    parent: Path | None = None,
+    prefix: str = "stbench-run-",
+    gpu: str | None = "",
+    checkpoint: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> RunProcess:
+    """Write the task folder of a run and start its process.
+
+    Parameters
+    ----------
+    tables
+        Folder with the two tables of the task; they are copied.
+    task
+        The content of ``task.json``.
+    limits
+        What the run may use.
+    parent, prefix
+        Where its folder is made, and how the name of the folder begins.
+    gpu
+        What the process sees as ``CUDA_VISIBLE_DEVICES``; empty: no GPU; None: those that this process sees.
+    checkpoint
+        What an earlier try of the run has left, where there is something.
+    environment
+        Further environment variables.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent)).resolve()
+    shutil.copytree(tables, folder / "task")
+    task.write(folder / "task")
+    if checkpoint is not None and checkpoint.is_file():
+        shutil.copy2(checkpoint, folder / CHECKPOINT)
+    return RunProcess(folder, limits, task.threads, gpu, environment)
 
 
-class Child:
-    """The running process of one run; `poll` until it returns the outcome.
+def finish(process: RunProcess, each: Callable[[], object] = lambda: None) -> dict[str, Any]:
+    """Wait for the end of a run and return its outcome; ``each`` is called at every look at it.
 
-    ``folder`` holds ``task``; it is left with ``log.txt`` and, after a good run, ``prediction.h5ad``.
-    ``gpu`` is what the child sees as ``CUDA_VISIBLE_DEVICES``; empty: none; None: as in this process.
+    Whatever ends the wait, the process does not outlive it.
+    """
+    try:
+        while (outcome := process.poll()) is None:
+            time.sleep(POLL_SECONDS)
+            each()
+        return outcome
+    finally:
+        process.kill()
+
+
+class RunProcess:
+    """The running process of one run; `poll` it until it returns the outcome.
+
+    ``folder`` holds ``task``; the process leaves ``log.txt`` there and, after a good run,
+    ``prediction.h5ad``. The caller removes it. The other parameters are those of `start_run`.
     """
 
-    def __init__(self, folder: Path, limits: Limits, threads: int, gpu: str | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        limits: Limits,
+        threads: int,
+        gpu: str | None = "",
+        environment: Mapping[str, str] | None = None,
+    ):
         self.folder = folder
         self.limits = limits
         self.started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self._clock = time.monotonic()
         self._looked = self._clock
         self._verdict: dict[str, str] | None = None
+        self._ended = False
         self._kill_at = math.inf
         self._peak_bytes = 0
         self._oom_kills = _oom_kills()
-        self._task_bytes = watch.folder_bytes(folder)
+        self._task_bytes = process_tree.folder_bytes(folder)
         with (folder / "log.txt").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "stbench.runs.child", str(folder), "--end-with-stdin"],
                 cwd=folder,
-                env=_environment(folder, threads, gpu),
+                env=_environment(folder, threads, gpu) | dict(environment or {}),
                 stdin=subprocess.PIPE,  # never written to; closes when this process dies
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -89,33 +146,35 @@ class Child:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the method last said of its progress: done, total, info; empty before it said anything."""
+        """The last progress that the method reported: done, total, info; empty before its first report."""
         return read_progress(self.folder / "progress.json")
 
     def poll(self) -> dict[str, Any] | None:
-        """The outcome once the process has ended and nothing of it is left, else None."""
+        """The outcome once the process and all its children have ended, else None."""
         now = time.monotonic()
         if self._process.poll() is not None:
             return self._outcome()
         if now >= self._kill_at:
-            watch.signal_group(self._process.pid, signal.SIGKILL)
+            process_tree.signal_group(self._process.pid, signal.SIGKILL)
         elif self._verdict is None and now - self._looked >= WATCH_SECONDS:
             self._looked = now
             self._verdict = self._exceeded()
             if self._verdict is not None:
                 in_time = self._verdict["status"] == "timeout"  # growth of memory or disk cannot wait
                 self._kill_at = now + GRACE_SECONDS * in_time
-                watch.signal_group(self._process.pid, signal.SIGTERM)
+                process_tree.signal_group(self._process.pid, signal.SIGTERM)
         return None
 
     def kill(self) -> None:
-        """End it now, with all its children."""
-        watch.signal_group(self._process.pid, signal.SIGKILL)
+        """End it now, with all its children; nothing happens where it has ended."""
         self._clean_up()
 
     def _clean_up(self) -> None:
-        watch.signal_group(self._process.pid, signal.SIGKILL)  # children that the method left behind
-        watch.kill_marked(self.folder)
+        if self._ended:
+            return
+        self._ended = True
+        process_tree.signal_group(self._process.pid, signal.SIGKILL)  # children that the method left behind
+        process_tree.kill_marked(self.folder)
         self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -125,12 +184,12 @@ class Child:
         limits = self.limits
         if limits.timeout_s is not None and self.seconds > limits.timeout_s:
             return {"status": "timeout", "reason": f"killed after {limits.timeout_s:g} s (--timeout)"}
-        memory = watch.memory_bytes(watch.processes(self._process.pid), limits.memory_bytes)
+        memory = process_tree.memory_bytes(process_tree.processes(self._process.pid), limits.memory_bytes)
         self._peak_bytes = max(self._peak_bytes, memory)
         if memory > limits.memory_bytes:
             held = f"its processes held more than {limits.memory_bytes / 1e9:g} GB (--memory-limit)"
             return {"status": "out_of_memory", "reason": held}
-        if watch.folder_bytes(self.folder) - self._task_bytes > limits.disk_bytes:
+        if process_tree.folder_bytes(self.folder) - self._task_bytes > limits.disk_bytes:
             wrote = f"it wrote more than {limits.disk_bytes / 1e9:g} GB (--disk-limit)"
             return {"status": "failed", "reason": wrote}
         return None
@@ -144,12 +203,12 @@ class Child:
             **outcome,
             "started": self.started,
             "wall_s": seconds,
-            "hardware": devices.hardware(),
+            "hardware": machine.hardware(),
             "python": sys.version.split()[0],
         }
 
     def _own_outcome(self) -> dict[str, Any] | None:
-        """What the child wrote about itself, None where it wrote nothing usable."""
+        """The outcome that the process wrote, None where it wrote nothing usable."""
         file = self.folder / "outcome.json"
         with suppress(StbenchError, OSError):
             if file.stat().st_size <= MAX_OUTCOME_BYTES:
@@ -159,7 +218,7 @@ class Child:
         return None
 
     def _death(self) -> dict[str, str]:
-        """Why a process ended that left no word."""
+        """The outcome of a process that ended without writing one."""
         code = self._process.returncode
         if code == -signal.SIGKILL and _oom_kills() != self._oom_kills:
             return {"status": "out_of_memory", "reason": "killed by the system, which was short of memory"}
@@ -171,7 +230,7 @@ class Child:
 
 
 def read_progress(file: Path) -> dict[str, Any]:
-    """The progress in ``file``, numbers only: whatever a method writes there, nothing else gets through."""
+    """The progress in ``file``, numbers only: nothing else that a method writes there is passed on."""
     try:
         content = json.loads(file.read_bytes()[:MAX_OUTCOME_BYTES])
         info = {str(key): float(value) for key, value in content["info"].items() if _is_number(value)}
@@ -191,7 +250,7 @@ def _environment(folder: Path, threads: int, gpu: str | None) -> dict[str, str]:
     kept.pop("OLDPWD", None)
     if gpu is not None:
         kept["CUDA_VISIBLE_DEVICES"] = gpu
-    return kept | {watch.MARK: str(folder)} | dict.fromkeys(THREAD_VARIABLES, str(threads))
+    return kept | {process_tree.MARK: str(folder)} | dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
 def _oom_kills() -> int | None:

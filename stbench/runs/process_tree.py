@@ -34,7 +34,7 @@ def memory_bytes(tree: list[psutil.Process], limit: int) -> int:
 
 def _memory(process: psutil.Process, call: str, field: str) -> int:
     with suppress(psutil.Error):  # it ended meanwhile, or is not ours to look at
-        return getattr(getattr(process, call)(), field)
+        return int(getattr(getattr(process, call)(), field))
     return 0
 
 

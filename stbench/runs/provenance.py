@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,15 @@ from stbench import __version__
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def environment(command: tuple[str, ...]) -> dict[str, Any]:
+def environment() -> dict[str, Any]:
     """The part of every manifest that one call of stbench shares."""
-    return {"command": list(command), "stbench": __version__, "git": git_state()}
+    return {"command": command(), "stbench": __version__, "git": git_state()}
+
+
+def command() -> list[str]:
+    """The words of the command that this process runs."""
+    program = Path(sys.argv[0]).name
+    return ["stbench" if program == "__main__.py" else program, *sys.argv[1:]]
 
 
 @cache

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stbench.config.options import RunConfig, bytes_of, seconds
+from stbench.config.options import RunOptions
 from stbench.data.split import Split
 from stbench.errors import StbenchError
 from stbench.files import read_json, write_json
@@ -30,8 +30,8 @@ def folder(results: Results) -> Path:
     return results.folder / "slurm"
 
 
-def emit(specs: Sequence[RunSpec], results: Results, config: RunConfig) -> list[Path]:
-    """Write a file per run and a job script per array, CPU and GPU runs apart; the scripts come back."""
+def emit(specs: Sequence[RunSpec], results: Results, options: RunOptions) -> list[Path]:
+    """Write a file per run and a job script per array, CPU and GPU runs apart; returns the scripts."""
     target = folder(results).resolve()
     scripts = []
     for kind in ("cpu", "gpu"):
@@ -40,24 +40,24 @@ def emit(specs: Sequence[RunSpec], results: Results, config: RunConfig) -> list[
             part = chosen[start : start + MAX_ARRAY]
             name = f"{kind}-{start // MAX_ARRAY}"
             for i, spec in enumerate(part):
-                write_spec(target / name / f"{i}.json", spec, results, config)
+                write_spec(target / name / f"{i}.json", spec, results, options)
             script = target / f"{name}.sh"
-            script.write_text(_script(target / name, part, config, gpu=kind == "gpu"))
+            script.write_text(_script(target / name, part, options, gpu=kind == "gpu"))
             scripts.append(script)
     return scripts
 
 
-def write_spec(file: Path, spec: RunSpec, results: Results, config: RunConfig) -> None:
+def write_spec(file: Path, spec: RunSpec, results: Results, options: RunOptions) -> None:
     """Write all that ``stbench run-one`` needs to make one run."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    options = {name: getattr(config, name) for name in OPTIONS}
-    options["plugin"] = [str(path.resolve()) for path in config.plugin]
+    kept = {name: getattr(options, name) for name in OPTIONS}
+    kept["plugin"] = [str(path.resolve()) for path in options.plugin]
     content = {"format": FORMAT, "results": str(results.folder.resolve()), "spec": asdict(spec)}
-    write_json(file, content | {"options": options})
+    write_json(file, content | {"options": kept})
 
 
 def read_spec(file: Path) -> tuple[RunSpec, Path, dict[str, Any]]:
-    """The run in a file, its results folder, and the options of `RunConfig` to make it with."""
+    """The run in a file, its results folder, and the values of `OPTIONS` to make it with."""
     content = read_json(file)
     try:
         spec = dict(content["spec"])
@@ -72,21 +72,20 @@ def read_spec(file: Path) -> tuple[RunSpec, Path, dict[str, Any]]:
         ) from error
 
 
-def _script(specs: Path, runs: Sequence[RunSpec], config: RunConfig, *, gpu: bool) -> str:
-    memory = bytes_of(config.memory_limit, "--memory-limit") or MEMORY_FACTOR * (
+def _script(specs: Path, runs: Sequence[RunSpec], options: RunOptions, *, gpu: bool) -> str:
+    memory = options.memory_limit or MEMORY_FACTOR * (
         2 * BASE_BYTES + max(0 if gpu else run.memory_bytes for run in runs)
     )  # the base twice: run-one itself, and its child
     lines = [
         "#!/bin/bash",
         "#SBATCH --job-name=stbench",
         f"#SBATCH --array=0-{len(runs) - 1}",
-        f"#SBATCH --cpus-per-task={config.threads or 1}",
+        f"#SBATCH --cpus-per-task={options.threads or 1}",
         f"#SBATCH --mem={memory // 10**6 + 1}M",
         f"#SBATCH --output={json.dumps(str(specs / '%a.out'))}",
     ]
-    timeout = seconds(config.timeout)
-    if timeout is not None:
-        lines.append(f"#SBATCH --time={int(timeout // 60) + 1 + EXTRA_MINUTES}")
+    if options.timeout is not None:
+        lines.append(f"#SBATCH --time={int(options.timeout // 60) + 1 + EXTRA_MINUTES}")
     if gpu:
         lines.append("#SBATCH --gres=gpu:1")
     command = f"{shlex.quote(sys.executable)} -m stbench run-one {shlex.quote(str(specs))}"

@@ -1,17 +1,17 @@
-"""The grid: which runs a call asks for. One run is one method on one split of one dataset with one seed."""
+"""The runs that a call asks for. One run is one method on one split of one dataset with one seed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stbench.config.settings import choose_preset, configure, label
+from stbench.config.variants import Variant, choose_preset, configure, label
 from stbench.data.prepare import Pair
 from stbench.data.split import Split, make_splits
-from stbench.errors import StbenchError
+from stbench.exchange.taskfolder import TaskFile
 from stbench.method import Method, Shape
 
 
@@ -40,43 +40,49 @@ class RunSpec:
         content = [self.method, self.version, self.parameters, self.data_hash, self.split.hash, self.seed]
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
-    def description(self, device: str) -> dict[str, Any]:
-        """What ``task.json`` says about the run; ``device`` is its name for the method's process."""
-        parameters = {"method": self.method, "parameters": self.parameters, "seed": self.seed}
-        return parameters | {"device": device}
-
     @property
     def title(self) -> str:
         """Short name of the run for people."""
         return f"{self.label} · {self.dataset} · split {self.split.rotation} · seed {self.seed}"
 
+    def task_file(
+        self, device: str, threads: int, plugins: Sequence[str], targets: Sequence[str] | None = None
+    ) -> TaskFile:
+        """``task.json`` of the run; ``device`` is its name for the method's process.
+
+        ``targets`` are the test genes of the split unless given.
+        """
+        return TaskFile(
+            method=self.method,
+            parameters=self.parameters,
+            targets=list(self.split.test if targets is None else targets),
+            units=self.units,  # type: ignore[arg-type]  # checked by the model
+            seed=self.seed,
+            threads=threads,
+            device=device,
+            plugins=list(plugins),
+        )
+
 
 def plan(
     pair: Pair,
-    methods: Sequence[type[Method]],
+    variants: Sequence[Variant],
     *,
-    settings: Mapping[str, Sequence[Mapping[str, Any]]],
     preset: str | None,
     device: str,
     n_splits: int,
     split_seed: int,
     n_seeds: int,
 ) -> list[RunSpec]:
-    """Every run on one prepared dataset, in the order split, seed, method, settings of the method.
-
-    ``settings`` are those of each method by name, see `stbench.config.settings.variants`.
-    """
-    if n_seeds < 1:
-        raise StbenchError(f"--seeds takes a number from 1, not {n_seeds}.")
-    configured = [
-        _configured(cls, variant, preset, device) for cls in methods for variant in settings[cls.info.name]
-    ]
+    """Every run on one prepared dataset, in the order split, seed, variant."""
+    configured = [_configured(variant, preset, device) for variant in variants]
+    data_hash = pair.hash
     return [
         RunSpec(
-            **fields,
+            **identity,
             parameters=asdict(method),
             dataset=pair.name,
-            data_hash=pair.hash,
+            data_hash=data_hash,
             units=pair.card.units or "counts",
             limit=str(pair.limit),
             split=split,
@@ -85,17 +91,15 @@ def plan(
         )
         for split in make_splits(pair.genes, n_splits, split_seed)
         for seed in range(n_seeds)
-        for method, fields in configured
+        for method, identity in configured
     ]
 
 
-def _configured(
-    cls: type[Method], settings: Mapping[str, Any], preset: str | None, device: str
-) -> tuple[Method, dict[str, Any]]:
-    own_device = device if cls.info.gpu else "cpu"
+def _configured(variant: Variant, preset: str | None, device: str) -> tuple[Method, dict[str, Any]]:
+    cls, info = variant.cls, variant.cls.info
+    own_device = device if info.gpu else "cpu"
     chosen = choose_preset(cls, preset, own_device)
-    method = configure(cls, chosen, settings)
-    info = cls.info
+    method = configure(cls, chosen, variant.parameters)
     return method, {
         "method": info.name,
         "label": label(method, chosen),

@@ -1,4 +1,4 @@
-"""The scratch folder of a grid: task folders, written once per split and copied for every run."""
+"""The scratch folder of a grid: the tables of each task, written once per split and copied for every run."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from stbench.data.prepare import Pair
-from stbench.data.split import visible_spatial
-from stbench.exchange.taskfolder import write_task
+from stbench.data.visible import visible_spatial
+from stbench.exchange.taskfolder import write_tables
 from stbench.files import whole_file, writable_folder
 from stbench.runs.results import Results
 from stbench.runs.spec import RunSpec
@@ -25,7 +25,7 @@ SETTLED_SECONDS = 60.0  # a younger folder may be one whose owner has not locked
 
 
 class Workspace:
-    """Holds the references and the task folders of a grid while it runs; gone afterwards.
+    """Holds the references and the tables of a grid's tasks while it runs; gone afterwards.
 
     Folders beside it whose names start with its own are the grid's too. ``parent`` is where it is made, the
     system's temporary folder unless given. What killed grids left there is removed first. ``references``
@@ -53,14 +53,13 @@ class Workspace:
         with whole_file(self.references / f"{pair.hash}.h5ad") as part:
             pair.reference.write_h5ad(part)
 
-    def task(self, spec: RunSpec) -> Path:
-        """The task folder that all runs on the split of ``spec`` share; the truth stays outside."""
+    def tables(self, spec: RunSpec) -> Path:
+        """The folder of the tables that all runs on the split of ``spec`` share; the truth stays outside."""
         folder = self.folder / f"{spec.data_hash}-{spec.split.hash}"
         if not folder.is_dir():
             truth = self.results.truth(spec.dataset, spec.data_hash)
             spatial = visible_spatial(truth, spec.split, spec.units)
-            reference = self.references / f"{spec.data_hash}.h5ad"
-            write_task(folder, reference, spatial, list(spec.split.test), spec.units)
+            write_tables(folder, self.references / f"{spec.data_hash}.h5ad", spatial)
         return folder
 
 

@@ -11,8 +11,6 @@ import inspect
 import logging
 import os
 import random
-import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,13 +26,14 @@ from anndata import AnnData
 from scipy import sparse
 
 from stbench.data.prepare import Pair, prepare
-from stbench.data.split import Split, make_splits, visible_spatial
+from stbench.data.split import Split, make_splits
+from stbench.data.visible import visible_spatial
 from stbench.dataset import Card
 from stbench.errors import StbenchError, Unsupported
-from stbench.exchange.taskfolder import write_task
-from stbench.files import read_json, write_json
+from stbench.exchange.taskfolder import TaskFile, write_tables
 from stbench.method import Context, Method, Prediction, Shape
 from stbench.plugins import PLUGIN_PREFIX
+from stbench.runs.process import Limits, finish, start_run
 from stbench.task import Task
 from stbench.testing.planted import planted_pair
 
@@ -201,7 +200,7 @@ def never_sees_the_answer(method: Method, scratch: Path) -> None:
     spatial.X = sparse.csr_matrix(values)
     spoiled = _prepared((reference, spatial))
     answers = [
-        anndata.read_h5ad(_child(method, pair, split, scratch, hash_seed) / "prediction.h5ad")
+        anndata.read_h5ad(_child(method, pair, split, scratch, hash_seed)[0] / "prediction.h5ad")
         for hash_seed, pair in enumerate((pair, spoiled))
     ]
     if list(answers[0].var_names) != list(answers[1].var_names):
@@ -215,7 +214,7 @@ def costs_what_it_says(method: Method, scratch: Path) -> str:
     pair = _prepared(planted_pair(n_cells=300, n_spots=200, n_genes=60, extra=60))
     split = make_splits(pair.genes)[0]
     start = time.monotonic()
-    outcome = read_json(_child(method, pair, split, scratch) / "outcome.json")
+    _, outcome = _child(method, pair, split, scratch)
     seconds = time.monotonic() - start
     visible = len(split.train) + len(split.val)
     shape = Shape(300, pair.spatial.n_obs, visible, len(split.test), pair.reference.n_vars)
@@ -322,24 +321,29 @@ def _works_or_says(word: str, method: Method, task: Task, scratch: Path) -> str 
     return None
 
 
-def _child(method: Method, pair: Pair, split: Split, scratch: Path, hash_seed: int = 0) -> Path:
-    """The folder of a run in a process of its own, as the engine makes one, that ended ok."""
-    folder = Path(mkdtemp(dir=scratch))
-    pair.reference.write_h5ad(folder / "reference.h5ad")
-    visible = visible_spatial(pair.spatial, split, "counts")
-    write_task(folder / "task", folder / "reference.h5ad", visible, list(split.test), "counts")
-    run = {"method": method.info.name, "parameters": asdict(method), "seed": 0, "device": "cpu", "threads": 1}
-    content = read_json(folder / "task" / "task.json") | run | {"plugins": _plugins(method)}
-    write_json(folder / "task" / "task.json", content)
-    environment = os.environ | {"PYTHONHASHSEED": str(hash_seed), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "stbench.runs.child", str(folder)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if not (folder / "outcome.json").is_file():
-        raise Breach(f"its process ended with exit code {done.returncode}: {done.stdout[-500:]}")
-    outcome = read_json(folder / "outcome.json")
+def _child(
+    method: Method, pair: Pair, split: Split, scratch: Path, hash_seed: int = 0
+) -> tuple[Path, dict[str, Any]]:
+    """The folder and the outcome of a run in a process of its own, as the grid makes one, that ended ok."""
+    inputs = Path(mkdtemp(dir=scratch))
+    pair.reference.write_h5ad(inputs / "reference.h5ad")
+    write_tables(inputs / "tables", inputs / "reference.h5ad", visible_spatial(pair.spatial, split, "counts"))
+    task = TaskFile(
+        method=method.info.name,
+        parameters=asdict(method),
+        targets=list(split.test),
+        units="counts",
+        seed=0,
+        threads=1,
+        device="cpu",
+        plugins=_plugins(method),
+    )
+    hashes = {"PYTHONHASHSEED": str(hash_seed)}
+    process = start_run(inputs / "tables", task, Limits(), parent=inputs, environment=hashes)
+    outcome = finish(process)
     if outcome["status"] != "ok":
         raise Breach(f"its process ended as {outcome['status']}: {outcome['reason']}")
-    return folder
+    return process.folder, outcome
 
 
 def _plugins(method: Method) -> list[str]:

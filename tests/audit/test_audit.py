@@ -113,9 +113,10 @@ def test_the_command_writes_a_page_and_a_table(data_folder, tmp_path):
 @pytest.mark.real
 def test_on_a_sparse_real_pair_the_constant_with_paste_is_above_every_method(real_data):
     from stbench.data.cache import load
-    from stbench.data.prepare import Limit
+    from stbench.data.limit import Limit
     from stbench.data.sources import catalogue
-    from stbench.data.split import make_splits, visible_spatial
+    from stbench.data.split import make_splits
+    from stbench.data.visible import visible_spatial
     from stbench.methods import REGISTRY, Context
     from stbench.tables import dense
     from stbench.task import Task

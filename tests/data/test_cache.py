@@ -3,7 +3,7 @@ import pytest
 
 from stbench.data import cache as prepared
 from stbench.data.cache import load
-from stbench.data.prepare import Limit
+from stbench.data.limit import Limit
 from stbench.data.sources import catalogue, dataset_called
 
 

@@ -12,7 +12,7 @@ from scipy.io import mmwrite
 
 from stbench.data.cache import load
 from stbench.data.convert import Sources, convert
-from stbench.data.prepare import Limit
+from stbench.data.limit import Limit
 from stbench.data.read import read_coordinates, read_table
 from stbench.data.sources import catalogue, dataset_called
 from stbench.errors import StbenchError

@@ -11,7 +11,7 @@ import pytest
 from stbench.data import download as downloads
 from stbench.data.cache import load
 from stbench.data.fetch import fetch, verify
-from stbench.data.prepare import Limit
+from stbench.data.limit import Limit
 from stbench.data.sources import catalogue, dataset_called
 from stbench.errors import StbenchError
 

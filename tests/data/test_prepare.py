@@ -4,7 +4,8 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
-from stbench.data.prepare import Limit, prepare
+from stbench.data.limit import Limit
+from stbench.data.prepare import prepare
 from stbench.datasets import Card
 from stbench.errors import StbenchError
 

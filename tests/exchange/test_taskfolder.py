@@ -1,20 +1,27 @@
 """What a method's process gets, and the tripwire: hidden values cannot change a byte of it."""
 
+import json
+from importlib.resources import files
+
+import jsonschema
 import numpy as np
 import pytest
 from anndata import AnnData
 from scipy import sparse
 
 from stbench.data.prepare import prepare
-from stbench.data.split import make_splits, visible_spatial
+from stbench.data.split import make_splits
+from stbench.data.visible import visible_spatial
 from stbench.datasets import Card
 from stbench.errors import HiddenGene, StbenchError
 from stbench.exchange.taskfolder import (
     InvalidPrediction,
+    TaskFile,
     read_prediction,
     read_task,
+    schema,
     write_prediction,
-    write_task,
+    write_tables,
 )
 from stbench.methods import Prediction, Task
 from stbench.toolbox.scale import log_normalise
@@ -24,8 +31,14 @@ def task_folder(folder, pair, split):
     folder.mkdir()
     pair.reference.write_h5ad(folder / "reference.h5ad")
     spatial = visible_spatial(pair.spatial, split, pair.card.units)
-    write_task(folder / "task", folder / "reference.h5ad", spatial, list(split.test), pair.card.units)
+    write_tables(folder / "task", folder / "reference.h5ad", spatial)
+    task_file(targets=list(split.test), units=pair.card.units).write(folder / "task")
     return folder / "task"
+
+
+def task_file(**given):
+    standard = {"method": "mean", "parameters": {}, "targets": ["x"], "units": "counts", "seed": 0}
+    return TaskFile(**standard | {"threads": 1, "device": "cpu"} | given)
 
 
 @pytest.fixture
@@ -39,9 +52,9 @@ def pair(make_pair):
 
 def test_visible_part_only(pair, tmp_path):
     split = make_splits(pair.genes)[0]
-    task, content = read_task(task_folder(tmp_path / "a", pair, split))
+    task, file = read_task(task_folder(tmp_path / "a", pair, split))
     assert set(task.visible) == {*split.train, *split.val}
-    assert content["targets"] == list(split.test)
+    assert file.targets == list(split.test)
     assert list(task.spatial.obs.columns) == []
     assert list(task.spatial.uns) == []
     assert list(task.spatial.layers) == ["counts"]
@@ -106,6 +119,33 @@ def test_no_varying_gene_is_one_line(pair, tmp_path):
     task.spatial.X = np.ones(task.spatial.shape, dtype=np.float32)
     with pytest.raises(StbenchError, match="No visible gene varies"):
         task.varying_genes()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"targets": []},
+        {"targets": ["x", "x"]},
+        {"units": "cpm"},
+        {"seed": -1},
+        {"threads": 0},
+        {"device": "gpu"},
+    ],
+)
+def test_a_wrong_task_file_is_one_line(tmp_path, wrong):
+    content = task_file().model_dump() | wrong
+    (tmp_path / "task.json").write_text(json.dumps(content))
+    with pytest.raises(StbenchError, match=rf"task.json', {next(iter(wrong))}: "):
+        TaskFile.read(tmp_path)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(content, schema())
+
+
+def test_the_schema_is_that_of_the_model():
+    """Write json.dumps(schema(), indent=1) and a line end into the file when the model changes."""
+    kept = (files("stbench.exchange") / "task.schema.json").read_text()
+    assert kept == json.dumps(schema(), indent=1) + "\n"
+    jsonschema.validate(task_file().model_dump(), schema())
 
 
 def small_task():

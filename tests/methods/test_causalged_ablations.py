@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from stbench import methods
-from stbench.config.options import make_config, read_config
-from stbench.config.settings import configure, label, parse_settings, variants
+from stbench.config.options import RunOptions
+from stbench.config.variants import configure, label, variants
 from stbench.methods import REGISTRY
 from stbench.runs.benchmark import run
 
@@ -38,10 +38,10 @@ def test_every_ablation_has_a_file():
 @pytest.mark.parametrize("preset", ["cpu", "paper"])
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_varies_one_parameter_and_holds_the_standard(name, preset):
-    config = make_config(read_config(FOLDER / f"{name}.toml"))
-    assert config.methods == ("causalged",)
-    settings = variants(["causalged"], parse_settings(config.set), parse_settings(config.sweep))["causalged"]
-    configured = [configure(REGISTRY.get("causalged"), preset, values) for values in settings]
+    options = RunOptions.of(RunOptions.in_file(FOLDER / f"{name}.toml"))
+    assert options.methods == ("causalged",)
+    found = variants([REGISTRY.get("causalged")], options.set, options.sweep)
+    configured = [configure(one.cls, preset, one.parameters) for one in found]
     parameter, values = FILES[name]
     assert [getattr(method, parameter) for method in configured] == values
     assert len({replace(method, **{parameter: values[0]}) for method in configured}) == 1
@@ -50,9 +50,9 @@ def test_a_file_varies_one_parameter_and_holds_the_standard(name, preset):
 
 
 def test_a_file_is_run_by_its_name(tmp_path):
-    source = read_config(FOLDER / "autoregression.toml")
+    source = RunOptions.in_file(FOLDER / "autoregression.toml")
     overrides = {"datasets": "simulated", "out": tmp_path, "limit": "cells=60,spots=40,genes=20", "jobs": 1}
     tiny = [f"causalged.{key}={value}" for key, value in TINY.items()]
-    summary = run(make_config(source, overrides | {"set": tiny}))
+    summary = run(RunOptions.of(source, overrides | {"set": tiny}))
     found = {record["parameters"]["ar_steps"]: record["status"] for record in summary.records.values()}
     assert found == {"random": "ok", "one": "ok"}

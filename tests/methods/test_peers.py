@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stbench.config.settings import configure
+from stbench.config.variants import configure
 from stbench.data.prepare import prepare
 from stbench.datasets import Card
 from stbench.errors import Unsupported

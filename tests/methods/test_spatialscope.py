@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.integrate import quad
 from scipy.stats import norm, poisson
 
-from stbench.config.settings import configure
+from stbench.config.variants import configure
 from stbench.errors import StbenchError
 from stbench.methods import REGISTRY, Context, Task, Unsupported, dense
 from stbench.methods.spatialscope import labels, reference, sample, score_model, train

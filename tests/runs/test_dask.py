@@ -19,10 +19,10 @@ import pytest
 from waiting import wait_for
 
 from stbench.api import choose
-from stbench.config.options import RunConfig
+from stbench.config.options import RunOptions
 from stbench.errors import StbenchError
 from stbench.runs.benchmark import run
-from stbench.runs.grid import Silent, silent
+from stbench.runs.events import Reporter
 from stbench.runs.results import Results
 
 pytest.importorskip("distributed")
@@ -73,8 +73,10 @@ def cluster(tmp_path):
     cluster.close()
 
 
-def go(out, data, *methods, reporter=silent, **options):
-    config = RunConfig(methods, ("planted",), (data,), out, plugin=(HARM,), threads=1, **options)
+def go(out, data, *methods, reporter=None, **options):
+    config = RunOptions(
+        methods=methods, datasets=("planted",), data=(data,), out=out, plugin=(HARM,), threads=1, **options
+    )
     return run(config, reporter)
 
 
@@ -217,7 +219,7 @@ def test_an_interrupted_grid_leaves_no_run_on_the_workers(cluster, data_folder, 
     marks = tmp_path / "marks"
     settings = (f"harm_sleeps.marks={marks}", "harm_sleeps.seconds=600")
 
-    class Interrupts(Silent):
+    class Interrupts(Reporter):
         def progress(self, spec, seconds, state):
             if marks.exists() and marks.read_text().endswith("\n"):
                 raise KeyboardInterrupt
@@ -228,7 +230,7 @@ def test_an_interrupted_grid_leaves_no_run_on_the_workers(cluster, data_folder, 
             data_folder,
             "harm_sleeps",
             set=settings,
-            reporter=lambda specs: Interrupts(),
+            reporter=Interrupts(),
             **on(cluster),
         )
     child = int(first_mark(marks)[1])

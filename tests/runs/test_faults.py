@@ -17,12 +17,12 @@ import psutil
 import pytest
 from waiting import wait_for
 
-from stbench import machine as devices
-from stbench.config.options import RunConfig
+from stbench import machine
+from stbench.config.options import RunOptions
 from stbench.errors import StbenchError
 from stbench.runs.benchmark import run
 from stbench.runs.claims import Claims
-from stbench.runs.grid import Silent, silent
+from stbench.runs.events import Reporter
 from stbench.runs.results import Results
 from stbench.runs.workspace import PREFIX, SETTLED_SECONDS, remove_dead
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.xdist_group("faults")
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk")
 
 
-class Counts(Silent):
+class Counts(Reporter):
     """How many runs there are at once: now, and at most."""
 
     def __init__(self):
@@ -45,8 +45,10 @@ class Counts(Silent):
         self.now -= 1
 
 
-def go(out, data, *methods, reporter=silent, **options):
-    config = RunConfig(methods, ("planted",), (data,), out, plugin=(HARM,), **options)
+def go(out, data, *methods, reporter=None, **options):
+    config = RunOptions(
+        methods=methods, datasets=("planted",), data=(data,), out=out, plugin=(HARM,), **options
+    )
     return run(config, reporter)
 
 
@@ -162,7 +164,7 @@ def test_a_child_killed_from_outside_is_one_failed_row(data_folder, tmp_path, mo
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     marks = tmp_path / "marks"
 
-    class Killer(Silent):
+    class Killer(Reporter):
         def progress(self, spec, seconds, state):
             if spec.method == "harm_sleeps" and marks.exists() and marks.read_text().endswith("\n"):
                 os.kill(int(marks.read_text().split()[1]), signal.SIGKILL)
@@ -173,7 +175,7 @@ def test_a_child_killed_from_outside_is_one_failed_row(data_folder, tmp_path, mo
         data_folder,
         "harm_sleeps",
         "mean",
-        reporter=lambda specs: Killer(),
+        reporter=Killer(),
         set=settings,
         jobs=1,
     )
@@ -185,7 +187,7 @@ def test_a_child_killed_from_outside_is_one_failed_row(data_folder, tmp_path, mo
 def test_runs_that_do_not_fit_together_wait(data_folder, tmp_path):
     counts = Counts()
     settings = ("harm_big.seconds=0.5",)
-    options = {"reporter": lambda specs: counts, "set": settings, "seeds": 3, "jobs": 3}
+    options = {"reporter": counts, "set": settings, "seeds": 3, "jobs": 3}
     summary = go(tmp_path / "a", data_folder, "harm_big", memory_budget="2GB", **options)
     assert [record["status"] for record in summary.records.values()] == ["ok"] * 3
     assert counts.most == 1
@@ -195,11 +197,11 @@ def test_runs_that_do_not_fit_together_wait(data_folder, tmp_path):
 
 def test_each_gpu_takes_one_run_and_cpu_runs_see_none(data_folder, tmp_path, monkeypatch):
     gpus = [{"name": "X", "driver": "1", "memory_bytes": 10**10, "uuid": f"GPU-{i}"} for i in range(2)]
-    monkeypatch.setattr(devices, "gpus", lambda: gpus)
-    monkeypatch.setattr(devices, "resolve", lambda device: "cuda")
+    monkeypatch.setattr(machine, "gpus", lambda: gpus)
+    monkeypatch.setattr(machine, "resolve", lambda device: "cuda")
     counts = Counts()
     out = tmp_path / "out"
-    summary = go(out, data_folder, "harm_gpu", "harm_sleeps", seeds=3, jobs=1, reporter=lambda specs: counts)
+    summary = go(out, data_folder, "harm_gpu", "harm_sleeps", seeds=3, jobs=1, reporter=counts)
     seen = {"harm_gpu": set(), "harm_sleeps": set()}
     for record in summary.records.values():
         assert record["status"] == "ok"
@@ -280,7 +282,7 @@ def be_a_file(folder):
     folder.write_text("not a folder")
 
 
-def test_damaged_runs_are_named_and_made_again(data_folder, tmp_path):
+def test_damaged_runs_are_named_and_made_again(data_folder, tmp_path, caplog):
     out = tmp_path / "out"
     damages = [damage_manifest, damage_prediction, lose_prediction, be_another, be_a_file]
     summary = go(out, data_folder, "harm_sleeps", seeds=6, jobs=2)
@@ -289,12 +291,18 @@ def test_damaged_runs_are_named_and_made_again(data_folder, tmp_path):
     for damage, key in zip(damages, others, strict=True):
         damage(out / "runs" / key)
     assert set(Results(out).damaged()) == {f"runs/{key}" for key in others}
-    said = []
-    config = RunConfig(("harm_sleeps",), ("planted",), (data_folder,), out, seeds=6, jobs=2, plugin=(HARM,))
-    again = run(config, say=said.append)
-    assert (
-        sum(line.startswith("Made again because it is damaged: harm_sleeps · planted") for line in said) == 5
+    config = RunOptions(
+        methods=("harm_sleeps",),
+        datasets=("planted",),
+        data=(data_folder,),
+        out=out,
+        seeds=6,
+        jobs=2,
+        plugin=(HARM,),
     )
+    with caplog.at_level("INFO"):
+        again = run(config)
+    assert caplog.text.count("Made again because it is damaged: harm_sleeps · planted") == 5
     assert {spec.key for spec in again.todo} == set(others)
     assert Results(out).damaged(thorough=True) == {}
     for key, values in before.items():

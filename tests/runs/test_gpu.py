@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stbench.config.options import RunConfig
+from stbench.config.options import RunOptions
 from stbench.exchange.taskfolder import read_prediction
 from stbench.methods import REGISTRY
 from stbench.runs.benchmark import run
@@ -40,10 +40,16 @@ def settings(name):
 
 @pytest.mark.parametrize("name", GPU_METHODS)
 def test_runs_on_cuda_and_uses_it(name, data_folder, tmp_path):
-    config = RunConfig(
-        methods=(name,), datasets=("planted",), data=(data_folder,), out=tmp_path / "r", device="cuda",
-        preset="cpu" if REGISTRY.get(name).presets else None, set=settings(name), jobs=1,
-    )  # fmt: skip
+    config = RunOptions(
+        methods=(name,),
+        datasets=("planted",),
+        data=(data_folder,),
+        out=tmp_path / "r",
+        device="cuda",
+        preset="cpu" if REGISTRY.get(name).presets else None,
+        set=settings(name),
+        jobs=1,
+    )
     (record,) = run(config).records.values()
     assert record["status"] == "ok", record["reason"]
     assert record["device"] == "cuda"

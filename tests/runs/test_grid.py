@@ -13,9 +13,9 @@ import pytest
 from waiting import wait_for
 
 from stbench.board.collect import collect
-from stbench.config.options import RunConfig
+from stbench.config.options import RunOptions
 from stbench.runs.benchmark import run
-from stbench.runs.grid import Silent
+from stbench.runs.events import Reporter
 from stbench.runs.results import Results
 
 ODD = Path(__file__).parents[1] / "plugins" / "odd_methods.py"
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("engine")  # the module's grid is run once
 
 
 def go(out, data, methods, **options):
-    config = RunConfig(
+    config = RunOptions(
         methods=tuple(methods), datasets=("planted",), data=(data,), out=out, plugin=(ODD,), **options
     )
     return run(config)
@@ -219,16 +219,16 @@ def alive(pid):
 def test_progress_reaches_the_reporter(data_folder, tmp_path):
     states = []
 
-    class Remembers(Silent):
+    class Remembers(Reporter):
         def progress(self, spec, seconds, state):
             if state:
                 states.append(state)
 
-    config = RunConfig(
+    config = RunOptions(
         methods=("odd_hangs",), datasets=("planted",), data=(data_folder,), out=tmp_path / "out",
         plugin=(ODD,), timeout="5s",
     )  # fmt: skip
-    run(config, lambda specs: Remembers())
+    run(config, Remembers())
     assert states[-1] == {"done": 1, "total": 3, "info": {"loss": 0.5}}
 
 

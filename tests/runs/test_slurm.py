@@ -12,7 +12,7 @@ import sys
 import pytest
 from waiting import wait_for
 
-from stbench.config.options import RunConfig
+from stbench.config.options import RunOptions
 from stbench.runs.benchmark import run
 from stbench.runs.results import Results
 
@@ -100,8 +100,13 @@ def test_dask_jobqueue_gets_its_workers_from_it(data_folder, tmp_path):
         'processes = 1\nmemory = "2GB"\nwalltime = "00:10:00"\ninterface = "lo"\n'
         f'log_directory = "{tmp_path}"\n'
     )
-    config = RunConfig(
-        ("mean",), ("planted",), (data_folder,), tmp_path / "out", executor="dask", cluster=file
+    config = RunOptions(
+        methods=("mean",),
+        datasets=("planted",),
+        data=(data_folder,),
+        out=tmp_path / "out",
+        executor="dask",
+        cluster=file,
     )
     run(config)
     assert statuses(tmp_path / "out") == [("mean", "ok")]

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from stbench.config.options import RunConfig
+from stbench.config.options import RunOptions
 from stbench.errors import StbenchError
 from stbench.method import Method, MethodInfo
 from stbench.runs.benchmark import run
 from stbench.runs.claims import Claims
 from stbench.runs.doctor import report
-from stbench.runs.events import EventLog, read_events
-from stbench.runs.grid import Silent
+from stbench.runs.events import EventLog, Reporter, read_events
 from stbench.runs.results import Results
 from stbench.runs.slurm import read_spec
 from stbench.runs.status import RunState, expected_seconds, survey
@@ -29,7 +28,9 @@ pytestmark = pytest.mark.xdist_group("status")
 
 
 def go(out, data, *methods, **options):
-    config = RunConfig(methods, ("planted",), (data,), out, plugin=(ODD,), jobs=2, **options)
+    config = RunOptions(
+        methods=methods, datasets=("planted",), data=(data,), out=out, plugin=(ODD,), jobs=2, **options
+    )
     return run(config)
 
 
@@ -60,16 +61,20 @@ def test_a_line_that_was_cut_off_spoils_no_other(done, tmp_path):
     file = tmp_path / "events.jsonl"
     _, summary = done
     first, second = summary.todo
-    EventLog(file, Silent(), [first]).close()
+    log = EventLog(file, Reporter())
+    log.planned([first])
+    log.close()
     file.write_bytes(file.read_bytes() + b'{"time": "20')
-    EventLog(file, Silent(), [second]).close()
+    log = EventLog(file, Reporter())
+    log.planned([second])
+    log.close()
     assert [event["key"] for event in read_events(file)] == [first.key, second.key]
 
 
 def test_status_says_what_is_done_running_failed_and_waiting(done, data_folder):
     out, _ = done
     results = Results.open(out)
-    log = EventLog(results.events_file, Silent(), [])
+    log = EventLog(results.events_file, Reporter())
     ghosts = [f"{i:016x}" for i in range(2)]
     for key, name in zip(ghosts, ("waits", "runs"), strict=True):
         with results.events_file.open("a") as file:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stbench.config.settings import choose_preset, configure
+from stbench.config.variants import choose_preset, configure
 from stbench.exchange.external import External
 from stbench.methods import REGISTRY
 from stbench.plugins import load_plugin

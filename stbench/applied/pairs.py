@@ -1,0 +1,43 @@
+"""The pair of a user: a dataset by name, or two tables."""
+
+from __future__ import annotations
+
+import logging
+
+from anndata import AnnData
+
+from stbench.config.options import Options
+from stbench.data.cache import load
+from stbench.data.describe import describe
+from stbench.data.prepare import Pair, prepare
+from stbench.data.sources import catalogue, data_folders, dataset_called
+from stbench.data.tables import raw_tables
+from stbench.dataset import Card
+from stbench.plugins import load_plugin
+
+log = logging.getLogger(__name__)
+
+
+def pair_called(options: Options, name: str) -> Pair:
+    """The prepared pair of a dataset by its name, or by the path of its folder."""
+    for plugin in options.plugin:  # it may hold the loader
+        load_plugin(plugin)
+    pair = load(dataset_called(name, catalogue(data_folders(options.data))), options.limit)
+    log.info(describe(pair))
+    return pair
+
+
+def pair_of(
+    options: Options,
+    spatial: AnnData,
+    reference: AnnData,
+    *,
+    layer: str | None,
+    spatial_key: str | None,
+    cell_type_key: str | None,
+) -> Pair:
+    """The prepared pair of two tables, see `stbench.data.tables.raw_tables`."""
+    tables = raw_tables(spatial, reference, layer, spatial_key, cell_type_key)
+    pair = prepare(*tables, Card("pair"), options.limit)
+    log.info(describe(pair))
+    return pair

@@ -1,0 +1,101 @@
+"""From ``--methods``, ``--set`` and ``--sweep`` to methods with typed parameters."""
+
+from __future__ import annotations
+
+import itertools
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from stbench.config.values import Settings, readings, swept
+from stbench.errors import StbenchError, unknown_name
+from stbench.method import REGISTRY, Method
+
+NO_PRESET = "default"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method and the parameters that the user set, typed; the preset is chosen with the device."""
+
+    cls: type[Method]
+    parameters: dict[str, Any]
+
+
+def variants(methods: Iterable[type[Method]], set: Settings, sweep: Settings | None = None) -> list[Variant]:
+    """The methods with the parameters of ``set`` and each combination of the swept values.
+
+    Raises `StbenchError` for a method that is not among ``methods``, a parameter that it does not have, and a
+    value of the wrong type.
+    """
+    classes = {cls.info.name: cls for cls in methods}
+    for flag, settings in (("--set", set), ("--sweep", sweep or {})):
+        for name in settings:
+            if name not in classes:
+                known = ", ".join(classes)
+                raise StbenchError(
+                    f"{flag} {name}.…: '{name}' is not among the methods of this call ({known})."
+                )
+    return [
+        Variant(cls, fixed | dict(zip(ranges, combination, strict=True)))
+        for name, cls in classes.items()
+        for fixed in [{key: typed(cls, key, value) for key, value in set.get(name, {}).items()}]
+        for ranges in [_ranges(cls, (sweep or {}).get(name, {}))]
+        for combination in itertools.product(*ranges.values())
+    ]
+
+
+def _ranges(cls: type[Method], sweep: Mapping[str, Any]) -> dict[str, list[Any]]:
+    return {key: [typed(cls, key, value) for value in swept(values)] for key, values in sweep.items()}
+
+
+def typed(cls: type[Method], parameter: str, value: Any) -> Any:
+    """The value of a parameter as the method declares it; a text is read in every way that it can mean."""
+    from pydantic import TypeAdapter, ValidationError
+
+    name, known = cls.info.name, [one.name for one in fields(cls)]
+    if parameter not in known:
+        raise unknown_name(f"parameter of '{name}'", parameter, known)
+    adapter = TypeAdapter(typing.get_type_hints(cls)[parameter])
+    reason = ""
+    for reading in readings(value):
+        try:
+            found = adapter.validate_python(reading)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            continue
+        if isinstance(found, bool) or not isinstance(reading, bool):  # true is no number
+            return found
+    raise StbenchError(f"--set {name}.{parameter}={value}: {reason}.")
+
+
+def choose_preset(cls: type[Method], requested: str | None, device: str) -> str:
+    """The preset requested, else ``cpu`` or ``paper`` by device; `NO_PRESET` for methods without presets."""
+    if not cls.presets:
+        return NO_PRESET
+    preset = requested or ("paper" if device.startswith("cuda") else "cpu")
+    if preset not in cls.presets:
+        raise unknown_name(f"preset of '{cls.info.name}'", preset, cls.presets)
+    return preset
+
+
+def configure(cls: type[Method], preset: str, parameters: Mapping[str, Any]) -> Method:
+    """The method with its preset and then ``parameters`` applied; names and types are checked."""
+    given = {key: typed(cls, key, value) for key, value in parameters.items()}
+    return cls(**{**cls.presets.get(preset, {}), **given})
+
+
+def label(method: Method, preset: str) -> str:
+    """What a table calls this method: its name, with the parameters that differ from the preset's."""
+    standard = asdict(configure(type(method), preset, {}))
+    changed = ",".join(f"{key}={value}" for key, value in asdict(method).items() if value != standard[key])
+    return f"{method.info.name}({changed})" if changed else method.info.name
+
+
+def select_methods(names: Iterable[str]) -> list[type[Method]]:
+    """The registered classes called ``names``; ``all`` is every one that can run on this machine."""
+    requested = list(dict.fromkeys(names))
+    if requested == ["all"]:
+        return [cls for cls in REGISTRY.items().values() if not cls.missing()]
+    return [REGISTRY.get(name) for name in requested]

@@ -1,0 +1,57 @@
+"""From what a user writes to typed values."""
+
+from pathlib import Path
+
+import pytest
+
+from stbench.config import values
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("90s", 90.0), ("30m", 1800.0), ("1.5h", 5400.0), (90, 90.0), (0.5, 0.5)],
+)
+def test_times(written, read):
+    assert values.seconds(written) == read
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("500MB", 500_000_000), ("8GB", 8_000_000_000), ("1.5 TB", 1_500_000_000_000), (1000, 1000)],
+)
+def test_sizes(written, read):
+    assert values.n_bytes(written) == read
+
+
+@pytest.mark.parametrize(
+    ("parse", "wrong"),
+    [
+        *((values.seconds, wrong) for wrong in ("90", "0s", "-1s", "soon", None, -3, float("nan"))),
+        *((values.n_bytes, wrong) for wrong in ("8", "0GB", "many", None, 0, "-1GB")),
+        *((values.whole(1, 10), wrong) for wrong in (0, 11, "x", 1.5, True, None)),
+        *((values.path, wrong) for wrong in ("", 3, "a\0b")),
+        *((values.one_of("a", "b"), wrong) for wrong in ("c", None, 1)),
+        *((values.settings, wrong) for wrong in ("knn=3", "knn.k", ".k=3", {"knn": 3})),
+        (values.limit, "cells=0"),
+        (values.limit, "cells=3,cells=4"),
+        (values.limit, "rows=3"),
+        (values.flag, 1),
+    ],
+)
+def test_a_wrong_value_says_what_is_taken(parse, wrong):
+    with pytest.raises(ValueError, match="takes .*, not"):
+        parse(wrong)
+
+
+def test_lists_may_be_written_with_commas():
+    assert values.names("a, b") == values.names(["a", "b"]) == values.names(["a,b"]) == ("a", "b")
+    assert values.paths("a,b") == (Path("a"), Path("b"))
+    assert values.paths(Path("a,b")) == (Path("a,b"),)
+
+
+def test_a_value_is_swept_once_in_its_order():
+    assert values.swept("3, 5,3") == [3, 5]
+    assert values.swept("cosine,l2") == ["cosine", "l2"]
+    assert values.swept("[6, 30],[6]") == [[6, 30], [6]]
+    assert values.swept('"a,b",c') == ['"a,b"', "c"] or values.swept('"a,b","c"') == ["a,b", "c"]
+    assert values.swept([True, False]) == [True, False]
