@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from stbench.errors import StbenchError
 from stbench.files import read_h5ad, read_json
-from stbench.runs.results import OK, Results
+from stbench.runs.manifest import OK
+from stbench.runs.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,8 @@ class Archive:
 
     def dataset(self, column: Column) -> dict[str, Any]:
         """What ``dataset.json`` says of a column: name, hash, limit, card, report."""
-        return read_json(self.results.dataset_folder(*self._hash(column)) / "dataset.json")
+        said: dict[str, Any] = read_json(self.results.dataset_folder(*self._hash(column)) / "dataset.json")
+        return said
 
     def truth(self, column: Column) -> AnnData:
         """The prepared spatial table of a column, with all its genes."""

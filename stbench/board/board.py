@@ -353,7 +353,7 @@ def label(dataset: str, limit: str) -> str:
     return f"{dataset} [{limit}]" if limit else dataset
 
 
-def _status(row: Mapping) -> str:
+def _status(row: Mapping[str, float]) -> str:
     """The status of ``n_cells`` cells from the number of ``ok`` ones and of each failure."""
     n_ok, n_cells = int(row["ok"]), int(row["n_cells"])
     if n_ok == n_cells:
