@@ -97,9 +97,9 @@ class Archive:
         StbenchError
             Where the raw data are not here, or are no longer those of the runs.
         """
-        from stbench.data.sources import catalogue, data_folders
-        from stbench.data.prepare import Limit
         from stbench.data.cache import load
+        from stbench.data.prepare import Limit
+        from stbench.data.sources import catalogue, data_folders
 
         name, expected = self._hash(column)
         known = catalogue(data_folders(self.data))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from stbench.errors import StbenchError
 from stbench.board.statistics import DIGITS, bootstrap_intervals
+from stbench.errors import StbenchError
 from stbench.metric import Metric
 
 if TYPE_CHECKING:
