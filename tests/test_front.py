@@ -110,3 +110,11 @@ def test_issue_forms_are_valid(file):
 
 def test_scripts_can_be_executed():
     assert all(os.access(ROOT / name, os.X_OK) for name in (".ci/run", "run", "test", "tools/oldest"))
+
+
+def test_nothing_of_the_project_is_ignored():
+    """What git ignores, the wheel lacks and the linter does not see."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    command = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == ""
