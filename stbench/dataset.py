@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 Units = Literal["counts", "intensity"]
+Load = Callable[..., tuple["AnnData", "AnnData"]]  # (folder) -> (reference, spatial)
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,14 @@ REGISTRY: Registry[Loader] = Registry("datasets", "loader")
 
 def register(
     name: str, *, reads: Callable[[Path], bool] = lambda folder: False, embedded: bool = False
-) -> Callable[[Callable], Callable]:
+) -> Callable[[Load], Load]:
     """Decorator that makes ``load(folder) -> (reference, spatial)`` known as a loader.
 
     Both are AnnData with raw values in ``X``, unique ``var_names``, and coordinates of the spots in
     ``spatial.obsm["spatial"]`` where they are known.
     """
 
-    def add(load: Callable) -> Callable:
+    def add(load: Load) -> Load:
         REGISTRY.add(name, Loader(name, load, reads, embedded), load.__module__)
         return load
 

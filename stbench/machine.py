@@ -70,10 +70,10 @@ def _torch_sees_cuda() -> bool:
 def memory_bytes(device: str) -> int:
     """Memory of the machine (or of the container it is for us), or of the GPU; the least one for ``cuda``."""
     if device == "cuda":
-        return min(gpu["memory_bytes"] for gpu in gpus())
+        return min(int(gpu["memory_bytes"]) for gpu in gpus())
     if device.startswith("cuda"):
-        return gpus()[int(device.split(":")[1])]["memory_bytes"]
-    return min([psutil.virtual_memory().total, *_container_bytes()])
+        return int(gpus()[int(device.split(":")[1])]["memory_bytes"])
+    return min([int(psutil.virtual_memory().total), *_container_bytes()])
 
 
 def _container_bytes() -> list[int]:

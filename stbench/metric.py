@@ -18,9 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from stbench.registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Function = Callable[..., "np.ndarray"]  # (truth, prediction[, coordinates]) -> (n_genes,)
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Metric:
     """
 
     name: str
-    function: Callable
+    function: Function
     best: Literal["high", "low", "level"]
     bounds: tuple[float, float]
     definition: str
@@ -60,10 +65,10 @@ def register(
     needs_intervals: bool = False,
     primary: bool = False,
     column: int | None = None,
-) -> Callable[[Callable], Callable]:
+) -> Callable[[Function], Function]:
     """Decorator that makes ``f(truth, prediction[, coordinates]) -> (n_genes,)`` known as a metric."""
 
-    def add(function: Callable) -> Callable:
+    def add(function: Function) -> Function:
         metric = Metric(
             name, function, best, bounds, definition, needs_coords, primary, column, needs_intervals
         )

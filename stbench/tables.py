@@ -32,5 +32,5 @@ def varies(values: Any) -> np.ndarray:
 
     if issparse(values):
         columns = values.tocsc()
-        return (columns.max(axis=0) - columns.min(axis=0)).toarray().ravel() > 0
-    return np.ptp(np.asarray(values), axis=0) > 0
+        return np.asarray((columns.max(axis=0) - columns.min(axis=0)).toarray().ravel() > 0)
+    return np.asarray(np.ptp(np.asarray(values), axis=0) > 0)

@@ -97,7 +97,7 @@ def _visible_table() -> type[AnnData]:
     import numpy as np
     from anndata import AnnData
 
-    class VisibleTable(AnnData):
+    class VisibleTable(AnnData):  # type: ignore[misc]  # anndata has no types, so its class is Any
         """The visible genes of ``spatial`` (spots x genes), shared not copied, and the hidden ``targets``."""
 
         def __init__(self, spatial: AnnData, targets: Iterable[str] = (), **parts: Any):

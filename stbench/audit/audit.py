@@ -80,7 +80,7 @@ def untrained_decoder(n_genes: int, n_spots: int, seed: int) -> np.ndarray:
             nn.Linear(HIDDEN, n_spots),
             nn.Sigmoid(),
         )
-        return decoder(torch.randn(n_genes, LATENT)).T.double().numpy()
+        return np.asarray(decoder(torch.randn(n_genes, LATENT)).T.double().numpy())
 
 
 def audit_scores(truth: pd.DataFrame, methods: dict[str, pd.DataFrame], *, seed: int = 0) -> pd.DataFrame:

@@ -81,7 +81,7 @@ def _table(scores: pd.DataFrame, metrics: list[str]) -> Iterator[str]:
     yield from pipe_table(head, rows)
 
 
-def _cell(found: dict | None) -> str:
+def _cell(found: dict[str, float] | None) -> str:
     if found is None or isnan(found["mean"]):
         return "–"
     return f"{found['mean']:.3f}" if isnan(found["sd"]) else f"{found['mean']:.3f} ± {found['sd']:.3f}"

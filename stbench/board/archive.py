@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from stbench.errors import StbenchError
 from stbench.files import read_h5ad, read_json
-from stbench.runs.results import OK, Results
+from stbench.runs.manifest import OK
+from stbench.runs.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,8 @@ class Archive:
 
     def dataset(self, column: Column) -> dict[str, Any]:
         """What ``dataset.json`` says of a column: name, hash, limit, card, report."""
-        return read_json(self.results.dataset_folder(*self._hash(column)) / "dataset.json")
+        said: dict[str, Any] = read_json(self.results.dataset_folder(*self._hash(column)) / "dataset.json")
+        return said
 
     def truth(self, column: Column) -> AnnData:
         """The prepared spatial table of a column, with all its genes."""
@@ -95,9 +97,9 @@ class Archive:
         StbenchError
             Where the raw data are not here, or are no longer those of the runs.
         """
-        from stbench.data.sources import catalogue, data_folders
-        from stbench.data.limit import Limit
         from stbench.data.cache import load
+        from stbench.data.limit import Limit
+        from stbench.data.sources import catalogue, data_folders
 
         name, expected = self._hash(column)
         known = catalogue(data_folders(self.data))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from stbench.errors import StbenchError
 from stbench.board.statistics import DIGITS, bootstrap_intervals
+from stbench.errors import StbenchError
 from stbench.metric import Metric
 
 if TYPE_CHECKING:
@@ -353,7 +353,7 @@ def label(dataset: str, limit: str) -> str:
     return f"{dataset} [{limit}]" if limit else dataset
 
 
-def _status(row: Mapping) -> str:
+def _status(row: Mapping[str, float]) -> str:
     """The status of ``n_cells`` cells from the number of ``ok`` ones and of each failure."""
     n_ok, n_cells = int(row["ok"]), int(row["n_cells"])
     if n_ok == n_cells:

@@ -13,17 +13,18 @@ from typing import Any
 import pandas as pd
 from anndata import AnnData
 
-from stbench.errors import StbenchError
 from stbench.board.archive import Archive
 from stbench.board.board import Board
-from stbench.scoring.controls import ceiling_scores, perfect
-from stbench.scoring.prediction import long, score_prediction, stored_scores, truth_of
-from stbench.scoring.scores import applicable, default_metrics, score
+from stbench.errors import StbenchError
+from stbench.exchange.taskfolder import InvalidPrediction
 from stbench.files import whole_file
 from stbench.metric import REGISTRY
 from stbench.runs.manifest import OK
 from stbench.runs.results import Results
-from stbench.exchange.taskfolder import InvalidPrediction
+from stbench.scoring.controls import ceiling_scores, perfect
+from stbench.scoring.prediction import long, score_prediction, stored_scores, truth_of
+from stbench.scoring.scores import applicable, default_metrics, score
+
 
 def collect(
     results: Results, say: Callable[[str], None] = lambda text: None, data: Iterable[Path] = ()

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stbench.errors import StbenchError
 from stbench.board.board import COLUMN, HEADLINE, ROW, Board
 from stbench.board.statistics import COMPARISON, Best, Friedman, friedman, paired_wilcoxon, win_rates
+from stbench.errors import StbenchError
 
 PAIR = ["method", "preset", "other_method", "other_preset"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stbench.errors import StbenchError, unknown_name
 from stbench.board.board import HEADLINE, RUNS, SCORES, Board
+from stbench.errors import StbenchError, unknown_name
 from stbench.metric import REGISTRY
 
 KEYS = ["dataset", "method", "gene", "metric"]

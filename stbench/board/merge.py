@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stbench.errors import StbenchError
 from stbench.board.collect import newest
-from stbench.scoring.prediction import stored_scores
+from stbench.errors import StbenchError
 from stbench.files import whole_folder
 from stbench.runs.manifest import OK, sha256
 from stbench.runs.results import Results
+from stbench.scoring.prediction import stored_scores
 
 RUN_FILES = ("manifest.json", "prediction.h5ad", "log.txt", "scores.parquet")
 DATASET_FILES = ("dataset.json", "truth.h5ad")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stbench.errors import StbenchError
 from stbench.board.board import Board
+from stbench.errors import StbenchError
 from stbench.renderer import REGISTRY, Renderer
 
 

@@ -25,7 +25,7 @@ COMPARISON = ["first", "second", "n_genes", "mean_difference", "median_differenc
 
 def bootstrap_intervals(
     values: pd.DataFrame,
-    rotations: Sequence,
+    rotations: Sequence[object],
     *,
     level: float = LEVEL,
     n_resamples: int = N_RESAMPLES,

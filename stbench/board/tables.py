@@ -12,7 +12,6 @@ import pandas as pd
 from stbench.board.board import (
     CEILING,
     COLUMN,
-    DIGITS,
     HEADLINE,
     MIN_CEILING,
     REDUNDANT,
@@ -20,6 +19,7 @@ from stbench.board.board import (
     Board,
     label,
 )
+from stbench.board.statistics import DIGITS
 
 Mark = Literal["best", "second", ""]
 

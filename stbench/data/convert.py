@@ -109,13 +109,13 @@ def _labels(reference: AnnData, column: str | None) -> pd.DataFrame:
 def _places(spatial: AnnData, file: Path | None, say: Callable[[str], None]) -> np.ndarray | None:
     """Coordinates (n_spots, 2 or 3) from the file, from ``obsm["spatial"]``, or from columns of ``obs``."""
     if file is not None:
-        return read_coordinates(file, spatial.obs_names).to_numpy(dtype=np.float32)
+        return np.asarray(read_coordinates(file, spatial.obs_names), dtype=np.float32)
     if "spatial" in spatial.obsm:
         return np.asarray(spatial.obsm["spatial"], dtype=np.float32)
     columns = coordinate_columns(spatial.obs)
     if columns is not None:
         say(f"spatial table: coordinates from obs columns {' and '.join(columns)}")
-        return spatial.obs[list(columns)].to_numpy(dtype=np.float32)
+        return np.asarray(spatial.obs[list(columns)], dtype=np.float32)
     say("spatial table: no coordinates; give a table of them with --coordinates")
     return None
 

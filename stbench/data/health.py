@@ -136,7 +136,8 @@ def pattern(spatial: AnnData, *, units: str = "counts") -> Pattern | None:
     z = zscore(dense(spots, genes))
 
     def morans_i(z: np.ndarray) -> np.ndarray:
-        return np.einsum("sg,sg->g", z, weights @ z) / weights.sum()  # z has mean 0 and variance 1
+        # z has mean 0 and variance 1
+        return np.asarray(np.einsum("sg,sg->g", z, weights @ z) / weights.sum())
 
     def strongest(values: np.ndarray) -> float:
         return float(np.sort(values)[-N_TOP:].mean())

@@ -136,7 +136,7 @@ def check(table: AnnData, what: str) -> None:
 
 def zeros(table: AnnData) -> float:
     """Share of the values that are zero."""
-    return 1 - _csr(table).nnz / (table.n_obs * table.n_vars)
+    return float(1 - _csr(table).nnz / (table.n_obs * table.n_vars))
 
 
 def _unexpected(card: Card, report: dict[str, Any]) -> list[str]:
@@ -222,7 +222,7 @@ def variance(values: sparse.csr_matrix) -> np.ndarray:
     """Variance of every column, (n_genes,), without densifying."""
     values = values.astype(np.float64)
     mean = np.asarray(values.mean(axis=0)).ravel()
-    return np.asarray(values.multiply(values).mean(axis=0)).ravel() - mean**2
+    return np.asarray(np.asarray(values.multiply(values).mean(axis=0)).ravel() - mean**2)
 
 
 def _most_variable(reference: AnnData) -> np.ndarray:

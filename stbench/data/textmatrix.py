@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +66,7 @@ def read_text_matrix(file: Path, *, named_rows: bool | None = None, unnamed: str
     return AnnData(values, obs=pd.DataFrame(index=rows), var=pd.DataFrame(index=names))
 
 
-def _blocks(file: Path, delimiter: str, n_fields: int, named_rows: bool) -> Iterator[pa.RecordBatch]:
+def _blocks(file: Path, delimiter: str, n_fields: int, named_rows: bool) -> arrow.CSVStreamingReader:
     positions = [str(i) for i in range(n_fields)]  # repeated names in the header are kept, to be reported
     types = dict.fromkeys(positions, pa.float32())
     if named_rows:

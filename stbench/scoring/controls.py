@@ -80,7 +80,7 @@ def split_half_correlation(counts: Any, totals: np.ndarray, *, seed: int = 0) ->
 def _log_normalise(half: np.ndarray, rest: np.ndarray, counts: sparse.coo_matrix) -> np.ndarray:
     """Eq. 4 for the values ``half`` at the places of ``counts``, with the half's own depth."""
     depth = np.bincount(counts.row, half, minlength=counts.shape[0]) + rest
-    return np.log1p(half * size_factors(depth)[counts.row])
+    return np.asarray(np.log1p(half * size_factors(depth)[counts.row]))
 
 
 def _correlation(first: np.ndarray, second: np.ndarray, counts: sparse.coo_matrix) -> np.ndarray:
@@ -88,7 +88,7 @@ def _correlation(first: np.ndarray, second: np.ndarray, counts: sparse.coo_matri
     n_spots, n_genes = counts.shape
 
     def mean(values: np.ndarray) -> np.ndarray:
-        return np.bincount(counts.col, values, minlength=n_genes) / n_spots
+        return np.asarray(np.bincount(counts.col, values, minlength=n_genes) / n_spots)
 
     mean_1, mean_2, square_1, square_2 = mean(first), mean(second), mean(first**2), mean(second**2)
     variance_1, variance_2 = square_1 - mean_1**2, square_2 - mean_2**2

@@ -161,7 +161,7 @@ def _read(file: Path) -> AnnData:
 
 
 def _bounded(
-    predicted: np.ndarray, intervals: Prediction | None, order: tuple, varying: np.ndarray
+    predicted: np.ndarray, intervals: Prediction | None, order: tuple[np.ndarray, ...], varying: np.ndarray
 ) -> Prediction:
     """The prediction of the scored genes with its bounds, all in the order of the truth."""
     assert intervals is not None  # `applicable` left these metrics out otherwise

@@ -44,6 +44,9 @@ class Breach(StbenchError):
     """A method does not keep the contract."""
 
 
+Run = Callable[[Method, Path], str | None]
+
+
 @dataclass(frozen=True)
 class Check:
     """One part of the contract: what a method promises, and what to change where it does not.
@@ -54,7 +57,7 @@ class Check:
     name: str
     promise: str
     remedy: str
-    run: Callable[[Method, Path], str | None]
+    run: Run
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,8 @@ class Verdict:
 CHECKS: dict[str, Check] = {}
 
 
-def _check(name: str, *, remedy: str) -> Callable[[Callable], Callable]:
-    def add(run: Callable[[Method, Path], str | None]) -> Callable:
+def _check(name: str, *, remedy: str) -> Callable[[Run], Run]:
+    def add(run: Run) -> Run:
         CHECKS[name] = Check(name, str(run.__doc__).split("\n")[0], remedy, run)
         return run
 

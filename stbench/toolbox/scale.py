@@ -85,4 +85,5 @@ def along_line(known: np.ndarray, seen: np.ndarray, new: np.ndarray) -> np.ndarr
     tiny = 1e-3  # a gene that is almost never seen must not bend the line
     x, y = np.log(known + tiny), np.log(seen + tiny)
     slope = 0.0 if np.ptp(x) == 0 else np.cov(x, y, bias=True)[0, 1] / x.var()
-    return np.exp(np.clip(y.mean() + slope * (np.log(new + tiny) - x.mean()), y.min(), y.max()))
+    line = y.mean() + slope * (np.log(new + tiny) - x.mean())
+    return np.asarray(np.exp(np.clip(line, y.min(), y.max())))

@@ -33,7 +33,8 @@ class Checkpoint:
         try:
             if not zipfile.is_zipfile(self.file):  # on other bytes torch.load fails in many ways
                 raise UnpicklingError("not written by this class")
-            return torch.load(self.file, map_location="cpu", weights_only=True)
+            state: dict[str, Any] = torch.load(self.file, map_location="cpu", weights_only=True)
+            return state
         except (RuntimeError, UnpicklingError) as error:
             LOG.warning("The checkpoint cannot be read (%s): the training starts anew.", error)
             return None

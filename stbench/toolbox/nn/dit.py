@@ -34,7 +34,8 @@ class TimeEmbedding(nn.Sequential):
         super().__init__(nn.Linear(TIME_FEATURES, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, time: Tensor) -> Tensor:
-        return super().forward(sinusoid(time))
+        h: Tensor = super().forward(sinusoid(time))  # type: ignore[no-untyped-call]  # torch has no type here
+        return h
 
 
 class Attention(nn.Module):
@@ -51,7 +52,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         h = scaled_dot_product_attention(q, k, v)  # (batch, heads, length, width / heads)
-        return self.out(h.transpose(1, 2).flatten(2))  # (batch, length, width)
+        out: Tensor = self.out(h.transpose(1, 2).flatten(2))  # (batch, length, width)
+        return out
 
 
 class Block(nn.Module):
@@ -73,7 +75,8 @@ class Block(nn.Module):
         """Tokens (batch, length, width); ``condition`` has gone through SiLU."""
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition).chunk(6, dim=-1)
         x = x + gate1 * self.attention((1 + scale1) * self.norm(x) + shift1)
-        return x + gate2 * self.mlp((1 + scale2) * self.norm(x) + shift2)
+        x = x + gate2 * self.mlp((1 + scale2) * self.norm(x) + shift2)
+        return x
 
 
 class FinalLayer(nn.Module):
@@ -88,7 +91,8 @@ class FinalLayer(nn.Module):
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Values (batch, length, n_out); ``condition`` has gone through SiLU."""
         shift, scale = self.modulation(condition).chunk(2, dim=-1)
-        return self.out((1 + scale) * self.norm(x) + shift)
+        out: Tensor = self.out((1 + scale) * self.norm(x) + shift)
+        return out
 
 
 @torch.no_grad()

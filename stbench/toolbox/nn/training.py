@@ -56,7 +56,7 @@ class Optimiser:
     def follow(self, loss: Tensor) -> Tensor:
         """Take one step down ``loss``; the loss, detached."""
         self.adamw.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no type here
         nn.utils.clip_grad_norm_(self.parameters, MAX_GRADIENT_NORM)
         self.adamw.step()
         return loss.detach()
@@ -77,7 +77,7 @@ def build(make: Callable[[], nn.Module], ctx: Context) -> nn.Module:
     return net.to(ctx.device)
 
 
-def autocast(device: str) -> AbstractContextManager:
+def autocast(device: str) -> AbstractContextManager[Any]:
     """bf16 for the network on CUDA, nothing elsewhere."""
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
