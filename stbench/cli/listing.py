@@ -30,9 +30,10 @@ def list_plugins(
 
     for file in plugin or []:
         load_plugin(file)
-    rows = {Kind.methods: _methods, Kind.metrics: _metrics, Kind.datasets: lambda: _datasets(data or [])}[
-        kind
-    ]()
+    if kind == Kind.datasets:
+        rows = _datasets(data or [])
+    else:
+        rows = _methods() if kind == Kind.methods else _metrics()
     print(json.dumps(rows, indent=1) if as_json else _table(rows))
 
 

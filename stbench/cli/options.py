@@ -40,7 +40,7 @@ def takes(options: type[Options], *left_out: str) -> Callable[[Callable[..., Non
             function(options.of(*sources, flags), **others)
 
         parameters = [*own, *flags, config]
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # for typer
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return command
 

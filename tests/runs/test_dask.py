@@ -278,3 +278,26 @@ def test_choose_makes_its_runs_on_the_cluster(cluster, data_folder, tmp_path):
     manifests = [json.loads(file.read_text()) for file in (tmp_path / "dask").rglob("manifest.json")]
     assert len(manifests) == 8  # two methods, two rotations, inner and outer
     assert all("threads" in manifest for manifest in manifests)
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint_on_another_worker(cluster, data_folder, tmp_path):
+    out, odd = tmp_path / "out", HARM.with_name("odd_methods.py")
+    worker = cluster.worker()
+    options = {"methods": "odd_resumes", "datasets": "planted", "data": data_folder, "out": out}
+    options = RunOptions(**options, plugin=odd, threads=1, **on(cluster))
+
+    class Interrupts(Reporter):
+        def progress(self, spec, seconds, state):
+            if (out / "checkpoints" / spec.key).is_file():
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(options, Interrupts())
+    (kept,) = (out / "checkpoints").iterdir()
+    assert kept.read_text() == "1"
+    worker.kill()
+    cluster.worker()
+    (manifest,) = run(options).records.values()
+    assert manifest["status"] == "ok"
+    assert "try 2" in (out / "runs" / manifest["key"] / "log.txt").read_text()
+    assert list((out / "checkpoints").iterdir()) == []

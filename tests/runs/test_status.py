@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from stbench.config.options import RunOptions
 from stbench.errors import StbenchError
@@ -200,3 +201,20 @@ def test_doctor_says_what_is_missing_for_which_method():
     shown = stbench("doctor", "--plugin", ODD)
     assert shown.returncode == 0
     assert ["odd_fine", "can run here"] in [line.split(maxsplit=1) for line in shown.stdout.splitlines()]
+
+
+def test_a_job_that_the_cluster_killed_goes_on_from_its_checkpoint(data_folder, tmp_path):
+    """As in a job array whose time is over: the job is killed as a whole, and handed in again."""
+    out = tmp_path / "out"
+    go(out, data_folder, "odd_resumes", emit="slurm", threads=1)
+    (file,) = (out / "slurm" / "cpu-0").glob("*.json")
+    command = [sys.executable, "-m", "stbench", "run-one", str(file)]
+    first = subprocess.Popen(command, start_new_session=True)
+    wait_for(lambda: list((out / "checkpoints").glob("[!.]*")) if (out / "checkpoints").exists() else [])
+    first.kill()
+    first.wait()
+    assert subprocess.run(command, check=False).returncode == 0
+    (manifest,) = Results.open(out).records()
+    assert manifest["status"] == "ok"
+    assert "try 2" in (out / "runs" / manifest["key"] / "log.txt").read_text()
+    assert list((out / "checkpoints").iterdir()) == []
