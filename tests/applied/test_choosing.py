@@ -273,7 +273,7 @@ def test_run_leaderboard_and_score_in_python(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     board = stbench.run(["mean", "ridge_genes"], "simulated", out="results", limit="spots=100")
-    ranks = stbench.leaderboard("results")
+    ranks = stbench.make_leaderboard("results")
     assert ranks["method"].iloc[0] == "ridge_genes"
     assert set(board.runs["method"]) == {"mean", "ridge_genes"}
     truth = anndata.AnnData(np.random.default_rng(0).random((20, 3)))
