@@ -49,6 +49,7 @@ class Harmony(Method):
         """Means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
         import numpy as np
 
+        from stbench.toolbox.components import leading_components
         from stbench.toolbox.neighbours import equal_weights
         from stbench.toolbox.scale import zscore
 
@@ -57,7 +58,7 @@ class Harmony(Method):
         cells = zscore(dense(task.reference, genes))  # (n_cells, n_genes)
         spots = zscore(dense(task.spatial, genes))  # (n_spots, n_genes)
         both = np.concatenate([cells, spots])
-        axes = np.linalg.eigh(both.T @ both)[1][:, ::-1][:, : self.n_components]  # largest variance first
+        _, axes = leading_components(both.T @ both, self.n_components)
 
         corrected = correct(both @ axes, len(cells), ctx)
         weights = equal_weights(corrected[: len(cells)], corrected[len(cells) :], self.n_neighbors)

@@ -32,15 +32,14 @@ class KNN(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
-        import numpy as np
-
+        from stbench.toolbox.components import leading_components
         from stbench.toolbox.neighbours import equal_weights
         from stbench.toolbox.scale import zscore
 
         genes = task.varying_genes()
         cells = zscore(dense(task.reference, genes))  # (n_cells, n_genes)
         spots = zscore(dense(task.spatial, genes))  # (n_spots, n_genes)
-        axes = np.linalg.eigh(cells.T @ cells)[1][:, ::-1][:, : self.n_components]  # largest variance first
+        _, axes = leading_components(cells.T @ cells, self.n_components)
 
         weights = equal_weights(cells @ axes, spots @ axes, self.n_neighbors)
         return weights @ dense(task.reference, task.targets)

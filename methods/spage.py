@@ -79,9 +79,8 @@ def principal_vectors(cells: np.ndarray, spots: np.ndarray, n_pv: int) -> tuple[
     """Principal vectors of the reference (n_genes, n_pv) and their similarity to their partners in space."""
     import numpy as np
 
-    def loadings(data: np.ndarray) -> np.ndarray:
-        return np.linalg.eigh(data.T @ data)[1][:, ::-1][:, :n_pv]  # orthonormal, largest variance first
+    from stbench.toolbox.components import leading_components
 
-    source = loadings(cells)
-    rotation, similarity, _ = np.linalg.svd(source.T @ loadings(spots))
+    (_, source), (_, target) = (leading_components(side.T @ side, n_pv) for side in (cells, spots))
+    rotation, similarity, _ = np.linalg.svd(source.T @ target)
     return source @ rotation, similarity

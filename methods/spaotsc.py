@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stbench.errors import StbenchError
+from stbench.errors import StbenchError, require_package
 from stbench.methods import Context, Method, Shape, Task, dense, register
 
 if TYPE_CHECKING:
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 
 @register(
-    "spaotsc", family="transport", paper="Cang and Nie 2020", doi="10.1038/s41467-020-15968-5", version="1"
+    "spaotsc",
+    family="transport",
+    paper="Cang and Nie 2020",
+    doi="10.1038/s41467-020-15968-5",
+    version="1",
+    packages=("POT",),
+    gpu=True,
 )
 @dataclass(frozen=True)
 class SpaOTsc(Method):
@@ -41,7 +47,7 @@ class SpaOTsc(Method):
     ----------
     - Correlations from the ranks of each profile by one matrix product; the original also correlates cells
       with cells and spots with spots.
-    - Scaling form of the sweeps without over-relaxation, which reaches the same plan.
+    - The sweeps are POT's: the scaling form without over-relaxation, which reaches the same plan.
     - The structure term (``alpha`` of the authors' code, 0 in the published benchmarks) is left out.
     - A plan that runs out of floating-point range is an error; the original returns it.
     """
@@ -52,27 +58,27 @@ class SpaOTsc(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Weighted means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
-        import numpy as np
+        from stbench.toolbox.transport import on_device
+
+        require_package("spaotsc", "ot", "POT", "transport")
+        from ot.backend import get_backend, to_numpy
 
         cells = dense(task.reference, task.visible)  # (n_cells, n_genes)
         spots = dense(task.spatial, task.visible)  # (n_spots, n_genes)
-        similarity = spearman(cells, spots)
-        mass = np.exp(similarity)
-        total = mass.sum()
-        plan = unbalanced_plan(
-            mass.sum(axis=1) / total,
-            mass.sum(axis=0) / total,
-            np.exp(1 - similarity) ** 2,
-            self.eps,
-            self.rho,
-            self.n_sweeps,
-        )
-        return (plan / plan.sum(axis=0)).T @ dense(task.reference, task.targets)
+        similarity = on_device(spearman(cells, spots), ctx.device)
+        exp = get_backend(similarity).exp
+        mass = exp(similarity)
+        a, b = mass.sum(axis=1) / mass.sum(), mass.sum(axis=0) / mass.sum()
+        plan = unbalanced_plan(a, b, exp(1 - similarity) ** 2, self.eps, self.rho, self.n_sweeps)
+        return to_numpy(plan / plan.sum(axis=0)).T @ dense(task.reference, task.targets)
 
     def memory_bytes(self, shape: Shape) -> int:
-        """Six matrices cells x spots and two dense copies of the genes in use."""
+        """Torch (POT imports it), seven matrices cells x spots, two dense copies of the genes in use."""
+        from stbench.toolbox.nn import TORCH_BYTES
+
         genes = shape.visible + shape.targets
-        return 8 * (6 * shape.cells * shape.spots + 2 * (shape.cells + shape.spots) * genes)
+        matrices = 7 * shape.cells * shape.spots + 2 * (shape.cells + shape.spots) * genes
+        return TORCH_BYTES + 8 * matrices
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -88,23 +94,23 @@ def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a.T @ b / len(a)
 
 
-def unbalanced_plan(
-    a: np.ndarray, b: np.ndarray, cost: np.ndarray, eps: float, rho: float, n_sweeps: int
-) -> np.ndarray:
+def unbalanced_plan(a: Any, b: Any, cost: Any, eps: float, rho: float, n_sweeps: int) -> Any:
     """Plan (n_cells, n_spots) of entropic unbalanced transport, as in step 3 of `SpaOTsc`.
 
-    Raises `StbenchError` where ``eps`` is too small for the range of the costs.
+    All are numpy arrays, or torch tensors on one device. Raises `StbenchError` where ``eps`` is too small for
+    the range of the costs.
     """
-    import numpy as np
+    from ot.unbalanced import sinkhorn_unbalanced
 
-    kernel = np.exp(-cost / eps)
-    power = rho / (rho + eps)
-    u, v = np.ones_like(a), np.ones_like(b)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # checked below
-        for _ in range(n_sweeps):
-            u = (a / (kernel @ v)) ** power
-            v = (b / (u @ kernel)) ** power
-        plan = u[:, None] * kernel * v
-    if not (np.isfinite(plan).all() and plan.any(axis=0).all()):
-        raise StbenchError(f"The transport plan runs out of range at eps = {eps:g}. Set spaotsc.eps higher.")
-    return plan
+    from stbench.toolbox.transport import numerical_errors
+
+    try:
+        with numerical_errors():
+            # the entropy of the authors' code; POT's default is the divergence from a b'
+            return sinkhorn_unbalanced(
+                a, b, cost, eps, rho, reg_type="entropy", numItermax=n_sweeps, stopThr=0
+            )
+    except UserWarning as warning:
+        raise StbenchError(
+            f"The transport plan runs out of range at eps = {eps:g}. Set spaotsc.eps higher."
+        ) from warning

@@ -9,16 +9,13 @@ Source: CausalGeD repository, commit 8474310, ``evaluate.py``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from stbench.metrics import register
 
 from .js import LN2, js
 from .pcc import pcc
 from .ssim import ssim
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @register("causalged_pcc", best="high", bounds=(-1, 1), definition="1")
@@ -36,8 +33,6 @@ def causalged_ssim(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 @register("causalged_rmse_plus_1", best="low", bounds=(1, 2), definition="1")
 def causalged_rmse_plus_1(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """1 + root mean square of the difference of min-max scaled values (no z-score), (n_genes,)."""
-    import numpy as np
-
     difference = min_max(truth) - min_max(prediction)
     return 1 + np.sqrt(np.einsum("sg,sg->g", difference, difference) / len(difference))
 
@@ -45,15 +40,11 @@ def causalged_rmse_plus_1(truth: np.ndarray, prediction: np.ndarray) -> np.ndarr
 @register("causalged_js_distance", best="low", bounds=(0, LN2**0.5), definition="1")
 def causalged_js_distance(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """Square root of the Jensen-Shannon divergence (natural log) after min-max scaling, (n_genes,)."""
-    import numpy as np
-
     return np.sqrt(js(min_max(truth), min_max(prediction)))
 
 
 def min_max(values: np.ndarray) -> np.ndarray:
     """Every column moved and scaled to run from 0 to 1, (n_spots, n_genes); a constant column becomes 0."""
-    import numpy as np
-
     values = np.asarray(values, dtype=float)
     reach = np.ptp(values, axis=0)
     return (values - values.min(axis=0)) / np.where(reach > 0, reach, 1)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from stbench.metrics import register
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from stbench.methods import Prediction
 
 
@@ -47,8 +47,6 @@ def interval_score(truth: np.ndarray, prediction: Prediction) -> np.ndarray:
 
     Source: Gneiting and Raftery 2007, J. Am. Stat. Assoc., doi 10.1198/016214506000001437, Eq. 43.
     """
-    import numpy as np
-
     lower, upper = _bounds(prediction)
     outside = np.maximum(lower - truth, 0) + np.maximum(truth - upper, 0)
     return (upper - lower + 2 / (1 - prediction.level) * outside).mean(axis=0)

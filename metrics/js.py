@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from stbench.metrics import register
-
-if TYPE_CHECKING:
-    import numpy as np
 
 LN2 = 0.6931471805599453
 
@@ -21,8 +18,6 @@ def js(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
     Source: Li et al. 2022, Nature Methods, doi 10.1038/s41592-022-01480-9.
     """
-    import numpy as np
-
     p, q = _distribution(truth), _distribution(prediction)
     middle = (p + q) / 2
     divergence = (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2
@@ -31,8 +26,6 @@ def js(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
 def _distribution(values: np.ndarray) -> np.ndarray:
     """Columns that sum to one, from the values without negatives."""
-    import numpy as np
-
     values = np.maximum(np.asarray(values, dtype=float), 0)
     values[:, ~values.any(axis=0)] = 1
     values /= values.max(axis=0)  # so that the sum can neither overflow nor be lost

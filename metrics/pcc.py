@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from stbench.metrics import register
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @register("pcc", best="high", bounds=(-1, 1), definition="1", primary=True, column=1)
@@ -19,8 +16,6 @@ def pcc(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
     Source: Li et al. 2022, Nature Methods, doi 10.1038/s41592-022-01480-9.
     """
-    import numpy as np
-
     products = np.einsum("sg,sg->g", standardise(truth), standardise(prediction))
     return np.clip(products / len(truth), -1, 1)
 
@@ -28,10 +23,10 @@ def pcc(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 def standardise(values: np.ndarray) -> np.ndarray:
     """z-scores of every column with the population standard deviation, (n_spots, n_genes), float64.
 
-    A constant column becomes exactly zero, and no other column does.
+    A constant column becomes exactly zero, and no other column does, however small its range: a score must
+    not depend on the offset or the unit of a gene. `stbench.toolbox.scale.zscore` also sets nearly constant
+    columns to 0.
     """
-    import numpy as np
-
     values = np.asarray(values, dtype=float)
     constant = np.ptp(values, axis=0) == 0
     centred = values - values.mean(axis=0)

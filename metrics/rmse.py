@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from stbench.metrics import register
 
 from .pcc import standardise
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @register("rmse", best="low", bounds=(0, 2), definition="1", primary=True, column=3)
@@ -21,8 +18,6 @@ def rmse(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
     Source: Li et al. 2022, Nature Methods, doi 10.1038/s41592-022-01480-9.
     """
-    import numpy as np
-
     truth, prediction = standardise(truth), standardise(prediction)
     constant = ~(truth.any(axis=0) & prediction.any(axis=0))
     difference = truth - prediction

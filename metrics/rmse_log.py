@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from stbench.metrics import register
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @register("rmse_log", best="low", bounds=(0, float("inf")), definition="1", column=8)
@@ -18,7 +15,5 @@ def rmse_log(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     CausalGeD paper) and log1p for intensities. Unlike ``rmse`` it sees a wrong level or spread, so that the
     sum of squares of a good pattern at a wrong level can be that of no pattern.
     """
-    import numpy as np
-
     difference = np.asarray(truth, dtype=float) - prediction
     return np.sqrt(np.einsum("sg,sg->g", difference, difference) / len(difference))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from stbench.metrics import register
 
 from .pcc import pcc
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @register("spearman", best="high", bounds=(-1, 1), definition="1", column=5)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from stbench.metrics import register
-
-if TYPE_CHECKING:
-    import numpy as np
+from stbench.toolbox.scale import by_maximum
 
 C1 = 0.01**2  # (K1 L)^2 with L = 1: both columns end at 1
 C2 = 0.03**2  # (K2 L)^2
@@ -25,10 +23,8 @@ def ssim(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     Source: Li et al. 2022, Nature Methods, doi 10.1038/s41592-022-01480-9; the index itself is Wang et al.
     2004, IEEE Trans. Image Process., doi 10.1109/TIP.2003.819861, Eq. 12.
     """
-    import numpy as np
-
     n_spots = len(truth)
-    truth, prediction = by_maximum(truth), by_maximum(prediction)
+    truth, prediction = (by_maximum(np.asarray(values, dtype=float)) for values in (truth, prediction))
     mean_t, mean_p = truth.mean(axis=0), prediction.mean(axis=0)
     truth -= mean_t
     prediction -= mean_p
@@ -40,13 +36,3 @@ def ssim(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     # contrast x structure: with C3 = C2 / 2 the product of the two sd cancels
     structure = (2 * covariance + C2) / (variance_t + variance_p + C2)
     return luminance * structure
-
-
-def by_maximum(values: np.ndarray) -> np.ndarray:
-    """A new array: negatives at 0, every column divided by its maximum, all-zero columns left at 0."""
-    import numpy as np
-
-    values = np.maximum(np.asarray(values, dtype=float), 0)
-    largest = values.max(axis=0)
-    values /= np.where(largest > 0, largest, 1)
-    return values

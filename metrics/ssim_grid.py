@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from stbench.metrics import register
-
-from .ssim import by_maximum
-
-if TYPE_CHECKING:
-    import numpy as np
+from stbench.toolbox.scale import by_maximum
 
 WINDOW = 7  # pixels, the default of scikit-image
 
@@ -27,11 +23,10 @@ def ssim_grid(truth: np.ndarray, prediction: np.ndarray, coordinates: np.ndarray
 
     Source: Wang et al. 2004, IEEE Trans. Image Process., doi 10.1109/TIP.2003.819861.
     """
-    import numpy as np
     from skimage.metrics import structural_similarity
 
     raster = Raster(coordinates)
-    images = [raster.image(by_maximum(values)) for values in (truth, prediction)]
+    images = [raster.image(by_maximum(np.asarray(values, dtype=float))) for values in (truth, prediction)]
     _, similarity = structural_similarity(
         *images, win_size=WINDOW, data_range=1, channel_axis=2, use_sample_covariance=False, full=True
     )
@@ -42,7 +37,6 @@ class Raster:
     """Square pixels over the spots, see `ssim_grid`; ``filled`` (rows, columns) marks those with spots."""
 
     def __init__(self, coordinates: np.ndarray):
-        import numpy as np
         from scipy.ndimage import distance_transform_edt
 
         places = np.asarray(coordinates, dtype=float)
@@ -60,7 +54,6 @@ class Raster:
 
     def image(self, values: np.ndarray) -> np.ndarray:
         """The raster of every gene, (rows, columns, n_genes), from values (n_spots, n_genes)."""
-        import numpy as np
         from scipy.sparse import csr_matrix
 
         n_spots = len(values)

@@ -13,7 +13,8 @@ import pandas as pd
 
 from stbench.board.archive import Archive, Column
 from stbench.board.board import COLUMN, HEADLINE, ROW, Board
-from stbench.plot.maps import RANGE, z_scores
+from stbench.plot.maps import RANGE
+from stbench.toolbox.scale import zscore
 
 from .content import short_label
 
@@ -86,5 +87,5 @@ def _places(coordinates: np.ndarray) -> list[list[int]]:
 def _bytes(values: np.ndarray, spots: np.ndarray) -> str:
     """z-scores over all spots, those of ``spots`` as base64 of one byte each."""
     low, high = RANGE
-    part = (np.clip(z_scores(values)[spots], low, high) - low) / (high - low) * 255
+    part = (np.clip(zscore(np.asarray(values, dtype=float))[spots], low, high) - low) / (high - low) * 255
     return b64encode(np.rint(part).astype(np.uint8).tobytes()).decode()

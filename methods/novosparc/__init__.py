@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
+from stbench.errors import require_package
 from stbench.methods import Context, Method, Shape, Task, dense, register
 
 if TYPE_CHECKING:
@@ -17,7 +18,13 @@ EPSILONS = (0.005, 0.05)
 
 
 @register(
-    "novosparc", family="transport", paper="Nitzan et al. 2019", doi="10.1038/s41586-019-1773-3", version="1"
+    "novosparc",
+    family="transport",
+    paper="Nitzan et al. 2019",
+    doi="10.1038/s41586-019-1773-3",
+    version="1",
+    packages=("POT",),
+    gpu=True,
 )
 @dataclass(frozen=True)
 class NovoSpaRc(Method):
@@ -26,7 +33,7 @@ class NovoSpaRc(Method):
     1. Cells that express alike should be close in space: C1 and C2 are the hop distances in the graphs of
        nearest neighbours of cells (on their most variable genes) and of spots (on their coordinates).
     2. Cells should resemble their spot: C is the Euclidean distance of cells and spots on the visible genes.
-    3. From the uniform coupling G on, repeat until it stays: ``t = -C1 G C2``, shifted to a minimum of 0, and
+    3. Start from the uniform coupling G. Until G converges: ``t = -C1 G C2``, shifted to a minimum of 0;
        G = entropic transport plan of the cost ``(1 - alpha) t + alpha C`` with strength ``eps``.
     4. The value at a spot is the mean of the reference ``X``, weighted by the spot's column of G.
 
@@ -44,17 +51,17 @@ class NovoSpaRc(Method):
     n_graph_genes
         Genes of the graph of cells, by variance over mean in the reference (published benchmarks, 2000).
     max_cells
-        With more cells, a draw of so many takes part: time grows as ``n_cells n_spots (n_cells + n_spots)``.
-        Published benchmarks draw 1000 from large references.
+        Of more cells, this number is drawn: time grows as ``n_cells n_spots (n_cells + n_spots)``. Published
+        benchmarks draw 1000 from large references.
 
     Deviations
     ----------
     - ``alpha`` and ``eps`` are tuned, in the same way on every dataset; the original leaves them to the user.
     - Predictions are means of cells; the original's are sums over a coupling of mass 1, smaller by the number
       of spots.
-    - A plan that runs out of floating-point range is solved again in the log domain at the same ``eps``. The
-      original means to raise ``eps`` then, but does not notice, and returns zeros. The log
-      domain is slower by an order; at the values of `EPSILONS` costs of at most 2 never need it.
+    - A plan that leaves the floating-point range is solved again in the log domain at the same ``eps``. The
+      original means to raise ``eps`` then, but does not notice, and returns zeros. The log domain is ten
+      times slower; no cost up to 2 needs it at the values of `EPSILONS`.
     """
 
     alpha: float | None = None
@@ -65,7 +72,11 @@ class NovoSpaRc(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Weighted means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
+        from stbench.toolbox.transport import on_device
         from stbench.toolbox.tuning import choose
+
+        require_package("novosparc", "ot", "POT", "transport")
+        from ot.backend import to_numpy
 
         from .coupling import couple, hop_distances, linear_cost
 
@@ -75,16 +86,17 @@ class NovoSpaRc(Method):
             coordinates = task.coordinates()
             profiles = dense(task.reference, graph_genes(task, self.n_graph_genes))[rows]
             structure = (
-                hop_distances(profiles, self.n_neighbors),
-                hop_distances(coordinates, self.n_neighbors),
+                on_device(hop_distances(profiles, self.n_neighbors), ctx.device),
+                on_device(hop_distances(coordinates, self.n_neighbors), ctx.device),
             )
 
         def maps(part: Task, settings: Sequence[tuple[float, float]]) -> Iterator[np.ndarray]:
-            cost = linear_cost(dense(part.reference, part.visible)[rows], dense(part.spatial, part.visible))
+            cells = dense(part.reference, part.visible)[rows]
+            cost = on_device(linear_cost(cells, dense(part.spatial, part.visible)), ctx.device)
             values = dense(part.reference, part.targets)[rows]
             for done, (alpha, eps) in enumerate(settings):
                 ctx.progress(done, len(settings), alpha=alpha, eps=eps)
-                coupling = couple(cost, structure, alpha, eps, ctx.log)  # (n_cells, n_spots), mass 1
+                coupling = to_numpy(couple(cost, structure, alpha, eps, ctx.log))  # (n_cells, n_spots)
                 yield len(coupling.T) * coupling.T @ values
 
         settings = list(
@@ -98,19 +110,22 @@ class NovoSpaRc(Method):
         return next(maps(task, [best]))
 
     def memory_bytes(self, shape: Shape) -> int:
-        """Distances within cells and within spots, eight tables between them, the genes in use, in bytes.
+        """Torch, hop distances, eight matrices n x spots and the genes in use, in bytes.
 
-        ``8 (2 (n^2 + n_spots^2) + 8 n n_spots + 2 (n_cells + n_spots) n_genes)`` with n the smaller of
-        ``n_cells`` and ``max_cells``, and n_genes the visible genes, the targets and those of the graph.
+        ``TORCH_BYTES + 8 (2 (n^2 + n_spots^2) + 8 n n_spots + 2 (n_cells + n_spots) n_genes)`` with n the
+        smaller of ``n_cells`` and ``max_cells``, and n_genes the visible genes, the targets and those of the
+        graph. POT imports torch where it is installed.
         """
+        from stbench.toolbox.nn import TORCH_BYTES
+
         n = min(shape.cells, self.max_cells)
         genes = shape.visible + shape.targets + min(self.n_graph_genes, shape.reference_genes)
         tables = 2 * (n**2 + shape.spots**2) + 8 * n * shape.spots
-        return 8 * (tables + 2 * (shape.cells + shape.spots) * genes)
+        return TORCH_BYTES + 8 * (tables + 2 * (shape.cells + shape.spots) * genes)
 
 
 def draw(n_cells: int, max_cells: int, seed: int) -> np.ndarray:
-    """Rows of the cells that take part, in order; all of them where there are no more than ``max_cells``."""
+    """Sorted rows of the cells in use: all, or ``max_cells`` drawn by ``seed`` where there are more."""
     import numpy as np
 
     if n_cells <= max_cells:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stbench.methods import Task, dense
+from stbench.toolbox.components import leading_components
 from stbench.toolbox.scale import by_maximum
 
 N_COMPONENTS = 100
@@ -50,7 +51,7 @@ def gene_rows(task: Task, sc_reduce: str, device: str) -> GeneRows:
 def principal_components(profiles: np.ndarray) -> np.ndarray:
     """Scores of the genes on at most 100 components, (n_genes, n_components), with mean square 1."""
     centred = profiles - profiles.mean(axis=0)
-    variances, axes = np.linalg.eigh(centred @ centred.T)  # gene x gene: cells never meet cells
-    scores = (axes * np.sqrt(np.maximum(variances, 0)))[:, ::-1][:, :N_COMPONENTS]
+    variances, axes = leading_components(centred @ centred.T, N_COMPONENTS)  # gene x gene, not cell x cell
+    scores = axes * np.sqrt(np.maximum(variances, 0))
     size = np.sqrt(np.square(scores).mean())
     return scores / size if size > 0 else scores

@@ -93,9 +93,15 @@ class Choice:
 def shortlist() -> list[type[Method]]:
     """The methods to choose from by default: the controls, and all that need no training.
 
-    A method with presets comes in sizes because it trains; one for the GPU does too.
+    A method with presets comes in sizes because it trains. A method for the GPU trains too, unless it names
+    its packages and torch is not one of them, as those of optimal transport.
     """
-    return [cls for cls in REGISTRY.items().values() if not cls.presets and not cls.info.gpu]
+
+    def trains(cls: type[Method]) -> bool:
+        info = cls.info
+        return bool(cls.presets) or (info.gpu and (not info.packages or "torch" in info.packages))
+
+    return [cls for cls in REGISTRY.items().values() if not trains(cls)]
 
 
 def candidates(options: Options, names: Sequence[str]) -> list[Variant]:

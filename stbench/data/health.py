@@ -13,17 +13,16 @@ import numpy as np
 from anndata import AnnData
 from scipy import sparse
 from scipy.stats import spearmanr
-from sklearn.neighbors import kneighbors_graph
 
 from stbench.data.prepare import variance
 from stbench.tables import dense, varies
+from stbench.toolbox.moran import N_NEIGHBORS, morans_i, spot_graph
 from stbench.toolbox.scale import log_normalise, zscore
 
 SEED = 0
 MAX_ROWS = 20_000  # cells or spots that the two tests look at, a seeded draw
 MAX_GENES = 400  # the most variable ones
 SEEN = 0.02  # share of cells, and of spots, that must see a gene
-N_NEIGHBORS = 6  # of a spot, as on a hexagonal array
 N_TOP = 10  # genes with the strongest pattern
 N_DRAWS = {"structure": 499, "pattern": 99}
 
@@ -132,19 +131,14 @@ def pattern(spatial: AnnData, *, units: str = "counts") -> Pattern | None:
     rng = np.random.default_rng(SEED)
     spots = _scaled(_some_rows(spatial, rng), units)
     genes = _most_variable(spots)
-    weights = kneighbors_graph(np.asarray(spots.obsm["spatial"], dtype=float), N_NEIGHBORS)
-    z = zscore(dense(spots, genes))
-
-    def morans_i(z: np.ndarray) -> np.ndarray:
-        # z has mean 0 and variance 1
-        return np.asarray(np.einsum("sg,sg->g", z, weights @ z) / weights.sum())
+    weights, z = spot_graph(spots.obsm["spatial"]), zscore(dense(spots, genes))
 
     def strongest(values: np.ndarray) -> float:
         return float(np.sort(values)[-N_TOP:].mean())
 
-    values = morans_i(z)
+    values = morans_i(z, weights)
     mean = strongest(values)
-    draws = np.array([strongest(morans_i(rng.permutation(z))) for _ in range(N_DRAWS["pattern"])])
+    draws = np.array([strongest(morans_i(rng.permutation(z), weights)) for _ in range(N_DRAWS["pattern"])])
     top = {genes[i]: float(values[i]) for i in np.argsort(-values)[:N_TOP]}
     return Pattern(top, mean, float(np.quantile(draws, 0.95)), _p_value(mean, draws))
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stbench.plot.maps import z_scores
 from stbench.plot.style import GREY
+from stbench.toolbox.scale import zscore
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,14 +43,7 @@ def embed(
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(truth))[:max_spots])
     sources = {TRUTH: truth, **predictions}
-    stacked = AnnData(
-        np.vstack(
-            [
-                np.apply_along_axis(z_scores, 0, table.to_numpy(dtype=float)[rows])
-                for table in sources.values()
-            ]
-        )
-    )
+    stacked = AnnData(np.vstack([zscore(table.to_numpy(dtype=float)[rows]) for table in sources.values()]))
     with threadpool_limits(1, user_api="openmp"):  # numba sets the threads of everybody, and leaves them so
         sc.pp.neighbors(stacked, use_rep="X", random_state=seed)
         sc.tl.umap(stacked, maxiter=200, random_state=seed)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stbench.toolbox.scale import zscore
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -13,19 +15,10 @@ RANGE = (-2.0, 3.0)  # z-scores: one colour scale for the truth and every predic
 COLOURS = "viridis"
 
 
-def z_scores(values: np.ndarray) -> np.ndarray:
-    """``values`` less their mean over their sd; zeros where they do not vary.
-
-    The correlation and the rmse of this benchmark compare z-scores, so a map of them shows what is scored;
-    a method is free in the scale and the offset of a gene.
-    """
-    values = np.asarray(values, dtype=float)
-    spread = values.std()
-    return (values - values.mean()) / spread if spread > 0 else np.zeros_like(values)
-
-
 def spatial_map(coordinates: np.ndarray, values: np.ndarray, ax: Axes, *, title: str = "") -> Axes:
     """The axes with one dot per spot, coloured by the z-score of its value from -2 to 3.
+
+    The correlation and the rmse of this benchmark compare z-scores, so the map shows what is scored.
 
     Parameters
     ----------
@@ -42,7 +35,7 @@ def spatial_map(coordinates: np.ndarray, values: np.ndarray, ax: Axes, *, title:
     ax.scatter(
         coordinates[:, 0],
         coordinates[:, 1],
-        c=z_scores(values),
+        c=zscore(np.asarray(values, dtype=float)),
         s=max(0.5, 0.55 * width**2 / len(coordinates)),
         cmap=COLOURS,
         vmin=RANGE[0],

@@ -1,1 +1,1 @@
-"""What methods import: scale, neighbours, tuning, intervals, a sandbox for other packages, networks."""
+"""What methods import: scale, components, neighbours, transport, tuning, intervals, a sandbox, networks."""

@@ -41,7 +41,11 @@ def log_normalise(counts: Any, totals: np.ndarray | None = None) -> sparse.csr_m
 
 
 def zscore(values: np.ndarray) -> np.ndarray:
-    """Columns with mean 0 and population sd 1, (n_obs, n_genes); a constant column is 0."""
+    """Columns with mean 0 and population sd 1, in the shape of ``values``: (n_obs, n_genes) or (n_obs,).
+
+    A constant column is 0. So is one whose range is at most 1e-12 of its largest value, because that is
+    rounding noise. The metrics, which must score such a column, use `stbench.metrics.pcc.standardise`.
+    """
     centred = values - values.mean(axis=0)
     constant = np.ptp(values, axis=0) <= 1e-12 * np.abs(values).max(axis=0)
     sd = np.where(constant, 1.0, centred.std(axis=0))
@@ -64,7 +68,11 @@ def from_zscores(task: Task, maps: np.ndarray) -> np.ndarray:
 
 
 def by_maximum(values: np.ndarray) -> np.ndarray:
-    """Non-negative columns divided by their maxima, (n_obs, n_genes); a column of zeros stays so."""
+    """A new array: negative values set to 0, columns divided by their maxima, (n_obs, n_genes).
+
+    A column of zeros stays zero.
+    """
+    values = np.maximum(values, 0)
     largest = values.max(axis=0)
     return values / np.where(largest > 0, largest, 1.0)
 

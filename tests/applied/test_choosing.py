@@ -151,7 +151,7 @@ def test_genes_to_predict(pair):
 
 def test_the_shortlist_holds_baselines_and_nothing_that_trains():
     names = {cls.info.name for cls in shortlist()}
-    assert names >= {"kernel", "ridge_genes", "spage", "mean"}
+    assert names >= {"kernel", "ridge_genes", "spage", "mean", "novosparc", "spaotsc"}
     assert not names & {"scvi", "tangram", "causalged", "moscot"}
 
 

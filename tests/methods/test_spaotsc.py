@@ -67,6 +67,15 @@ def test_prediction_is_the_mean_weighted_by_the_plan(make_task, problem):
     np.testing.assert_allclose(REGISTRY.get("spaotsc")().predict(task, Context()), expected, rtol=1e-8)
 
 
+def test_tensors_give_what_arrays_give(make_task):
+    pytest.importorskip("torch")
+    task, _ = make_task()
+    arrays, tensors = (
+        REGISTRY.get("spaotsc")().predict(task, Context(device=device)) for device in ("cpu", "cpu:0")
+    )
+    np.testing.assert_allclose(tensors, arrays, rtol=1e-10)
+
+
 def test_a_plan_out_of_range_is_an_error(problem):
     with pytest.raises(StbenchError, match=r"out of range at eps = 0\.001\. Set spaotsc\.eps higher"):
         unbalanced_plan(*problem, 0.001, 1.0, 50)

@@ -24,6 +24,8 @@ def test_zscore():
     values = zscore(np.array([[1.0, 5, 0.1], [3, 5, 0.1], [5, 5, 0.1]]))
     np.testing.assert_allclose(values[:, 0], [-np.sqrt(1.5), 0, np.sqrt(1.5)])
     np.testing.assert_array_equal(values[:, 1:], 0)
+    np.testing.assert_array_equal(zscore(np.array([1.0, 3, 5])), values[:, 0])
+    np.testing.assert_array_equal(zscore(np.array([0.1, np.nextafter(0.1, 1), 0.1])), 0)  # rounding noise
 
 
 def test_from_zscores_learns_the_line_of_the_visible_genes(task):
@@ -56,8 +58,8 @@ def test_choose_takes_the_best_on_validation_genes(task):
 
 
 def test_columns_are_divided_by_their_maximum():
-    values = np.array([[0.0, 2.0, 0.0], [1.0, 8.0, 0.0]])
-    np.testing.assert_array_equal(by_maximum(values), [[0, 0.25, 0], [1, 1, 0]])
+    values = np.array([[0.0, 2.0, 0.0, -1.0], [1.0, 8.0, 0.0, 2.0]])
+    np.testing.assert_array_equal(by_maximum(values), [[0, 0.25, 0, 0], [1, 1, 0, 1]])
 
 
 def test_target_maxima_lie_on_the_line_of_the_visible_genes():
