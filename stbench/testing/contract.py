@@ -22,20 +22,18 @@ from typing import Any
 
 import anndata
 import numpy as np
-from anndata import AnnData
 from scipy import sparse
 
-from stbench.data.prepare import Pair, prepare
+from stbench.data.prepare import Pair
 from stbench.data.split import Split, make_splits
 from stbench.data.visible import visible_spatial
-from stbench.dataset import Card
 from stbench.errors import StbenchError, Unsupported
 from stbench.exchange.taskfolder import TaskFile, write_tables
 from stbench.method import Context, Method, Prediction, Shape
 from stbench.plugins import PLUGIN_PREFIX
 from stbench.runs.process import Limits, finish, start_run
 from stbench.task import Task
-from stbench.testing.planted import planted_pair
+from stbench.testing.planted import copied, degenerate_task, planted_pair, planted_task, prepared
 
 SEED_NOISE = 2.0  # another order of the targets may change as much as this many changes of the seed
 
@@ -144,7 +142,7 @@ def containers_make_no_difference(method: Method, scratch: Path) -> None:
         sparse.csr_array,
         lambda values: values.toarray(),
     ):
-        _close(predict(method, _copy(task, container), scratch), expected, "another container of X")
+        _close(predict(method, copied(task, container), scratch), expected, "another container of X")
 
 
 @_check(
@@ -153,7 +151,7 @@ def containers_make_no_difference(method: Method, scratch: Path) -> None:
 def leaves_things_as_they_were(method: Method, scratch: Path) -> None:
     """Leaves the task and the state of the process as they were."""
     task = planted_task()
-    before, process = _copy(task, lambda values: values.copy()), _process_state()
+    before, process = copied(task, lambda values: values.copy()), _process_state()
     predict(method, task, scratch)
     for name, value in _process_state().items():
         if value != process[name]:
@@ -195,13 +193,13 @@ def coordinates_are_asked_for(method: Method, scratch: Path) -> str | None:
 )
 def never_sees_the_answer(method: Method, scratch: Path) -> None:
     """Gives a bit-identical answer in its own process after every hidden value was replaced."""
-    pair = _prepared(planted_pair())
+    pair = prepared(planted_pair())
     split = make_splits(pair.genes)[0]
     reference, spatial = planted_pair()
     values, hidden = spatial.X.toarray(), spatial.var_names.isin(split.test)
     values[:, hidden] = np.random.default_rng(1).integers(1, 99, (spatial.n_obs, hidden.sum()))
     spatial.X = sparse.csr_matrix(values)
-    spoiled = _prepared((reference, spatial))
+    spoiled = prepared((reference, spatial))
     answers = [
         anndata.read_h5ad(_child(method, pair, split, scratch, hash_seed)[0] / "prediction.h5ad")
         for hash_seed, pair in enumerate((pair, spoiled))
@@ -214,7 +212,7 @@ def never_sees_the_answer(method: Method, scratch: Path) -> None:
 @_check("cost", remedy="Override memory_bytes(shape) with what predict() allocates.")
 def costs_what_it_says(method: Method, scratch: Path) -> str:
     """Runs within the memory it estimates; the remark says time and memory on 300 cells and 200 spots."""
-    pair = _prepared(planted_pair(n_cells=300, n_spots=200, n_genes=60, extra=60))
+    pair = prepared(planted_pair(n_cells=300, n_spots=200, n_genes=60, extra=60))
     split = make_splits(pair.genes)[0]
     start = time.monotonic()
     _, outcome = _child(method, pair, split, scratch)
@@ -241,57 +239,6 @@ def predict(method: Method, task: Task, scratch: Path, seed: int = 0) -> np.ndar
     if not np.isfinite(values).all():
         raise Breach(f"{int((~np.isfinite(values)).sum())} of {values.size} predicted values are not finite")
     return values
-
-
-def planted_task(tables: tuple[AnnData, AnnData] | None = None) -> Task:
-    """The task of the first split of a pair of raw tables; of `planted_pair` by default."""
-    pair = _prepared(tables or planted_pair())
-    split, units = make_splits(pair.genes)[0], pair.card.units or "counts"
-    return Task(pair.reference, visible_spatial(pair.spatial, split, units), list(split.test), units)
-
-
-def degenerate_task(n_spots: int) -> Task:
-    """40 cells and 12 genes with everything that is odd but allowed.
-
-    A visible gene is constant in the reference, another in space; a target is zero in the reference; a spot
-    is empty; two spots are the same.
-    """
-    task = planted_task(planted_pair(n_cells=40, n_spots=n_spots, n_genes=12, extra=5))
-    absent = task.reference.var_names.get_indexer([task.targets[0], task.visible[0]])
-
-    def odd_cells(values: np.ndarray) -> np.ndarray:
-        values[:, absent] = 0
-        return values
-
-    def odd_spots(values: np.ndarray) -> np.ndarray:
-        values[:, 1] = 0
-        values[3] = 0
-        values[5] = values[4]
-        return values
-
-    reference = _changed(task.reference, lambda values: sparse.csr_matrix(odd_cells(values.toarray())))
-    spatial = _changed(task.spatial, lambda values: sparse.csr_matrix(odd_spots(values.toarray())))
-    spatial.obsm["spatial"] = odd_coordinates = task.spatial.obsm["spatial"].copy()
-    odd_coordinates[5] = odd_coordinates[4]
-    return Task(reference, spatial, task.targets)
-
-
-def _prepared(tables: tuple[AnnData, AnnData]) -> Pair:
-    return prepare(*tables, Card("planted", min_genes=1))
-
-
-def _copy(task: Task, change: Callable[[Any], Any]) -> Task:
-    """The same task in other tables; ``change`` is applied to every matrix."""
-    return Task(
-        _changed(task.reference, change), _changed(task.spatial, change), list(task.targets), task.units
-    )
-
-
-def _changed(table: AnnData, change: Callable[[Any], Any]) -> AnnData:
-    other = AnnData(change(table.X), obs=table.obs.copy(), var=table.var.copy(), obsm=dict(table.obsm))
-    for key, values in table.layers.items():
-        other.layers[key] = change(values)
-    return other
 
 
 def _process_state() -> dict[str, Any]:
