@@ -22,7 +22,9 @@ def check() -> None:
 
 @app.command("method")
 def method(
-    target: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A method, or a file with some.")],
+    target: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="A method, or a file that defines some.")
+    ],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="method.parameter=value; may be repeated.")
     ] = None,

@@ -33,8 +33,8 @@ from stbench.testing.probes import (
 from stbench.toolbox.sandbox import GENERATOR
 
 OWN_GENERATOR = (
-    "Draw from np.random.default_rng(ctx.seed) or torch.Generator().manual_seed(ctx.seed); "
-    "run a package that seeds globally inside stbench.toolbox.sandbox.no_traces(ctx.device)."
+    "Draw from a generator made from ctx.seed (np.random.default_rng, torch.Generator, random_state=). "
+    "A package that takes none runs inside stbench.toolbox.sandbox.no_traces."
 )
 Run = Callable[[Method, Path], str | None]
 SEED_NOISE = 2.0  # another order of the targets may change as much as this many changes of the seed
@@ -136,7 +136,7 @@ def same_seed_same_answer(method: Method, scratch: Path) -> None:
     task = planted_task()
     for seed in (0, 1):
         first, second = (predicted_values(method, task, scratch, seed) for _ in range(2))
-        _require_equal(first, second, "a second run with the same seed")
+        _require_equal(first, second, "in a second run with the same seed")
 
 
 @_check("order", remedy="Look genes up by name: dense(task.reference, task.targets).")
@@ -163,7 +163,7 @@ def containers_make_no_difference(method: Method, scratch: Path) -> None:
     expected = predicted_values(method, task, scratch)
     for container in (sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csr_matrix.toarray):
         values = predicted_values(method, copied(task, container), scratch)
-        _require_equal(expected, values, f"X as {container.__name__}", rtol=1e-4, atol=1e-5)
+        _require_equal(expected, values, f"with X from {container.__name__}()", rtol=1e-4, atol=1e-5)
 
 
 @_check("degenerate input", remedy="Use task.varying_genes(), and guard every division by a spread or a sum.")
@@ -178,7 +178,7 @@ def intensities_work_or_are_refused(method: Method, scratch: Path) -> str | None
     """Handles intensities, or says that it needs counts."""
     reference, spatial = planted_pair()
     spatial.X = spatial.X * 0.25
-    return _works_or_says("counts", method, planted_task((reference, spatial)), scratch)
+    return _works_or_is_unsupported("counts", method, planted_task((reference, spatial)), scratch)
 
 
 @_check("no coordinates", remedy="Do without, or ask with task.coordinates() first.")
@@ -186,7 +186,7 @@ def coordinates_are_asked_for(method: Method, scratch: Path) -> str | None:
     """Handles spots without coordinates, or says that it needs them."""
     reference, spatial = planted_pair()
     del spatial.obsm["spatial"]
-    return _works_or_says("coordinates", method, planted_task((reference, spatial)), scratch)
+    return _works_or_is_unsupported("coordinates", method, planted_task((reference, spatial)), scratch)
 
 
 @_check("own process", remedy="Predict from task.reference, task.spatial and task.targets alone.")
@@ -207,13 +207,13 @@ def never_sees_the_answer(method: Method, scratch: Path) -> None:
     first, second = answer(pair, 0), answer(spoiled, 1)
     if not np.array_equal(first, second):  # a leak only if another process alone changes nothing
         remedy = "Sort a set before iterating over it; use no hash(), id() or clock."
-        _require_equal(first, answer(pair, 1), "a run with the same seed in another process", remedy)
-        _require_equal(first, second, "a change of the hidden values, so these leak")
+        _require_equal(first, answer(pair, 1), "in another process with the same seed", remedy)
+        _require_equal(first, second, "when the hidden values change, so they leak")
 
 
 @_check("cost", remedy="Override memory_bytes(shape) with what predict() allocates.")
 def costs_what_it_says(method: Method, scratch: Path) -> str:
-    """Runs within the memory it estimates; the remark says time and memory on 300 cells and 200 spots."""
+    """Estimates at least the memory of its prediction."""
     pair = prepared(planted_pair(n_cells=300, n_spots=200, n_genes=60, extra=60))
     split = make_splits(pair.genes)[0]
     start = time.monotonic()
@@ -225,11 +225,12 @@ def costs_what_it_says(method: Method, scratch: Path) -> str:
     if not isinstance(estimate, int) or estimate < 8 * pair.spatial.n_obs * len(split.test):
         raise Breach(f"memory_bytes() says {estimate!r} bytes, less than the prediction itself takes")
     peak = outcome["peak_rss_bytes"]
-    memory = "" if peak is None else f", {peak / 1e6:.0f} MB at the peak"
-    return f"{seconds:.1f} s{memory} (with the start of Python), own estimate {estimate / 1e6:.1f} MB"
+    memory = "" if peak is None else f" and {peak / 1e6:.0f} MB at the peak"
+    used = f"300 cells and 200 spots take {seconds:.1f} s{memory} with the start of Python"
+    return f"{used}; the estimate is {estimate / 1e6:.1f} MB."
 
 
-def _works_or_says(word: str, method: Method, task: Task, scratch: Path) -> str | None:
+def _works_or_is_unsupported(word: str, method: Method, task: Task, scratch: Path) -> str | None:
     try:
         predicted_values(method, task, scratch)
     except Unsupported as error:
@@ -240,8 +241,8 @@ def _works_or_says(word: str, method: Method, task: Task, scratch: Path) -> str 
 
 
 def _require_equal(
-    first: np.ndarray, second: np.ndarray, after: str, remedy: str = "", rtol: float = 0, atol: float = 0
+    first: np.ndarray, second: np.ndarray, when: str, remedy: str = "", rtol: float = 0, atol: float = 0
 ) -> None:
     if not np.allclose(first, second, rtol, atol):
         largest = np.abs(second - first).max()
-        raise Breach(f"the answer differs after {after} (by {largest:.3g} at most)", remedy=remedy)
+        raise Breach(f"the answer differs {when} (by {largest:.3g} at most)", remedy=remedy)

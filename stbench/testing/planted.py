@@ -62,35 +62,35 @@ def degenerate_task(n_spots: int) -> Task:
     task = planted_task(planted_pair(n_cells=40, n_spots=n_spots, n_genes=12, extra=5))
     absent = task.reference.var_names.get_indexer([task.targets[0], task.visible[0]])
 
-    def odd_cells(values: np.ndarray) -> np.ndarray:
+    def odd_cells(matrix: Any) -> sparse.csr_matrix:
+        values = matrix.toarray()
         values[:, absent] = 0
-        return values
+        return sparse.csr_matrix(values)
 
-    def odd_spots(values: np.ndarray) -> np.ndarray:
-        values[:, 1] = 0
-        values[3] = 0
+    def odd_spots(matrix: Any) -> sparse.csr_matrix:
+        values = matrix.toarray()
+        values[:, 1] = values[3] = 0
         values[5] = values[4]
-        return values
+        return sparse.csr_matrix(values)
 
-    reference = changed(task.reference, lambda values: sparse.csr_matrix(odd_cells(values.toarray())))
-    spatial = changed(task.spatial, lambda values: sparse.csr_matrix(odd_spots(values.toarray())))
+    reference, spatial = _changed(task.reference, odd_cells), _changed(task.spatial, odd_spots)
     spatial.obsm["spatial"] = odd_coordinates = task.spatial.obsm["spatial"].copy()
     odd_coordinates[5] = odd_coordinates[4]
     return Task(reference, spatial, task.targets)
 
 
 def prepared(tables: tuple[AnnData, AnnData]) -> Pair:
+    """The pair that stbench makes of raw tables; no cell is left out for its few genes."""
     return prepare(*tables, Card("planted", min_genes=1))
 
 
 def copied(task: Task, change: Callable[[Any], Any]) -> Task:
     """The same task in other tables; ``change`` is applied to every matrix."""
-    return Task(
-        changed(task.reference, change), changed(task.spatial, change), list(task.targets), task.units
-    )
+    reference, spatial = _changed(task.reference, change), _changed(task.spatial, change)
+    return Task(reference, spatial, list(task.targets), task.units)
 
 
-def changed(table: AnnData, change: Callable[[Any], Any]) -> AnnData:
+def _changed(table: AnnData, change: Callable[[Any], Any]) -> AnnData:
     other = AnnData(change(table.X), obs=table.obs.copy(), var=table.var.copy(), obsm=dict(table.obsm))
     for key, values in table.layers.items():
         other.layers[key] = change(values)

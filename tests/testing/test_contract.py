@@ -100,7 +100,7 @@ def broken(how):
         ("warnings", "side effects", "the warning filters", 'warnings.simplefilter("ignore")'),
         ("threads", "side effects", "the number of threads of torch", "torch.set_num_threads(3)"),
         ("centres", "side effects", "task.spatial", 'task.spatial.obsm["spatial"] -= '),
-        ("unseeded", "seed", "a second run with the same seed", "def predict("),
+        ("unseeded", "seed", "in a second run with the same seed", "def predict("),
     ],
 )
 def test_the_report_ends_at_the_first_cause_and_names_its_line(how, check, problem, code, tmp_path):
@@ -142,7 +142,7 @@ def test_a_leak_through_a_global_is_found(tmp_path, monkeypatch):
         return visible_spatial(truth, split, units)
 
     monkeypatch.setattr(probes, "visible_spatial", leaky)
-    with pytest.raises(Breach, match="hidden values, so these leak"):
+    with pytest.raises(Breach, match="hidden values change, so they leak"):
         CHECKS["own process"].run(broken("leak"), tmp_path)
 
 
