@@ -66,7 +66,7 @@ def child_run(
     method: Method, pair: Pair, split: Split, scratch: Path, hash_seed: int = 0
 ) -> tuple[Path, dict[str, Any]]:
     """The folder and the outcome of a run in a process of its own, as the grid makes one, that ended ok."""
-    inputs = Path(mkdtemp(dir=scratch))
+    cls, inputs = type(method), Path(mkdtemp(dir=scratch))
     pair.reference.write_h5ad(inputs / "reference.h5ad")
     write_tables(inputs / "tables", inputs / "reference.h5ad", visible_spatial(pair.spatial, split, "counts"))
     task = TaskFile(
@@ -77,7 +77,7 @@ def child_run(
         seed=0,
         threads=1,
         device="cpu",
-        plugins=_plugins(method),
+        plugins=[inspect.getfile(cls)] if cls.__module__.startswith(PLUGIN_PREFIX) else [],
     )
     hashes = {"PYTHONHASHSEED": str(hash_seed)}
     process = start_run(inputs / "tables", task, Limits(), parent=inputs, environment=hashes)
@@ -85,11 +85,6 @@ def child_run(
     if outcome["status"] != "ok":
         raise Breach(f"its process ended as {outcome['status']}: {outcome['reason']}")
     return process.folder, outcome
-
-
-def _plugins(method: Method) -> list[str]:
-    cls = type(method)
-    return [inspect.getfile(cls)] if cls.__module__.startswith(PLUGIN_PREFIX) else []
 
 
 def predict_and_compare(method: Method, scratch: Path, watched: str = "") -> tuple[str, str]:
@@ -119,10 +114,11 @@ def predict_and_compare(method: Method, scratch: Path, watched: str = "") -> tup
 
 def crash_line(method: Method, error: BaseException) -> str:
     """The last line of the method's own code in a traceback; empty where there is none."""
-    frames = [
-        frame for frame in traceback.walk_tb(error.__traceback__) if _is_own(method, frame[0].f_globals)
-    ]
-    return _shown(frames[-1][0].f_code.co_filename, frames[-1][1]) if frames else ""
+    line = ""
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if _is_own(method, frame.f_globals):
+            line = _shown(frame.f_code.co_filename, number)
+    return line
 
 
 def definition_line(method: Method, name: str) -> str:

@@ -9,9 +9,11 @@ import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
+Part = tuple[Callable[[], Any], Callable[[Any], object]]  # how to read it, and how to set it
 GENERATOR = "the global generator of "
 
 
@@ -34,7 +36,7 @@ def no_traces(device: str) -> Iterator[None]:
                 put_back(before[name])
 
 
-def global_parts(device: str) -> dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]:
+def global_parts(device: str) -> dict[str, Part]:
     """By name, how to read and set what a method must leave as it was; torch only where it is installed."""
     import numpy as np
 
@@ -47,13 +49,16 @@ def global_parts(device: str) -> dict[str, tuple[Callable[[], Any], Callable[[An
             del os.environ[key]
         os.environ.update(variables)
 
+    def attribute(owner: object, name: str) -> Part:
+        return partial(getattr, owner, name), partial(setattr, owner, name)
+
     root, anndata = logging.getLogger(), logging.getLogger("anndata")
-    parts: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
+    parts: dict[str, Part] = {
         GENERATOR + "random": (random.getstate, random.setstate),
         GENERATOR + "numpy": (numpy_state, np.random.set_state),
         "the log level": (lambda: root.level, root.setLevel),
         "the log handlers": (lambda: list(root.handlers), lambda old: setattr(root, "handlers", old)),
-        "the log of anndata": (lambda: anndata.disabled, lambda old: setattr(anndata, "disabled", old)),
+        "the log of anndata": attribute(anndata, "disabled"),
         "the working folder": (os.getcwd, os.chdir),
         "the environment variables": (lambda: dict(os.environ), set_environment),
     }
@@ -67,11 +72,8 @@ def global_parts(device: str) -> dict[str, tuple[Callable[[], Any], Callable[[An
             ),
             "the default type of torch": (torch.get_default_dtype, torch.set_default_dtype),
             "the number of threads of torch": (torch.get_num_threads, torch.set_num_threads),
-            "cudnn.benchmark": (lambda: cudnn.benchmark, lambda old: setattr(cudnn, "benchmark", old)),
-            "cudnn.deterministic": (
-                lambda: cudnn.deterministic,
-                lambda old: setattr(cudnn, "deterministic", old),
-            ),
+            "cudnn.benchmark": attribute(cudnn, "benchmark"),
+            "cudnn.deterministic": attribute(cudnn, "deterministic"),
         }
         if device.startswith("cuda"):
             parts[f"{GENERATOR}torch on {device}"] = (
