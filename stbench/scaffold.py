@@ -26,7 +26,7 @@ PROGRAMS = {  # by language: the file, the command, and the one that prints vers
 }
 LOAD = {  # how a test outside the checkout gets its plugin, where its parts belong in the file
     "import_path": "from pathlib import Path\n\n",
-    "import_load": "from stbench.registry import load_plugin\n",
+    "import_load": "from stbench.plugins import load_plugin\n",
     "load": 'load_plugin(Path(__file__).parent / "{file}")\n\n',
 }
 

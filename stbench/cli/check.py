@@ -22,14 +22,17 @@ def check() -> None:
 
 @app.command("method")
 def method(
-    target: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A method, or a file with some.")],
+    target: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="A method, or a file that defines some.")
+    ],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="method.parameter=value; may be repeated.")
     ] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="File or card with further plugins.")] = None,
 ) -> None:
-    """Check a method on tiny data: shapes, seeds, odd input, side effects, cost, and that it sees no answer.
+    """Check a method on tiny data, up to the first check that fails: its line, and what to change there.
 
+    The checks are about shapes, side effects, seeds, odd input, leaks and cost.
     Examples: stbench check method spage; stbench check method my_method.py --set my_method.n_epochs=5
     """
     from tempfile import TemporaryDirectory
@@ -38,7 +41,7 @@ def method(
     from stbench.config.variants import variants
     from stbench.errors import StbenchError
     from stbench.plugins import load_plugin
-    from stbench.testing.contract import examine
+    from stbench.testing.contract import CHECKS, check_method
 
     for file in plugin or []:
         load_plugin(file)
@@ -47,15 +50,18 @@ def method(
         if missing := cls.missing():
             raise StbenchError(f"'{cls.info.name}' cannot be checked here: it {missing}")
     chosen = variants(classes, settings(set_ or []))
-    failed = 0
+    failed = unchecked = 0
     for cls, variant in zip(classes, chosen, strict=True):
         print(f"{cls.info.name}, version {cls.info.version}", flush=True)
         with TemporaryDirectory(prefix="stbench-check-") as scratch:
-            for verdict in examine(_configured(variant), Path(scratch)):
-                print(_line(verdict), flush=True)
+            verdicts = check_method(_configured(variant), Path(scratch))
+            unchecked += len(CHECKS)
+            for verdict in verdicts:
+                print(_shown(verdict), flush=True)
+                unchecked -= 1
                 failed += bool(verdict.problem)
     if failed:
-        print(f"{failed} checks failed. Change what is named above and check again.")
+        print(f"{failed} failed, {unchecked} not checked. Correct what is named above and check again.")
         raise typer.Exit(1)
     print("All checks passed.")
 
@@ -91,9 +97,9 @@ def _configured(variant: Variant) -> Method:
     return configure(variant.cls, choose_preset(variant.cls, None, "cpu"), variant.parameters)
 
 
-def _line(verdict: Verdict) -> str:
-    check = verdict.check
+def _shown(verdict: Verdict) -> str:
+    name = f"{verdict.check.name:17}"
     if not verdict.problem:
-        remark = f" {verdict.remark}" if verdict.remark else ""
-        return f"  ok      {check.name:17} {check.promise}{remark}"
-    return f"  FAILED  {check.name:17} {verdict.problem}\n          to change: {check.remedy}"
+        return f"  ok      {name} {verdict.check.promise} {verdict.remark}".rstrip()
+    line = f"\n          at: {verdict.line}" if verdict.line else ""
+    return f"  FAILED  {name} {verdict.problem}{line}\n          to change: {verdict.remedy}"

@@ -1,11 +1,20 @@
-"""A small tissue with planted structure, made in a moment: the data of the contract's checks and of tests."""
+"""A small tissue with planted structure and tasks on it: the data of the contract's checks and of tests."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
+
+from stbench.data.prepare import Pair, prepare
+from stbench.data.split import make_splits
+from stbench.data.visible import visible_spatial
+from stbench.dataset import Card
+from stbench.task import Task
 
 
 def planted_pair(
@@ -35,3 +44,54 @@ def planted_pair(
         obsm={"spatial": coordinates},
     )
     return reference, spatial
+
+
+def planted_task(tables: tuple[AnnData, AnnData] | None = None) -> Task:
+    """The task of the first split of a pair of raw tables; of `planted_pair` by default."""
+    pair = prepared(tables or planted_pair())
+    split, units = make_splits(pair.genes)[0], pair.card.units or "counts"
+    return Task(pair.reference, visible_spatial(pair.spatial, split, units), list(split.test), units)
+
+
+def degenerate_task(n_spots: int) -> Task:
+    """40 cells and 12 genes with everything that is odd but allowed.
+
+    A visible gene is constant in the reference, another in space; a target is zero in the reference; a spot
+    is empty; two spots are the same.
+    """
+    task = planted_task(planted_pair(n_cells=40, n_spots=n_spots, n_genes=12, extra=5))
+    absent = task.reference.var_names.get_indexer([task.targets[0], task.visible[0]])
+
+    def odd_cells(matrix: Any) -> sparse.csr_matrix:
+        values = matrix.toarray()
+        values[:, absent] = 0
+        return sparse.csr_matrix(values)
+
+    def odd_spots(matrix: Any) -> sparse.csr_matrix:
+        values = matrix.toarray()
+        values[:, 1] = values[3] = 0
+        values[5] = values[4]
+        return sparse.csr_matrix(values)
+
+    reference, spatial = _changed(task.reference, odd_cells), _changed(task.spatial, odd_spots)
+    spatial.obsm["spatial"] = odd_coordinates = task.spatial.obsm["spatial"].copy()
+    odd_coordinates[5] = odd_coordinates[4]
+    return Task(reference, spatial, task.targets)
+
+
+def prepared(tables: tuple[AnnData, AnnData]) -> Pair:
+    """The pair that stbench makes of raw tables; no cell is left out for its few genes."""
+    return prepare(*tables, Card("planted", min_genes=1))
+
+
+def copied(task: Task, change: Callable[[Any], Any]) -> Task:
+    """The same task in other tables; ``change`` is applied to every matrix."""
+    reference, spatial = _changed(task.reference, change), _changed(task.spatial, change)
+    return Task(reference, spatial, list(task.targets), task.units)
+
+
+def _changed(table: AnnData, change: Callable[[Any], Any]) -> AnnData:
+    other = AnnData(change(table.X), obs=table.obs.copy(), var=table.var.copy(), obsm=dict(table.obsm))
+    for key, values in table.layers.items():
+        other.layers[key] = change(values)
+    return other

@@ -23,7 +23,7 @@ from stbench.exchange.textfolder import write_table
 from stbench.methods import REGISTRY, Context
 from stbench.plugins import load_plugin
 from stbench.scaffold import Place, new_external
-from stbench.testing.contract import planted_task
+from stbench.testing.planted import planted_task
 
 CARD = """
 name = "{name}"

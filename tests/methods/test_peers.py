@@ -8,8 +8,7 @@ from stbench.data.prepare import prepare
 from stbench.datasets import Card
 from stbench.errors import Unsupported
 from stbench.methods import REGISTRY, Context
-from stbench.testing.contract import planted_task
-from stbench.testing.planted import planted_pair
+from stbench.testing.planted import planted_pair, planted_task
 
 PEERS = {"moscot": {}, "envi": {"steps": 300}}
 

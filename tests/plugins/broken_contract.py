@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import random
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from stbench.methods import Context, Method, Shape, Task, dense, register
+from stbench.toolbox.sandbox import no_traces
 
 
 def breaking(name: str):
@@ -111,7 +117,7 @@ class NeedsCoordinates(Method):
         return sound(task) + task.spatial.obsm["spatial"][:, :1]
 
 
-@breaking("leak_tripwire")
+@breaking("own_process")
 @dataclass(frozen=True)
 class DependsOnHashes(Method):
     """Iterates over a set of names, whose order changes from process to process."""
@@ -131,3 +137,54 @@ class ClaimsNothing(Method):
 
     def memory_bytes(self, shape: Shape) -> int:
         return 0
+
+
+@breaking("one_thing")
+@dataclass(frozen=True)
+class BreaksOneThing(Method):
+    """Does what ``how`` says."""
+
+    how: str = "nothing"
+
+    def predict(self, task: Task, ctx: Context) -> np.ndarray:
+        with no_traces(ctx.device):
+            np.random.seed(7)  # noqa: NPY002
+        values = sound(task)
+        match self.how:
+            case "crash":
+                values = values[:, len(task.targets)]
+            case "exit":
+                raise SystemExit(1)
+            case "hidden gene":
+                values = dense(task.spatial[:, task.targets], task.targets)
+            case "seeds numpy":
+                np.random.seed(ctx.seed)  # noqa: NPY002
+            case "seeds random":
+                random.seed(ctx.seed)
+            case "seeds torch":
+                torch.manual_seed(ctx.seed)
+            case "draws":
+                values = values + np.random.normal()  # noqa: NPY002
+            case "helper":
+                values = values + drawn()
+            case "unseeded":
+                values = values + np.random.default_rng().normal()
+            case "log level":
+                logging.getLogger().setLevel(logging.ERROR)
+            case "warnings":
+                warnings.simplefilter("ignore")
+            case "threads":
+                torch.set_num_threads(3)
+            case "centres":
+                task.spatial.obsm["spatial"] -= task.spatial.obsm["spatial"].mean(axis=0)
+            case "leak":
+                values = values + float(os.environ.get("PLANTED_LEAK", 0))
+            case "sandboxed":
+                with no_traces(ctx.device):
+                    np.random.seed(ctx.seed)  # noqa: NPY002
+                    values = values + np.random.normal()  # noqa: NPY002
+        return values
+
+
+def drawn() -> float:
+    return random.random()

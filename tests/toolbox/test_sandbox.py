@@ -21,6 +21,9 @@ def state():
         list(warnings.filters),
         (root.level, list(root.handlers), logging.getLogger("anndata").disabled),
         dict(os.environ),
+        os.getcwd(),
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
     )
 
 
@@ -34,6 +37,9 @@ def mess_up():
     logging.getLogger().setLevel(1)
     logging.getLogger().addHandler(logging.StreamHandler())
     logging.getLogger("anndata").disabled = True
+    os.chdir("/")
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(torch.get_num_threads() + 1)
     os.environ["NEW_NAME"] = "1"
     os.environ["OLD_NAME"] = "changed"
 
