@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,24 @@ from stbench.errors import StbenchError
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+
+def cache_folder(part: str) -> Path:
+    """One part of the cache, in ``$STBENCH_CACHE`` or the user's cache folder; it may not exist yet.
+
+    ``downloads`` has a folder per public record, ``datasets`` one per downloaded dataset, ``prepared`` one
+    per prepared pair, ``environments`` one per external method.
+    """
+    import platformdirs
+
+    chosen = os.environ.get("STBENCH_CACHE")
+    return (Path(chosen) if chosen else platformdirs.user_cache_path("stbench", appauthor=False)) / part
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of the content of ``file``, in hexadecimal."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def read_h5ad(file: Path) -> AnnData:

@@ -16,8 +16,8 @@ from typing import Any
 
 from stbench.board.collect import newest
 from stbench.errors import StbenchError
-from stbench.files import whole_folder
-from stbench.runs.manifest import OK, sha256
+from stbench.files import sha256, whole_folder
+from stbench.runs.manifest import OK
 from stbench.runs.results import Results
 from stbench.scoring.prediction import stored_scores
 

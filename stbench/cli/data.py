@@ -30,7 +30,7 @@ def list_datasets(data: Folders = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from stbench.cache import cache_folder
+    from stbench.files import cache_folder
 
     table = Table("name", "state", "tissue", "where", box=None, pad_edge=False)
     for name, dataset in _known(data).items():
@@ -98,9 +98,9 @@ def verify(
     names: Annotated[list[str] | None, typer.Argument(help="Names; all downloaded ones by default.")] = None,
 ) -> None:
     """Compare downloaded datasets with their lock files; a damaged one is removed."""
-    from stbench.cache import cache_folder
     from stbench.data.fetch import verify as verify_folder
     from stbench.errors import StbenchError
+    from stbench.files import cache_folder
 
     home = cache_folder("datasets")
     folders = {path.name: path for path in sorted(home.glob("[!.]*")) if path.is_dir()}

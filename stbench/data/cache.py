@@ -9,14 +9,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from stbench.cache import cache_folder
-from stbench.data.checksums import damage, file_hash, folder_hashes
+from stbench.data.checksums import damage, folder_hashes
 from stbench.data.limit import Limit
 from stbench.data.prepare import PREPARATION, Pair, prepare
 from stbench.data.sources import Dataset
 from stbench.dataset import Card
 from stbench.errors import StbenchError
-from stbench.files import read_h5ad, read_json, whole_folder, write_json
+from stbench.files import cache_folder, read_h5ad, read_json, sha256, whole_folder, write_json
 
 TABLES = ("reference", "spatial")
 
@@ -69,7 +68,7 @@ def _write(folder: Path, pair: Pair) -> None:
             "card": asdict(pair.card),
             "limit": asdict(pair.limit),
             "report": pair.report,
-            "files": {name: file_hash(part / f"{name}.h5ad") for name in TABLES},
+            "files": {name: sha256(part / f"{name}.h5ad") for name in TABLES},
         }
         write_json(part / "pair.json", content)
 
@@ -79,7 +78,7 @@ def _read(folder: Path) -> Pair:
     content = read_json(folder / "pair.json")
     for name in TABLES:
         file = folder / f"{name}.h5ad"
-        if not file.is_file() or file_hash(file) != content["files"][name]:
+        if not file.is_file() or sha256(file) != content["files"][name]:
             raise StbenchError(f"'{file}' has changed since it was written")
     tables = {name: read_h5ad(folder / f"{name}.h5ad") for name in TABLES}
     card, limit = Card(**content["card"]), Limit(**content["limit"])

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
-from stbench.files import read_json, write_json
+from stbench.files import read_json, sha256, write_json
 
 LOCK_FILE = "lock.json"
-
-
-def file_hash(file: Path) -> str:
-    """SHA-256 of the content of ``file``, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def folder_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 by name of every file that lies directly in ``folder``, but for its lock file."""
     files = sorted(file for file in folder.iterdir() if file.is_file() and file.name != LOCK_FILE)
-    return {file.name: file_hash(file) for file in files}
+    return {file.name: sha256(file) for file in files}
 
 
 def write_lock(folder: Path, **source: Any) -> None:

@@ -13,14 +13,13 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from stbench.cache import cache_folder
 from stbench.data.checksums import LOCK_FILE, damage, folder_hashes, write_lock
 from stbench.data.download import Progress, download
 from stbench.data.record import Record, RemoteFile, read_record
 from stbench.data.sources import dataset_in
 from stbench.dataset import Card
 from stbench.errors import StbenchError
-from stbench.files import read_json, whole_folder, write_json
+from stbench.files import cache_folder, read_json, whole_folder, write_json
 
 # what zipfile and tarfile raise for damaged, encrypted or unknown content
 UNPACKING = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stbench.cache import cache_folder
 from stbench.dataset import REGISTRY, Card
 from stbench.datasets import __path__ as CARD_FOLDERS
 from stbench.errors import StbenchError, unknown_name
+from stbench.files import cache_folder
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -5,14 +5,13 @@ Whatever becomes part of a path, a query or a table is checked here, once, for i
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from stbench.errors import StbenchError
-from stbench.files import read_json
+from stbench.files import read_json, sha256
 
 OK = "ok"
 BAD = ("failed", "timeout", "out_of_memory", "invalid")  # these make the exit code non-zero
@@ -92,9 +91,3 @@ def damage(folder: Path, *, thorough: bool = False) -> str | None:
     if thorough and record.get("prediction_sha256") not in (None, sha256(prediction)):
         return f"File '{prediction}' has changed since it was stored."
     return None
-
-
-def sha256(file: Path) -> str:
-    """Hash of the content of a file."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

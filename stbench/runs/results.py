@@ -24,8 +24,8 @@ from anndata import AnnData
 from stbench.data.prepare import Pair
 from stbench.data.split import Split
 from stbench.errors import StbenchError
-from stbench.files import read_h5ad, read_json, whole_folder, writable_folder, write_json
-from stbench.runs.manifest import OK, damage, read_record, sha256
+from stbench.files import read_h5ad, read_json, sha256, whole_folder, writable_folder, write_json
+from stbench.runs.manifest import OK, damage, read_record
 from stbench.runs.spec import RunSpec
 
 FORMAT = 1
