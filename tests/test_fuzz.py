@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stbench.board.collect import collect
+from stbench.cards import read_card
 from stbench.config.options import RunOptions
 from stbench.data.limit import Limit
 from stbench.data.prepare import prepare
-from stbench.data.sources import read_card
 from stbench.datasets import REGISTRY, Card
 from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import InvalidPrediction, read_prediction, write_prediction
@@ -103,7 +103,7 @@ def test_cards_are_read_or_refused(cage, text):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "card.toml").write_bytes(text)
     with suppress(StbenchError):
-        read_card(folder / "card.toml")
+        read_card(folder / "card.toml", Card, name="some")
 
 
 @st.composite

@@ -5,12 +5,12 @@ the known cards. A dataset is named by its folder; a path to a folder is good wh
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stbench.cards import read_card
 from stbench.dataset import REGISTRY, Card
 from stbench.datasets import __path__ as CARD_FOLDERS
 from stbench.errors import StbenchError, unknown_name
@@ -62,7 +62,9 @@ def data_folders(given: Iterable[Path] = ()) -> list[Path]:
 def catalogue(folders: Sequence[Path]) -> dict[str, Dataset]:
     """Every dataset known here by name: available ones and known ones that are not."""
     cards = {
-        file.stem: read_card(file) for folder in CARD_FOLDERS for file in sorted(Path(folder).glob("*.toml"))
+        file.stem: read_card(file, Card, name=file.stem)
+        for folder in CARD_FOLDERS
+        for file in sorted(Path(folder).glob("*.toml"))
     }
     found: dict[str, Dataset] = {}
     for name, card in cards.items():
@@ -132,25 +134,6 @@ def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
     raise unknown_name("dataset", name, known)
 
 
-def read_card(file: Path) -> Card:
-    """The card in a TOML file, checked; its name is the file's, or the folder's for a ``card.toml``."""
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        content = tomllib.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise StbenchError(f"Card '{file}' is not readable TOML ({error}).") from error
-    name = file.parent.name if file.name == CARD_FILE else file.stem
-    unknown = set(content) - set(Card.__dataclass_fields__)
-    if unknown:
-        raise StbenchError(f"Card '{file}': {unknown_name('field', min(unknown), Card.__dataclass_fields__)}")
-    try:
-        return replace(TypeAdapter(Card).validate_python({"name": name} | content), name=name)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise StbenchError(f"Card '{file}', field '{first['loc'][0]}': {first['msg']}.") from error
-
-
 def _from_cache(name: str, card: Card) -> Dataset:
     """A known dataset that is in no ``--data`` folder: as it was downloaded, or why it is not here."""
     folder = cache_folder("datasets") / name
@@ -166,7 +149,7 @@ def dataset_in(folder: Path, known_card: Card | None = None) -> Dataset:
     card = known_card or Card(folder.name)
     try:
         if (folder / CARD_FILE).is_file():
-            card = read_card(folder / CARD_FILE)
+            card = read_card(folder / CARD_FILE, Card, name=folder.name)
         loaders = [name for name, loader in REGISTRY.items().items() if loader.reads(folder)]
     except StbenchError as error:
         return Dataset(folder.name, card, problem=str(error))

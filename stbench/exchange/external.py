@@ -22,14 +22,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tomllib
 from collections import deque
-from dataclasses import asdict, dataclass, field, fields, make_dataclass
+from dataclasses import asdict, dataclass, field, make_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from stbench.errors import StbenchError, Unsupported, unknown_name
+from stbench.cards import read_card
+from stbench.errors import StbenchError, Unsupported
 from stbench.method import Context, Method, Prediction, register
 from stbench.task import Task
 
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 KEPT = ("PATH", "LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 KEPT_ENDING = "_NUM_THREADS"
-NEEDS = ("counts", "coordinates", "cell_type")
 LAST_LINES = 3
+Value = bool | int | float | str
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,16 @@ class Card:
     family: str
     paper: str
     version: str
-    command: list
+    command: list[str]
     summary: str
     doi: str = ""
     deviations: str = ""
-    format: str = "h5ad"
-    versions: list = field(default_factory=list)
-    needs: list = field(default_factory=list)
+    format: Literal["h5ad", "text"] = "h5ad"
+    versions: list[str] = field(default_factory=list)
+    needs: list[Literal["counts", "coordinates", "cell_type"]] = field(default_factory=list)
     gpu: bool = False
-    parameters: dict = field(default_factory=dict)
-    presets: dict = field(default_factory=dict)
+    parameters: dict[str, Value] = field(default_factory=dict)
+    presets: dict[str, dict[str, Value]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,10 +125,9 @@ class External(Method):
         return dict(lines)
 
     @classmethod
-    def _filled(cls, words: list, task: Path = Path()) -> list[str]:
+    def _filled(cls, command: list[str], task: Path = Path()) -> list[str]:
         """The words of a command with the places filled in."""
         places = {"{here}": cls.here, "{task}": task, "{env}": environment_folder(cls.card.name)}
-        command = [str(word) for word in words]
         for place, path in places.items():
             command = [part.replace(place, str(path)) for part in command]
         return command
@@ -195,7 +194,7 @@ def environment_folder(name: str) -> Path:
 
 def register_card(file: Path, module: str) -> type[Method]:
     """The method of a card, registered; ``module`` is the name of the module that stands for the card."""
-    card = read_card(file)
+    card = read_card(file, Card)
     parameters = [(name, type(value), field(default=value)) for name, value in card.parameters.items()]
     text = f"{card.summary.strip()}\n\nDeviations\n----------\n{card.deviations.strip() or 'None known.'}"
     cls = make_dataclass(
@@ -209,33 +208,6 @@ def register_card(file: Path, module: str) -> type[Method]:
     return register(
         card.name, family=card.family, paper=card.paper, doi=card.doi, version=card.version, gpu=card.gpu
     )(cls)
-
-
-def read_card(file: Path) -> Card:
-    """The card in a TOML file, checked; `StbenchError` names the file and the field."""
-    try:
-        content = tomllib.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise StbenchError(f"Card '{file}' is not readable TOML ({error}).") from error
-    known = {f.name: f for f in fields(Card)}
-    for key, value in content.items():
-        if key not in known:
-            raise StbenchError(f"Card '{file}': {unknown_name('field', key, known)}")
-        if type(value).__name__ != known[key].type:
-            raise StbenchError(f"Card '{file}', field '{key}': {known[key].type} expected, not {value!r}.")
-    for name in ("name", "family", "paper", "version", "command", "summary"):
-        if not content.get(name):
-            raise StbenchError(f"Card '{file}' has no '{name}'.")
-    card = Card(**content)
-    if card.format not in ("h5ad", "text"):
-        raise StbenchError(f"Card '{file}', field 'format': h5ad or text, not '{card.format}'.")
-    for need in card.needs:
-        if need not in NEEDS:
-            raise StbenchError(f"Card '{file}': {unknown_name('need', need, NEEDS)}")
-    for name, value in card.parameters.items():
-        if not isinstance(value, bool | int | float | str):
-            raise StbenchError(f"Card '{file}', parameter '{name}': a number or a text, not {value!r}.")
-    return card
 
 
 def _plain(table: AnnData) -> AnnData:

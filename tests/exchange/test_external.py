@@ -17,7 +17,7 @@ import pytest
 from scipy.io import mmread
 
 from stbench.errors import StbenchError, Unsupported
-from stbench.exchange.external import environment_folder, read_card
+from stbench.exchange.external import environment_folder
 from stbench.exchange.taskfolder import InvalidPrediction
 from stbench.exchange.textfolder import write_table
 from stbench.methods import REGISTRY, Context
@@ -167,24 +167,6 @@ def test_a_method_without_its_program_is_not_checked(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("Error: 'ext_unmade' cannot be checked here: it needs a program")
     assert done.stdout == ""
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda text: text.replace('version = "1"', ""), "has no 'version'"),
-        (lambda text: text.replace("family", "familly"), "Did you mean 'family'"),
-        (lambda text: text.replace('version = "1"', "version = 1"), "field 'version': str expected"),
-        (lambda text: text.replace('"text"', '"csv"'), "h5ad or text"),
-        (lambda text: text.replace("2.0", "[1]"), "parameter 'power'"),
-        (lambda text: text + "[", "not readable TOML"),
-    ],
-)
-def test_a_wrong_card_is_one_clear_error(tmp_path, change, words):
-    file = tmp_path / "card.toml"
-    file.write_text(change(CARD.format(name="some", command='["program"]')))
-    with pytest.raises(StbenchError, match=words):
-        read_card(file)
 
 
 def test_the_text_of_a_table_holds_the_table(tmp_path):
