@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from anndata import AnnData
 
+from stbench.files import cache_folder
 from stbench.testing.planted import planted_pair
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,9 +53,12 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests neither see nor fill the user's cache."""
+    """Tests neither see nor fill the user's cache, but for the environments of external methods."""
+    environments, cache = cache_folder("environments"), tmp_path_factory.mktemp("cache")
+    if environments.is_dir():
+        (cache / "environments").symlink_to(environments.resolve())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("STBENCH_CACHE", str(cache))
         yield
 
 

@@ -13,8 +13,8 @@ The command gets a task folder and writes its prediction there; ``docs/external-
     [parameters]
     n_neighbors = 10                # --set nearest_r.n_neighbors=5; in task.json as "parameters"
 
-``{here}`` is the folder of the card, ``{task}`` the task folder, ``{env}`` the folder where an environment
-of its own belongs, made from a ``requirements.txt`` beside the card.
+``{here}`` is the folder of the card, ``{task}`` the task folder, ``{env}`` the folder of the method's own
+environment, ``environments/NAME`` in the cache, made from a ``requirements.txt`` beside the card.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stbench.cards import read_card
 from stbench.errors import StbenchError, Unsupported
+from stbench.files import cache_folder, write_json
 from stbench.method import Context, Method, Prediction, register
 from stbench.task import Task
 
@@ -102,7 +103,7 @@ class External(Method):
         requirements = cls.here / "requirements.txt"
         remedy = f"install '{program}'"
         if requirements.is_file():
-            env = environment_folder(cls.card.name)
+            env = cache_folder("environments") / cls.card.name
             remedy = f"python3 -m venv {env} && {env}/bin/pip install -r {requirements}"
         return f"needs a program that is not here ({program}): {remedy}"
 
@@ -127,7 +128,7 @@ class External(Method):
     @classmethod
     def _filled(cls, command: list[str], task: Path = Path()) -> list[str]:
         """The words of a command with the places filled in."""
-        places = {"{here}": cls.here, "{task}": task, "{env}": environment_folder(cls.card.name)}
+        places = {"{here}": cls.here, "{task}": task, "{env}": cache_folder("environments") / cls.card.name}
         for place, path in places.items():
             command = [part.replace(place, str(path)) for part in command]
         return command
@@ -184,12 +185,6 @@ class External(Method):
         if process.wait() != 0:
             said = " / ".join(line for line in last if line) or "nothing"
             raise StbenchError(f"'{command[0]}' ended with exit code {process.returncode} and said: {said}")
-
-
-def environment_folder(name: str) -> Path:
-    """Where the environment of the external method ``name`` belongs: ``{env}`` on its card."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "stbench" / "environments" / name
 
 
 def register_card(file: Path, module: str) -> type[Method]:

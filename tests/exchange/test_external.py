@@ -17,9 +17,9 @@ import pytest
 from scipy.io import mmread
 
 from stbench.errors import StbenchError, Unsupported
-from stbench.exchange.external import environment_folder
 from stbench.exchange.taskfolder import InvalidPrediction
 from stbench.exchange.textfolder import write_table
+from stbench.files import cache_folder
 from stbench.methods import REGISTRY, Context
 from stbench.plugins import load_plugin
 from stbench.scaffold import Place, new_external
@@ -163,7 +163,7 @@ def test_a_missing_program_is_unsupported_with_the_remedy(tmp_path):
 def test_a_method_without_its_program_is_not_checked(tmp_path):
     """One line that says what to install, not a list of broken promises."""
     card, *_ = new_external("ext_unmade", "python", Place(tmp_path, tmp_path, in_checkout=False))
-    done = stbench("check", "method", card, cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path))
+    done = stbench("check", "method", card, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("Error: 'ext_unmade' cannot be checked here: it needs a program")
     assert done.stdout == ""
@@ -205,11 +205,28 @@ def test_a_method_in_plain_r_has_a_row_beside_the_others(tmp_path, data_folder):
     assert pcc["in_r"] == pytest.approx(pcc["in_python"], abs=1e-4)  # the same formula in both languages
 
 
+def test_environments_are_in_the_chosen_cache(tmp_path, data_folder, monkeypatch):
+    monkeypatch.setenv("STBENCH_CACHE", str(tmp_path / "cache"))
+    python = tmp_path / "cache" / "environments" / "ext_cached" / "bin" / "python"
+    card = tmp_path / "ext_cached.toml"
+    (tmp_path / "program.py").write_text(MEAN)
+    command = '["{env}/bin/python", "{here}/program.py", "{task}"]'
+    card.write_text(CARD.format(name="ext_cached", command=command))
+    load_plugin(card)
+    assert f"({python})" in REGISTRY.get("ext_cached").missing()
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    assert REGISTRY.get("ext_cached").missing() == ""
+    grid = ["run", "--methods", "ext_cached", "--datasets", "planted", "--data", data_folder]
+    done = stbench(*grid, "--plugin", card, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(tmp_path / "results")["ext_cached"] == "ok"
+
+
 def test_a_method_in_an_environment_with_another_numpy(tmp_path, data_folder, monkeypatch):
-    cache = tmp_path / "cache"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setenv("STBENCH_CACHE", str(tmp_path / "cache"))
     assert stbench("new", "method", "in_venv", "--external", cwd=tmp_path).returncode == 0
-    environment = environment_folder("in_venv")
+    environment = cache_folder("environments") / "in_venv"
     venv.create(environment, with_pip=False, symlinks=True)
     site = next((environment / "lib").glob("python3*/site-packages"))
     wanted = tmp_path / "in_venv" / "requirements.txt"
@@ -218,7 +235,7 @@ def test_a_method_in_an_environment_with_another_numpy(tmp_path, data_folder, mo
     if done.returncode != 0:
         pytest.skip(f"numpy<2 cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
     grid = ["run", "--methods", "in_venv", "--datasets", "planted", "--data", data_folder]
-    done = stbench(*grid, "--plugin", "in_venv/in_venv.toml", cwd=tmp_path, XDG_CACHE_HOME=str(cache))
+    done = stbench(*grid, "--plugin", "in_venv/in_venv.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert rows(tmp_path / "results")["in_venv"] == "ok"
     (manifest,) = (tmp_path / "results").rglob("manifest.json")
