@@ -9,7 +9,9 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+import pooch
 import requests
+from pooch.downloaders import ZenodoRepository
 
 from stbench.errors import StbenchError
 
@@ -42,29 +44,47 @@ def mirror_or_zenodo(mirror: str | None = None) -> str:
 
 
 def read_record(number: str, server: str) -> Record:
-    """The record of that number; proxy settings of the environment are respected."""
+    """The record of that number; proxy settings of the environment are respected.
+
+    pooch's class reads both formats of Zenodo's API. It knows one server: the address of another one is set
+    here, before the request and in the addresses of the files.
+
+    Raises
+    ------
+    StbenchError
+        Where the server cannot be reached, refuses, or answers with something else than a record.
+    """
     url = f"{server}/api/records/{number}"
+    zenodo = ZenodoRepository("", url, timeout=TIMEOUT_S, hooks={"response": _raise_for_status})
+    zenodo.base_api_url = f"{server}/api/records"
+    checksums = pooch.create(path="", base_url="")
     try:
-        response = requests.get(url, timeout=TIMEOUT_S)
-        response.raise_for_status()
-        content = response.json()
-        files = tuple(_remote_file(entry, server) for entry in content["files"])
+        zenodo.populate_registry(checksums)
+        content = zenodo.api_response
+        key, size = ("key", "size") if zenodo.api_version == "legacy" else ("filename", "filesize")
+        sizes = {entry[key]: int(entry[size]) for entry in content["files"]}
+        urls = {_safe(name): zenodo.download_url(name).replace(ZENODO, server, 1) for name in sizes}
+        files = tuple(RemoteFile(name, sizes[name], checksums.registry[name], urls[name]) for name in sizes)
         license_ = (content.get("metadata") or {}).get("license") or {}
     except requests.RequestException as error:
         raise StbenchError(
             f"The record {url} cannot be read ({error}). Check the connection and HTTPS_PROXY, or name "
             "another server with --mirror."
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StbenchError(
             f"The record {url} has no list of files as Zenodo gives it ({error!r})."
         ) from error
-    return Record(number, str(license_.get("id", "")), files)
+    return Record(number, str(license_.get("id", "") if isinstance(license_, dict) else license_), files)
 
 
-def _remote_file(entry: dict[str, Any], server: str) -> RemoteFile:
-    name = entry["key"]
+def _raise_for_status(response: requests.Response, **_: Any) -> None:
+    """Makes a refusal an error: pooch reads any answer as a record."""
+    response.raise_for_status()
+
+
+def _safe(name: str) -> str:
+    """``name``, the name of a file on this machine; `ValueError` for one that would leave its folder."""
     if "/" in name or "\\" in name or name.startswith("."):
         raise ValueError(f"file name {name!r}")
-    url = entry["links"]["self"].replace(ZENODO, server, 1)  # a mirror may hand on the record as it is
-    return RemoteFile(name, int(entry["size"]), entry["checksum"], url)
+    return name

@@ -30,6 +30,7 @@ class FakeRecord:
     break_after: list[int] = field(default_factory=list)  # bytes that an answer sends before it is cut
     status: dict[str, int] = field(default_factory=dict)  # an error code per file name
     redirect: bool = False
+    api: str = "legacy"  # or "new": the two formats that Zenodo's API has had
     chunk_seconds: float = 0.0
     checksums: dict[str, str] = field(default_factory=dict)  # stated instead of the true ones
     asked: list[tuple[str, str | None]] = field(default_factory=list)  # path and Range of every request
@@ -39,6 +40,12 @@ class FakeRecord:
         return [(path, part) for path, part in self.asked if "/files/" in path]
 
     def description(self) -> dict:
+        if self.api == "new":
+            files = [
+                {"filename": name, "filesize": len(content), "checksum": hashlib.md5(content).hexdigest()}
+                for name, content in self.files.items()
+            ]
+            return {"id": int(NUMBER), "metadata": {"license": "cc-by-4.0"}, "files": files}
         return {
             "id": int(NUMBER),
             "metadata": {"license": {"id": "cc-by-4.0"}},
@@ -71,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return None
-        name = self.path.split("/")[-2] if self.path.endswith("/content") else ""
+        name = self.path.removesuffix("/content").removesuffix("?download=1").split("/")[-1]
         if name not in record.files or name in record.status:
             return self._send(record.status.get(name, 404), b"no")
         content, start = record.files[name], 0

@@ -20,13 +20,16 @@ def remote(record, name="dataset-MG.zip"):
     return next(file for file in read_record(NUMBER, record.url).files if file.name == name)
 
 
-def test_the_record_says_what_it_has(record, cache, archives):
+@pytest.mark.parametrize("api", ["legacy", "new"])
+def test_the_record_says_what_it_has(record, cache, archives, api):
+    record.api = api
     found = read_record(NUMBER, record.url)
     assert found.license == "cc-by-4.0"
     assert {file.name: file.size for file in found.files} == {n: len(c) for n, c in archives.items()}
     file = remote(record)
     assert file.checksum == f"md5:{hashlib.md5(archives['dataset-MG.zip']).hexdigest()}"
     assert file.url.startswith(record.url)  # the mirror's, not the one it copied from Zenodo
+    assert download(file, cache).read_bytes() == archives["dataset-MG.zip"]
 
 
 def test_server(monkeypatch):
