@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def show(dataset: Dataset, *, as_json: bool) -> bool:
-    """Read and examine a dataset and print what was found; whether it is fit."""
+    """Read and check a dataset and print what was found; whether it is fit."""
     import warnings
 
-    from stbench.data.check import examine
+    from stbench.data.check import check_pair
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # anndata warns of what is reported here
-        found = examine(*dataset.load(), dataset.card)
+        found = check_pair(*dataset.load(), dataset.card)
     if as_json:
         print(json.dumps(asdict(found) | {"fit": found.fit}, indent=1))
         return found.fit

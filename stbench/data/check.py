@@ -9,7 +9,7 @@ from typing import Literal
 from anndata import AnnData
 
 from stbench.data.health import Pattern, Side, Structure, pattern, side, structure
-from stbench.data.prepare import Pair, check, prepare
+from stbench.data.prepare import Pair, prepare, require_usable
 from stbench.data.split import N_FOLDS
 from stbench.dataset import Card
 from stbench.errors import StbenchError
@@ -52,12 +52,12 @@ class Fitness:
         return all(finding.level != "stop" for finding in self.findings)
 
 
-def examine(reference: AnnData, spatial: AnnData, card: Card) -> Fitness:
+def check_pair(reference: AnnData, spatial: AnnData, card: Card) -> Fitness:
     """Figures and findings of a raw pair; what cannot be prepared is a finding, not an error."""
     shared = len(set(reference.var_names) & set(spatial.var_names))
     try:
-        check(reference, "reference")
-        check(spatial, "spatial table")
+        require_usable(reference, "reference")
+        require_usable(spatial, "spatial table")
     except StbenchError as error:
         return Fitness(card, None, None, shared, None, None, None, (Finding("stop", str(error)),))
     sides = side(reference), side(spatial)

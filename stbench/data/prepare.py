@@ -73,8 +73,8 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     Raises `StbenchError` for negative or missing values, repeated names, an empty table, no shared genes.
     """
     limit = limit or Limit()
-    check(reference, f"reference of '{card.name}'")
-    check(spatial, f"spatial table of '{card.name}'")
+    require_usable(reference, f"reference of '{card.name}'")
+    require_usable(spatial, f"spatial table of '{card.name}'")
     report: dict[str, Any] = {
         "cells_raw": reference.n_obs,
         "spots_raw": spatial.n_obs,
@@ -115,7 +115,7 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     return Pair(card.name, card, limit, reference, spatial, report)
 
 
-def check(table: AnnData, what: str) -> None:
+def require_usable(table: AnnData, what: str) -> None:
     """Raise `StbenchError` for what no preparation can mend; ``what`` names the table in the message."""
     if 0 in table.shape:
         raise StbenchError(f"The {what} is empty ({table.n_obs} x {table.n_vars}).")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stbench.cli import main
-from stbench.data.check import examine
+from stbench.data.check import check_pair
 from stbench.data.health import pattern, side, structure
 from stbench.data.sources import catalogue
 from stbench.datasets import Card
@@ -54,7 +54,7 @@ def test_equal_values_at_other_places_are_no_copies(make_pair):
 
 
 def test_a_sound_pair(big_pair):
-    found = examine(*big_pair, Card("x"))
+    found = check_pair(*big_pair, Card("x"))
     assert found.fit
     assert texts(found, "care") == ""
     assert found.structure.r > 0.5 > found.structure.null
@@ -67,7 +67,7 @@ def test_shuffled_gene_names_on_one_side_are_a_wrong_pairing(big_pair):
     reference, spatial = big_pair
     for seed in range(5):
         spatial.var_names = np.random.default_rng(seed).permutation(spatial.var_names)
-        found = examine(reference, spatial, Card("x"))
+        found = check_pair(reference, spatial, Card("x"))
         assert not found.fit
         assert "Wrong pairing" in texts(found, "stop")
 
@@ -75,7 +75,7 @@ def test_shuffled_gene_names_on_one_side_are_a_wrong_pairing(big_pair):
 def test_shuffled_spots_are_spatially_uninformative(big_pair):
     reference, spatial = big_pair
     spatial.obsm["spatial"] = np.random.default_rng(0).permutation(spatial.obsm["spatial"])
-    found = examine(reference, spatial, Card("x"))
+    found = check_pair(reference, spatial, Card("x"))
     assert found.fit
     assert "Spatially uninformative" in texts(found, "care")
 
@@ -96,7 +96,7 @@ def test_morans_i_of_a_ramp_and_of_a_chessboard():
 def test_no_coordinates_and_few_genes(make_pair):
     reference, spatial = make_pair(n_genes=8)
     del spatial.obsm["spatial"]
-    found = examine(reference, spatial, Card("x"))
+    found = check_pair(reference, spatial, Card("x"))
     assert not found.fit
     assert "Only 8 shared genes" in texts(found, "stop")
     assert "answer unsupported" in texts(found, "care")
@@ -107,12 +107,12 @@ def test_no_coordinates_and_few_genes(make_pair):
 def test_what_cannot_be_prepared_is_a_finding(make_pair):
     reference, spatial = make_pair()
     spatial.var_names = [f"ENSMUSG{i:011d}" for i in range(spatial.n_vars)]
-    found = examine(reference, spatial, Card("x"))
+    found = check_pair(reference, spatial, Card("x"))
     assert not found.fit
     assert "share no gene names" in texts(found, "stop")
     assert "spatial table is named by Ensembl ids" in texts(found, "stop")
     spatial.X.data[0] = -1
-    assert "negative values" in texts(examine(reference, spatial, Card("x")), "stop")
+    assert "negative values" in texts(check_pair(reference, spatial, Card("x")), "stop")
 
 
 def test_odd_values_and_names(make_pair):
@@ -121,7 +121,7 @@ def test_odd_values_and_names(make_pair):
     for table in (reference, spatial):
         table.var_names = ["1-Mar", *table.var_names[1:]]
     del reference.obs["cell_type"]
-    found = examine(reference, spatial, Card("x"))
+    found = check_pair(reference, spatial, Card("x"))
     assert "The spatial table holds intensities" in texts(found, "care")
     assert "1 gene names are dates made by a spreadsheet (1-Mar)" in texts(found, "care")
     assert "Only 24 genes: one split tests 2 or 3 of them" in texts(found, "care")
@@ -174,7 +174,7 @@ def test_info_of_a_dataset_that_is_not_here(monkeypatch, capsys):
 @pytest.mark.parametrize("name", REAL)
 def test_real_pairs_have_the_figures_of_their_readme(real_data, name):
     dataset = catalogue([real_data])[name]
-    found = examine(*dataset.load(), dataset.card)
+    found = check_pair(*dataset.load(), dataset.card)
     cells, spots, sc_genes, st_genes, shared, zeros_sc, zeros_st, r = REAL[name]
     assert (found.reference.rows, found.spatial.rows) == (cells, spots)
     assert (found.reference.genes, found.spatial.genes, found.shared_genes) == (sc_genes, st_genes, shared)
@@ -195,5 +195,5 @@ def test_real_pairs_with_shuffled_names_are_wrong_pairings(real_data, name):
     dataset = catalogue([real_data])[name]
     reference, spatial = dataset.load()
     spatial.var_names = np.random.default_rng(1).permutation(spatial.var_names)
-    found = examine(reference, spatial, dataset.card)
+    found = check_pair(reference, spatial, dataset.card)
     assert "Wrong pairing" in texts(found, "stop")
