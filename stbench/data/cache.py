@@ -68,6 +68,7 @@ def _write(folder: Path, pair: Pair) -> None:
             "card": asdict(pair.card),
             "limit": asdict(pair.limit),
             "report": pair.report,
+            "measured": pair.measured,
             "files": {name: sha256(part / f"{name}.h5ad") for name in TABLES},
         }
         write_json(part / "pair.json", content)
@@ -81,5 +82,12 @@ def _read(folder: Path) -> Pair:
         if not file.is_file() or sha256(file) != content["files"][name]:
             raise StbenchError(f"'{file}' has changed since it was written")
     tables = {name: read_h5ad(folder / f"{name}.h5ad") for name in TABLES}
-    card, limit = Card(**content["card"]), Limit(**content["limit"])
-    return Pair(content["name"], card, limit, tables["reference"], tables["spatial"], content["report"])
+    return Pair(
+        content["name"],
+        Card(**content["card"]),
+        Limit(**content["limit"]),
+        tables["reference"],
+        tables["spatial"],
+        content["report"],
+        tuple(content["measured"]),
+    )

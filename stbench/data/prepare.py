@@ -23,7 +23,7 @@ from stbench.toolbox.scale import log_normalise
 MIN_GENES = 500  # detected genes per cell, paper IV-A
 WIDE = 5000  # a table of at least so many genes is taken for a whole transcriptome when the card is silent
 VARIABLE_SHARE = 0.25  # paper IV-A
-PREPARATION = 1  # rises when the same files give another prepared pair
+PREPARATION = 2  # rises when the same files give another prepared pair
 LIMIT_SEED = 0
 DOWNSAMPLE_SEED = 0
 
@@ -34,7 +34,8 @@ class Pair:
 
     ``reference``: cells x all its genes, as in `stbench.task.Task`. ``spatial``: spots x the genes of the
     benchmark, ``X`` normalised over *all* genes of the file, raw values in ``layers["counts"]`` (for
-    counts), ``obs["total"]`` the sum over all genes. ``report`` says what the preparation did.
+    counts), ``obs["total"]`` the sum over all genes. ``report`` says what the preparation did; ``measured``
+    are the names of all genes of the spatial file, whether in the benchmark or not.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Pair:
     reference: AnnData
     spatial: AnnData
     report: dict[str, Any] = field(default_factory=dict)
+    measured: tuple[str, ...] = ()
 
     @property
     def genes(self) -> list[str]:
@@ -86,6 +88,7 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     card = _complete(card, reference, spatial, report)
     if card.downsample is not None:
         reference, spatial = _downsampled(card, reference, spatial)
+    measured = tuple(spatial.var_names)
     rng = np.random.default_rng(LIMIT_SEED)
 
     reference = _rows(
@@ -112,7 +115,7 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
         values.sort_indices()  # the same bytes whatever the order of genes in the file
     spatial.var = pd.DataFrame(index=spatial.var_names)
     report["unexpected"] = _unexpected(card, report) if limit == Limit() else []
-    return Pair(card.name, card, limit, reference, spatial, report)
+    return Pair(card.name, card, limit, reference, spatial, report, measured)
 
 
 def require_usable(table: AnnData, what: str) -> None:

@@ -32,6 +32,7 @@ def test_the_second_time_it_comes_from_the_cache_and_is_the_same(planted, monkey
     assert second.hash == first.hash
     assert second.report == first.report
     assert second.card == first.card
+    assert second.measured == first.measured
     for side in ("reference", "spatial"):
         one, other = getattr(first, side), getattr(second, side)
         np.testing.assert_array_equal(one.X.toarray(), other.X.toarray())

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,6 +131,15 @@ def test_hash_does_not_depend_on_gene_order_in_space(make_pair):
     reference, spatial = make_pair()
     shuffled = spatial[:, ::-1].copy()
     assert prepare(reference, spatial, Card("x")).hash == prepare(make_pair()[0], shuffled, Card("x")).hash
+
+
+def test_all_measured_genes_are_named_and_do_not_change_the_hash(make_pair):
+    reference, spatial = make_pair()
+    names = list(spatial.var_names)
+    limited = prepare(reference, spatial, Card("x"), Limit(genes=12))
+    assert limited.measured == tuple(names)
+    assert len(limited.genes) == 12
+    assert replace(limited, measured=()).hash == limited.hash
 
 
 def test_genes_differing_in_case_are_reported_not_matched(make_pair):
