@@ -169,7 +169,7 @@ def audit(
             say(notice)
     found = []
     for dataset in datasets:
-        pair = load(dataset, Limit.parse(config.limit), say)
+        pair = load(dataset, Limit.parse(config.limit))
         genes = list(make_splits(pair.genes, 1, config.split_seed)[0].test)
         truth = pd.DataFrame(dense(pair.spatial, genes), index=pair.spatial.obs_names, columns=genes)
         methods = {

@@ -84,7 +84,7 @@ def fetch(
                     cards[name], others, mirror_or_zenodo(mirror), offline=offline, progress=progress
                 )
             print(f"{name}: {'fetched' if new else 'already here'}: {folder}", flush=True)
-            print(describe(load(dataset_in(folder, cards[name]), Limit(), print)))
+            print(describe(load(dataset_in(folder, cards[name]), Limit())))
         except StbenchError as error:
             if len(wanted) == 1:
                 raise
@@ -179,9 +179,7 @@ def convert(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # anndata warns of repeated names, which are reported
-        make_pair(
-            Sources(reference, spatial, coordinates, reference_layer, spatial_layer, cell_type), out, print
-        )
+        make_pair(Sources(reference, spatial, coordinates, reference_layer, spatial_layer, cell_type), out)
     print(f"Next: stbench data check {out}")
 
 

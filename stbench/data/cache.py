@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,12 +18,18 @@ from stbench.errors import StbenchError
 from stbench.files import cache_folder, read_h5ad, read_json, sha256, whole_folder, write_json
 
 TABLES = ("reference", "spatial")
+log = logging.getLogger(__name__)
 
 
-def load(dataset: Dataset, limit: Limit, say: Callable[[str], None] = lambda text: None) -> Pair:
-    """A dataset, read and prepared, or as it was prepared before from the same files, card and limit.
+def load(dataset: Dataset, limit: Limit) -> Pair:
+    """The prepared pair of a dataset; from the cache where its files, card and limit are still the same.
 
-    ``say`` hears of a prepared copy that is damaged or cannot be kept.
+    A prepared copy that is damaged or cannot be kept is logged as a warning, and the pair is prepared again.
+
+    Raises
+    ------
+    StbenchError
+        Where the dataset is not here, differs from its lock file, or cannot be prepared.
     """
     if dataset.folder is None or dataset.problem is not None:
         return _prepare(dataset, limit)
@@ -32,12 +38,13 @@ def load(dataset: Dataset, limit: Limit, say: Callable[[str], None] = lambda tex
         try:
             return _read(folder)
         except StbenchError as error:
-            say(f"{dataset.name}: the prepared copy is damaged and is made again ({error})")
+            log.warning("%s: the prepared copy is damaged and is made again (%s)", dataset.name, error)
     pair = _prepare(dataset, limit)
     try:
         _write(folder, pair)
     except OSError as error:
-        say(f"{dataset.name}: the prepared copy cannot be kept in '{folder.parent}' ({error.strerror}).")
+        where = f"'{folder.parent}' ({error.strerror})"
+        log.warning("%s: the prepared copy cannot be kept in %s", dataset.name, where)
     return pair
 
 

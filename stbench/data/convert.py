@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from stbench.errors import StbenchError, unknown_name
 from stbench.files import whole_folder
 
 RAW = "raw"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,32 +31,36 @@ class Sources:
     cell_type: str | None = None
 
 
-def convert(sources: Sources, out: Path, say: Callable[[str], None] = lambda text: None) -> None:
-    """Write the pair of ``sources`` into the new folder ``out``; ``say`` hears every choice that was made."""
+def convert(sources: Sources, out: Path) -> None:
+    """Write the pair of ``sources`` into the new folder ``out``; every choice that was made is logged.
+
+    Raises
+    ------
+    StbenchError
+        Where ``out`` exists, a table cannot be read, a layer or column does not exist, or the two tables
+        share no gene name.
+    """
     if out.exists():
         raise StbenchError(f"'{out}' exists. Choose another folder with --out, or remove it.")
-    reference, spatial = _oriented(sources, read_table(sources.reference), read_table(sources.spatial), say)
-    reference = _counts(reference, sources.reference_layer, "reference", say)
-    spatial = _counts(spatial, sources.spatial_layer, "spatial table", say)
+    reference, spatial = _oriented(sources, read_table(sources.reference), read_table(sources.spatial))
+    reference = _counts(reference, sources.reference_layer, "reference")
+    spatial = _counts(spatial, sources.spatial_layer, "spatial table")
     labels = _labels(reference, sources.cell_type)
-    places = _places(spatial, sources.coordinates, say)
+    coordinates = _coordinates(spatial, sources.coordinates)
     with whole_folder(out) as part:
-        _plain(reference, "reference", say, obs=labels).write_h5ad(part / "sc.h5ad")
-        plain = _plain(spatial, "spatial table", say)
-        if places is not None:
-            plain.obsm["spatial"] = places
+        _plain(reference, "reference", labels).write_h5ad(part / "sc.h5ad")
+        plain = _plain(spatial, "spatial table", pd.DataFrame(index=spatial.obs_names))
+        if coordinates is not None:
+            plain.obsm["spatial"] = coordinates
         plain.write_h5ad(part / "st.h5ad")
     shared = len(set(reference.var_names) & set(spatial.var_names))
-    say(
-        f"{out}: {reference.n_obs} cells x {reference.n_vars} genes, {spatial.n_obs} spots x {spatial.n_vars}"
-        f" genes, {shared} shared"
-    )
+    cells = f"{reference.n_obs} cells x {reference.n_vars} genes"
+    spots = f"{spatial.n_obs} spots x {spatial.n_vars} genes"
+    log.info("%s: %s, %s, %d shared", out, cells, spots, shared)
 
 
-def _oriented(
-    sources: Sources, reference: AnnData, spatial: AnnData, say: Callable[[str], None]
-) -> tuple[AnnData, AnnData]:
-    """Both with genes as columns: of the ways a text table can lie, those that share the most names."""
+def _oriented(sources: Sources, reference: AnnData, spatial: AnnData) -> tuple[AnnData, AnnData]:
+    """Both tables with genes as columns: text tables are turned so that they share the most names."""
     turns = [(False, True) if is_text(path) else (False,) for path in (sources.reference, sources.spatial)]
     names = [(set(table.var_names), set(table.obs_names)) for table in (reference, spatial)]
     ways = [(len(names[0][a] & names[1][b]), a, b) for a in turns[0] for b in turns[1]]
@@ -67,30 +72,30 @@ def _oriented(
         )
     for turned, path in ((turn_reference, sources.reference), (turn_spatial, sources.spatial)):
         if turned:
-            say(f"{path.name}: genes are in rows")
+            log.info("%s: genes are in rows", path.name)
     return (reference.T if turn_reference else reference), (spatial.T if turn_spatial else spatial)
 
 
-def _counts(table: AnnData, layer: str | None, what: str, say: Callable[[str], None]) -> AnnData:
+def _counts(table: AnnData, layer: str | None, what: str) -> AnnData:
     """The table with raw values in ``X``: of the layer asked for, or of counts kept beside scaled values."""
     if layer is None and not _whole(table.X):
         kept = ["counts"] if "counts" in table.layers else [RAW] if table.raw is not None else []
-        layer = next((name for name in kept if _whole(_values(table, name).X)), None)
+        layer = next((name for name in kept if _whole(_layer(table, name, what).X)), None)
         if layer is None:
-            say(f"{what}: values are no whole numbers and are kept as they are")
+            log.warning("%s: values are not whole numbers and are kept as they are", what)
         else:
-            say(f"{what}: X is no counts, the counts in '{layer}' are taken")
-    return table if layer is None else _values(table, layer)
+            log.info("%s: X does not hold counts, the counts in '%s' are taken", what, layer)
+    return table if layer is None else _layer(table, layer, what)
 
 
-def _values(table: AnnData, layer: str) -> AnnData:
+def _layer(table: AnnData, layer: str, what: str) -> AnnData:
+    """The table with the values of ``layer`` in ``X``; ``what`` names the table in the error."""
     if layer == RAW and table.raw is not None:
         return table.raw.to_adata()
     if layer not in table.layers:
-        raise unknown_name("layer", layer, [*table.layers, *([RAW] if table.raw is not None else [])])
-    other = table.copy()
-    other.X = table.layers[layer]
-    return other
+        known = [*table.layers, *([RAW] if table.raw is not None else [])]
+        raise StbenchError(f"{what}: {unknown_name('layer', layer, known)}")
+    return AnnData(table.layers[layer], obs=table.obs, var=table.var, obsm=dict(table.obsm))
 
 
 def _whole(values: object) -> bool:
@@ -106,7 +111,7 @@ def _labels(reference: AnnData, column: str | None) -> pd.DataFrame:
     return pd.DataFrame(labels, index=reference.obs_names)
 
 
-def _places(spatial: AnnData, file: Path | None, say: Callable[[str], None]) -> np.ndarray | None:
+def _coordinates(spatial: AnnData, file: Path | None) -> np.ndarray | None:
     """Coordinates (n_spots, 2 or 3) from the file, from ``obsm["spatial"]``, or from columns of ``obs``."""
     if file is not None:
         return np.asarray(read_coordinates(file, spatial.obs_names), dtype=np.float32)
@@ -114,18 +119,17 @@ def _places(spatial: AnnData, file: Path | None, say: Callable[[str], None]) -> 
         return np.asarray(spatial.obsm["spatial"], dtype=np.float32)
     columns = coordinate_columns(spatial.obs)
     if columns is not None:
-        say(f"spatial table: coordinates from obs columns {' and '.join(columns)}")
+        log.info("spatial table: coordinates from obs columns %s", " and ".join(columns))
         return np.asarray(spatial.obs[list(columns)], dtype=np.float32)
-    say("spatial table: no coordinates; give a table of them with --coordinates")
+    log.warning("spatial table: no coordinates; give a table of them with --coordinates")
     return None
 
 
-def _plain(table: AnnData, what: str, say: Callable[[str], None], obs: pd.DataFrame | None = None) -> AnnData:
+def _plain(table: AnnData, what: str, obs: pd.DataFrame) -> AnnData:
     """Counts, names and labels only; repeated names get a suffix, as scanpy does."""
-    index = table.obs_names.astype(str)
     plain = AnnData(
         sparse.csr_matrix(table.X, dtype=np.float32),
-        obs=pd.DataFrame(index=index) if obs is None else obs.set_axis(index),
+        obs=obs.set_axis(table.obs_names.astype(str)),
         var=pd.DataFrame(index=table.var_names.astype(str)),
     )
     for names, make_unique, noun in (
@@ -133,6 +137,6 @@ def _plain(table: AnnData, what: str, say: Callable[[str], None], obs: pd.DataFr
         (plain.obs_names, plain.obs_names_make_unique, "row"),
     ):
         if not names.is_unique:
-            say(f"{what}: {names.duplicated().sum()} repeated {noun} names got a suffix")
+            log.warning("%s: %d repeated %s names got a suffix", what, names.duplicated().sum(), noun)
             make_unique()
     return plain

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import anndata
 import pandas as pd
-import scanpy as sc
 from anndata import AnnData
 
 from stbench.data.textmatrix import read_text_matrix
@@ -43,6 +42,8 @@ def read_table(path: Path) -> AnnData:
         return read_h5ad(path)
     if is_text(path):
         return read_text_matrix(path)
+    import scanpy as sc  # slow to import, and needed for the formats below only
+
     try:
         if path.suffix == ".h5":
             return sc.read_10x_h5(path)

@@ -98,7 +98,7 @@ def test_every_format_gives_the_same_pair(make_pair, tmp_path, name, which):
     assert load(dataset_called(str(tmp_path / "mine"), catalogue([])), Limit()).spatial.n_obs == 50
 
 
-def test_counts_beside_scaled_values_are_taken_and_said(make_pair, tmp_path):
+def test_counts_beside_scaled_values_are_taken_and_logged(make_pair, tmp_path, caplog):
     reference, spatial = make_pair()
     counts = reference.X.copy(), spatial.X.copy()
     reference.layers["counts"] = counts[0]
@@ -108,14 +108,14 @@ def test_counts_beside_scaled_values_are_taken_and_said(make_pair, tmp_path):
     reference.obs["class"] = reference.obs.pop("cell_type")
     write(reference, tmp_path, "sc.h5ad")
     write(spatial, tmp_path, "st.h5ad")
-    said = []
+    caplog.set_level("INFO", logger="stbench")
     paths = tmp_path / "sc.h5ad", tmp_path / "st.h5ad"
-    convert(Sources(*paths, cell_type="class"), tmp_path / "mine", said.append)
+    convert(Sources(*paths, cell_type="class"), tmp_path / "mine")
     made = [anndata.read_h5ad(tmp_path / "mine" / name) for name in ("sc.h5ad", "st.h5ad")]
     for table, expected in zip(made, counts, strict=True):
         np.testing.assert_array_equal(table.X.toarray(), expected.toarray())
-    assert any("counts in 'counts' are taken" in line for line in said)
-    assert any("counts in 'raw' are taken" in line for line in said)
+    assert any("counts in 'counts' are taken" in line for line in caplog.messages)
+    assert any("counts in 'raw' are taken" in line for line in caplog.messages)
     assert list(made[0].obs["cell_type"]) == list(reference.obs["class"])
     with pytest.raises(StbenchError, match="Unknown layer 'count'. Did you mean 'counts'"):
         convert(Sources(*paths, reference_layer="count"), tmp_path / "other")
@@ -124,13 +124,12 @@ def test_counts_beside_scaled_values_are_taken_and_said(make_pair, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_repeated_names_get_a_suffix_and_are_counted(make_pair, tmp_path):
+def test_repeated_names_get_a_suffix_and_are_counted(make_pair, tmp_path, caplog):
     reference, spatial = make_pair()
     reference.var_names = ["Gene01", *reference.var_names[1:]]
-    said = []
     paths = write(reference, tmp_path, "sc.h5ad"), write(spatial, tmp_path, "st.h5ad")
-    convert(Sources(*paths), tmp_path / "mine", said.append)
-    assert "reference: 1 repeated gene names got a suffix" in said
+    convert(Sources(*paths), tmp_path / "mine")
+    assert "reference: 1 repeated gene names got a suffix" in caplog.messages
     assert anndata.read_h5ad(tmp_path / "mine" / "sc.h5ad").var_names[1] == "Gene01-1"
 
 
