@@ -12,10 +12,10 @@ from anndata import AnnData
 from scipy import sparse
 
 from stbench.data.read import coordinate_columns, is_text, read_coordinates, read_table
-from stbench.errors import StbenchError, unknown_name
+from stbench.data.tables import RAW, cell_types, with_layer
+from stbench.errors import StbenchError
 from stbench.files import whole_folder
 
-RAW = "raw"
 log = logging.getLogger(__name__)
 
 
@@ -45,7 +45,7 @@ def convert(sources: Sources, out: Path) -> None:
     reference, spatial = _oriented(sources, read_table(sources.reference), read_table(sources.spatial))
     reference = _counts(reference, sources.reference_layer, "reference")
     spatial = _counts(spatial, sources.spatial_layer, "spatial table")
-    labels = _labels(reference, sources.cell_type)
+    labels = cell_types(reference, sources.cell_type)
     coordinates = _coordinates(spatial, sources.coordinates)
     with whole_folder(out) as part:
         _plain(reference, "reference", labels).write_h5ad(part / "sc.h5ad")
@@ -80,35 +80,16 @@ def _counts(table: AnnData, layer: str | None, what: str) -> AnnData:
     """The table with raw values in ``X``: of the layer asked for, or of counts kept beside scaled values."""
     if layer is None and not _whole(table.X):
         kept = ["counts"] if "counts" in table.layers else [RAW] if table.raw is not None else []
-        layer = next((name for name in kept if _whole(_layer(table, name, what).X)), None)
+        layer = next((name for name in kept if _whole(with_layer(table, name, what).X)), None)
         if layer is None:
             log.warning("%s: values are not whole numbers and are kept as they are", what)
         else:
             log.info("%s: X does not hold counts, the counts in '%s' are taken", what, layer)
-    return table if layer is None else _layer(table, layer, what)
-
-
-def _layer(table: AnnData, layer: str, what: str) -> AnnData:
-    """The table with the values of ``layer`` in ``X``; ``what`` names the table in the error."""
-    if layer == RAW and table.raw is not None:
-        return table.raw.to_adata()
-    if layer not in table.layers:
-        known = [*table.layers, *([RAW] if table.raw is not None else [])]
-        raise StbenchError(f"{what}: {unknown_name('layer', layer, known)}")
-    return AnnData(table.layers[layer], obs=table.obs, var=table.var, obsm=dict(table.obsm))
+    return table if layer is None else with_layer(table, layer, what)
 
 
 def _whole(values: object) -> bool:
     return bool(np.all(np.mod(sparse.csr_matrix(values).data, 1) == 0))
-
-
-def _labels(reference: AnnData, column: str | None) -> pd.DataFrame:
-    """``cell_type`` from the column asked for, or the one of that name; no column where there is none."""
-    if column is not None and column not in reference.obs:
-        raise unknown_name("column of the reference's obs", column, reference.obs.columns)
-    source = column or ("cell_type" if "cell_type" in reference.obs else None)
-    labels = {} if source is None else {"cell_type": pd.Categorical(reference.obs[source].astype(str))}
-    return pd.DataFrame(labels, index=reference.obs_names)
 
 
 def _coordinates(spatial: AnnData, file: Path | None) -> np.ndarray | None:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stbench.cards import read_card
 from stbench.errors import StbenchError, Unsupported
-from stbench.files import cache_folder, write_json
+from stbench.files import cache_folder
 from stbench.method import Context, Method, Prediction, register
 from stbench.task import Task
 
