@@ -26,7 +26,7 @@ Load = Callable[..., tuple["AnnData", "AnnData"]]  # (folder) -> (reference, spa
 
 @dataclass(frozen=True)
 class Loader:
-    """Reads one format. ``reads(folder)`` says whether a folder is in it; ``embedded`` needs no folder."""
+    """Reads one format. ``reads(folder)`` says whether a folder has it; ``embedded`` ones need no folder."""
 
     name: str
     load: Callable[[Path | None], tuple[AnnData, AnnData]]
@@ -40,7 +40,7 @@ REGISTRY: Registry[Loader] = Registry("datasets", "loader")
 def register(
     name: str, *, reads: Callable[[Path], bool] = lambda folder: False, embedded: bool = False
 ) -> Callable[[Load], Load]:
-    """Decorator that makes ``load(folder) -> (reference, spatial)`` known as a loader.
+    """Decorator that registers ``load(folder) -> (reference, spatial)`` as a loader.
 
     Both are AnnData with raw values in ``X``, unique ``var_names``, and coordinates of the spots in
     ``spatial.obsm["spatial"]`` where they are known.
@@ -57,12 +57,11 @@ def register(
 class Card:
     """What is known about a dataset; everything but the name is optional.
 
-    ``panel``, ``units``, ``reference_units`` and ``min_genes`` steer the preparation and are inferred, and
-    reported, where the card leaves them out. ``downsample`` is the share of the counts to keep in both tables
-    (a seeded draw). ``record`` and ``archive_folder`` say where `stbench.data.fetch` finds the dataset: the
-    number of a Zenodo record, and a folder inside its archives. ``expected`` are published figures by the
-    names that the preparation's report has for them (``cells_raw``, ``genes``, ...), compared with what is
-    found.
+    ``panel``, ``units``, ``reference_units`` and ``min_genes`` control the preparation; those that the card
+    leaves out are inferred and reported. ``downsample`` is the share of the counts to keep in both tables (a
+    seeded draw). ``record`` is the number of a Zenodo record and ``archive_folder`` a folder inside its
+    archives: `stbench.data.fetch` finds the dataset there. ``expected`` holds published figures, under the
+    names of the preparation's report (``cells_raw``, ``genes``, ...), to be compared with what is found.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Reading and writing files so that a bad file is one clear line and a half-written one never appears."""
+"""Read and write files: a bad file is one clear error, and a half-written file never appears."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sha256(file: Path) -> str:
 
 
 def read_h5ad(file: Path) -> AnnData:
-    """The AnnData in ``file``; one clear error where it is missing or damaged."""
+    """The AnnData in ``file``; `StbenchError` where it is missing or damaged."""
     from stbench.machine import memory_bytes
 
     if not file.is_file():
@@ -53,9 +53,9 @@ def read_h5ad(file: Path) -> AnnData:
 
 
 def open_h5ad(file: Path, most_bytes: int) -> AnnData:
-    """The AnnData in ``file``, for files that nobody vouches for; any exception where something is wrong.
+    """The AnnData in ``file``, for files from strangers; a damaged file raises any kind of exception.
 
-    Raises `StbenchError` for a file that unpacks to more than ``most_bytes``, or that reads other files.
+    Raises `StbenchError` for a file that unpacks to more than ``most_bytes`` or refers to other files.
     """
     import anndata
 
@@ -91,7 +91,7 @@ def _check_h5(file: Path, most_bytes: int) -> None:
 
 
 def read_json(file: Path) -> Any:
-    """The content of a JSON file; one clear error where it is missing or damaged."""
+    """The content of a JSON file; `StbenchError` where it is missing or damaged."""
     try:
         return json.loads(file.read_text())
     except FileNotFoundError:
@@ -102,7 +102,7 @@ def read_json(file: Path) -> Any:
 
 @contextmanager
 def whole_file(file: Path) -> Iterator[Path]:
-    """A new file to write, which takes the place of ``file`` when it is whole."""
+    """A new file to write, which replaces ``file`` when it is complete."""
     part = _beside(file)
     try:
         yield part
@@ -113,14 +113,14 @@ def whole_file(file: Path) -> Iterator[Path]:
 
 
 def write_json(file: Path, content: Any) -> None:
-    """Write ``content`` whole or not at all."""
+    """Write ``content`` completely or not at all."""
     with whole_file(file) as part:
         part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to fill, which takes the place of ``folder`` when it is whole."""
+    """A new folder to fill, which replaces ``folder`` when it is complete."""
     part = _beside(folder)
     part.mkdir(parents=True)
     try:
@@ -140,7 +140,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Makes a full or failing disk one clear error; ``folder`` is where the work goes."""
+    """Turns an error of the disk into a `StbenchError`; ``folder`` is where the work is written."""
     try:
         yield
     except OSError as error:
@@ -151,7 +151,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def writable_folder(folder: Path) -> Path:
-    """``folder``, made if need be; one clear error where it cannot be written."""
+    """``folder``, which is made where it does not exist; `StbenchError` where it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = _beside(folder / "probe")

@@ -59,7 +59,7 @@ def fetch(
 ) -> None:
     """Download, check and prepare datasets of the paper. Example: stbench data fetch MG HBC
 
-    A broken download goes on where it stopped; what is here and whole is not downloaded again. Proxy settings
+    A broken download resumes where it stopped, and complete files are not downloaded again. Proxy settings
     (HTTPS_PROXY) are respected.
     """
     from stbench.data.cache import load
@@ -168,7 +168,7 @@ def convert(
 ) -> None:
     """Make a pair of two tables.
 
-    Read are .h5ad, 10x .h5, folders with matrix.mtx, .loom, .zarr (AnnData, SpatialData), .csv, .tsv and .txt
+    Formats: .h5ad, 10x .h5, folders with matrix.mtx, .loom, .zarr (AnnData, SpatialData), .csv, .tsv and .txt
     (genes in rows or in columns). Example: stbench data convert --reference cells.h5ad --spatial
     filtered_feature_bc_matrix.h5 --coordinates spatial/tissue_positions.csv --out my_tissue
     """
@@ -191,7 +191,7 @@ def _known(data: list[Path] | None) -> dict[str, Dataset]:
 
 @contextmanager
 def _bars() -> Iterator[Progress]:
-    """A progress bar per file in a terminal; silence elsewhere."""
+    """A progress bar per file in a terminal; nothing elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 

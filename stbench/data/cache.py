@@ -1,4 +1,4 @@
-"""Prepared pairs, kept by the content of what they were made from; a damaged copy is noticed."""
+"""The cache of prepared pairs: one folder per combination of raw files, card and limit."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _prepare(dataset: Dataset, limit: Limit) -> Pair:
 
 
 def _key(dataset: Dataset, folder: Path, limit: Limit) -> str:
-    """Names the prepared pair by everything that it depends on."""
+    """The name of a prepared pair: a hash of everything that it depends on."""
     files = folder_hashes(folder)
     wrong = damage(folder, files)
     if wrong:
@@ -82,19 +82,13 @@ def _write(folder: Path, pair: Pair) -> None:
 
 
 def _read(folder: Path) -> Pair:
-    """The pair in ``folder``; `StbenchError` where a file is not the one that was written."""
+    """The pair in ``folder``; `StbenchError` where a file has changed since it was written."""
     content = read_json(folder / "pair.json")
     for name in TABLES:
         file = folder / f"{name}.h5ad"
         if not file.is_file() or sha256(file) != content["files"][name]:
             raise StbenchError(f"'{file}' has changed since it was written")
-    tables = {name: read_h5ad(folder / f"{name}.h5ad") for name in TABLES}
-    return Pair(
-        content["name"],
-        Card(**content["card"]),
-        Limit(**content["limit"]),
-        tables["reference"],
-        tables["spatial"],
-        content["report"],
-        tuple(content["measured"]),
-    )
+    card, limit = Card(**content["card"]), Limit(**content["limit"])
+    reference, spatial = (read_h5ad(folder / f"{name}.h5ad") for name in TABLES)
+    measured = tuple(content["measured"])
+    return Pair(content["name"], card, limit, reference, spatial, content["report"], measured)

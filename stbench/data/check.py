@@ -1,4 +1,4 @@
-"""Whether a pair is fit for the benchmark, in plain words: what stops it, what to be careful about."""
+"""Whether a pair is fit for the benchmark: findings that stop it, ask for care, or are worth knowing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stbench.errors import StbenchError
 
 Level = Literal["stop", "care", "note"]
 
-WRONG = 0.1  # agreement of gene-gene correlations below which a pair is hardly one
+WRONG = 0.1  # agreement of gene-gene correlations; below it the two tables do not belong together
 WEAK = 0.2  # sound pairs of this project have .39 to .67
 FEW_GENES = 50  # five test genes per rotation
 FEW_ROWS = 250
@@ -53,7 +53,7 @@ class Fitness:
 
 
 def check_pair(reference: AnnData, spatial: AnnData, card: Card) -> Fitness:
-    """Figures and findings of a raw pair; what cannot be prepared is a finding, not an error."""
+    """Figures and findings of a raw pair; a pair that cannot be prepared gives a finding, not an error."""
     shared = len(set(reference.var_names) & set(spatial.var_names))
     try:
         require_usable(reference, "reference")
@@ -109,19 +109,17 @@ def _of_values(pair: Pair, spatial: Side, names: list[str]) -> list[Finding]:
     found = []
     for what, units in (("reference", pair.card.reference_units), ("spatial table", pair.card.units)):
         if units == "intensity":
-            text = f"The {what} holds intensities, no whole numbers: count models answer unsupported."
+            text = f"The {what} holds intensities, not whole numbers: count models will be unsupported."
             found.append(Finding("care", f"{text} Where raw counts exist, give those."))
     if spatial.repeated_rows:
         text = f"{spatial.repeated_rows} of {spatial.rows} spots are exact copies of another."
         found.append(Finding("care", text))
     dates = [name for name in names if DATES.fullmatch(name)]
     if dates:
-        text = (
-            f"{len(dates)} gene names are dates made by a spreadsheet ({dates[0]}). Take the original names."
-        )
-        found.append(Finding("care", text))
+        text = f"{len(dates)} gene names are dates made by a spreadsheet ({dates[0]})."
+        found.append(Finding("care", f"{text} Take the original names."))
     if "cell_type" not in pair.reference.obs:
-        text = "The reference has no obs['cell_type']: methods that use labels do without."
+        text = "The reference has no obs['cell_type']: methods that use labels will run without them."
         found.append(Finding("note", text))
     return found
 
@@ -136,15 +134,13 @@ def _of_structure(found: Structure | None) -> list[Finding]:
         return [Finding("stop", f"{text} Check the gene names and the tissue of both.")]
     if found.r < WEAK:
         text = f"Weak pairing: {agreement} only (shuffled names: {found.null:.2f}; sound pairs: over {WEAK})."
-        return [
-            Finding("care", f"{text} Other patients, another region, or very few or noisy cells do that.")
-        ]
+        return [Finding("care", f"{text} Causes: other patients, another region, very few or noisy cells.")]
     return []
 
 
 def _of_pattern(found: Pattern | None, *, has_coordinates: bool) -> list[Finding]:
     if not has_coordinates:
-        text = "No coordinates in obsm['spatial']: methods and metrics that need them answer unsupported."
+        text = "No coordinates in obsm['spatial']: methods and metrics that need them will be unsupported."
         return [Finding("care", text)]
     if found is None:
         return [Finding("care", "Too few spots for a spatial pattern.")]
@@ -159,6 +155,5 @@ def _ensembl(reference: AnnData, spatial: AnnData) -> str:
     by_id = [bool(ENSEMBL.match(str(table.var_names[0]))) for table in (reference, spatial)]
     if by_id[0] == by_id[1]:
         return ""
-    return (
-        f" The {'reference' if by_id[0] else 'spatial table'} is named by Ensembl ids: use symbols on both."
-    )
+    what = "reference" if by_id[0] else "spatial table"
+    return f" The {what} is named by Ensembl ids: use symbols on both."

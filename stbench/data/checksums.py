@@ -11,7 +11,7 @@ LOCK_FILE = "lock.json"
 
 
 def folder_hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 by name of every file that lies directly in ``folder``, but for its lock file."""
+    """SHA-256 by name of every file directly in ``folder``, without its lock file."""
     files = sorted(file for file in folder.iterdir() if file.is_file() and file.name != LOCK_FILE)
     return {file.name: sha256(file) for file in files}
 
@@ -26,9 +26,10 @@ def write_lock(folder: Path, **source: Any) -> None:
 
 
 def damage(folder: Path, hashes: dict[str, str]) -> list[str]:
-    """What differs from the lock file of ``folder``, a line per file; nothing where it has no lock file.
+    """What differs from the lock file of ``folder``, a line per file; empty where there is no lock file.
 
-    ``hashes`` are the present `folder_hashes`. Files that came later, such as a ``card.toml``, are no damage.
+    ``hashes`` are the current `folder_hashes`. Files that are not in the lock file are ignored, such as a
+    ``card.toml`` that the user added.
     """
     lock = folder / LOCK_FILE
     if not lock.is_file():

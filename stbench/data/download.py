@@ -1,4 +1,4 @@
-"""Downloads that go on where they broke off: pooch checks and renames, this brings the bytes."""
+"""Downloads that resume: pooch checks the file and renames it, this module transfers the bytes."""
 
 from __future__ import annotations
 
@@ -18,21 +18,26 @@ from stbench.errors import StbenchError
 
 ATTEMPTS = 5
 PAUSE_S = 1.0  # before the second attempt; doubles
-CHUNK_BYTES = 1 << 14  # what a lost connection may cost
+CHUNK_BYTES = 1 << 14  # a lost connection loses at most this
 
-Progress = Callable[[str, int, int], None]  # name, bytes so far, bytes in all
+Progress = Callable[[str, int, int], None]  # name, bytes so far, size in bytes
 
 
 def download(file: RemoteFile, folder: Path, progress: Progress = lambda name, done, size: None) -> Path:
-    """The file in ``folder``, whole and with the right checksum; downloaded where it is not there already.
+    """The path of the file in ``folder``; it is downloaded unless it is there with the right checksum.
 
-    A broken transfer leaves ``<name>.part``, and the next one goes on from it. A file with a wrong checksum
-    is removed.
+    A broken transfer leaves ``<name>.part``, and the next call resumes from it. A file with a wrong checksum
+    is removed. ``progress`` gets the name, the bytes so far and the size.
+
+    Raises
+    ------
+    StbenchError
+        Where the server refuses, the connection is lost `ATTEMPTS` times, the checksum is wrong, or the file
+        cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    bring = Resuming(
-        folder / f"{file.name}.part", file.size, lambda done: progress(file.name, done, file.size)
-    )
+    part = folder / f"{file.name}.part"
+    bring = Resuming(part, file.size, lambda done: progress(file.name, done, file.size))
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)
@@ -53,7 +58,7 @@ def download(file: RemoteFile, folder: Path, progress: Progress = lambda name, d
 
 
 class Resuming:
-    """A downloader in pooch's sense that keeps what it has in ``part`` and asks for the rest."""
+    """A downloader for pooch: keeps what it has in ``part`` and requests the rest."""
 
     def __init__(self, part: Path, size: int, progress: Callable[[int], None]):
         self.part = part
@@ -61,7 +66,7 @@ class Resuming:
         self.progress = progress
 
     def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
-        """Bring ``url`` to ``output_file``; a lost connection is tried again, a 404 is not."""
+        """Download ``url`` to ``output_file``; retries a lost connection, but not a refusal such as 404."""
         for attempt in range(ATTEMPTS):
             try:
                 self._transfer(url)

@@ -1,4 +1,4 @@
-"""Fetching the datasets of a public record: find the archive, take the dataset's folder out, lock it."""
+"""Fetch the datasets of a public record: find the archive, extract the folder, write a lock file."""
 
 from __future__ import annotations
 
@@ -34,10 +34,15 @@ def fetch(
     offline: bool = False,
     progress: Progress = lambda name, done, size: None,
 ) -> tuple[Path, bool]:
-    """The folder of a dataset in the cache, and whether anything had to be done for it.
+    """The folder of a dataset in the cache, and whether it was made now.
 
-    ``others`` are the cards of the same record: an archive that is named after one of them is not looked into
-    for this one. With ``offline``, only files that were downloaded before are used.
+    ``others`` are the cards of the same record: an archive that is named after one of them is not searched.
+    With ``offline``, only files that were downloaded before are used.
+
+    Raises
+    ------
+    StbenchError
+        Where the record or an archive cannot be read, has changed, or does not hold the dataset.
     """
     folder = cache_folder("datasets") / card.name
     if (folder / LOCK_FILE).is_file() and not damage(folder, folder_hashes(folder)):
@@ -49,7 +54,7 @@ def fetch(
         archives = [archive for archive in archives if (downloads / archive.name).is_file()]
     for archive in archives:
         file = downloads / archive.name if offline else download(archive, downloads, progress)
-        if _take_out(file, card, folder, archive):
+        if _extract(file, card, folder, archive):
             return folder, True
     looked = ", ".join(archive.name for archive in archives) or "nothing"
     raise StbenchError(
@@ -105,8 +110,8 @@ def _names(text: str, card: Card) -> bool:
     return plain in (re.sub(r"[-_ ]", "", card.archive_folder.casefold()), card.name.casefold())
 
 
-def _take_out(file: Path, card: Card, folder: Path, archive: RemoteFile) -> bool:
-    """Put the dataset's files from an archive into ``folder``, with a lock file; False where it has none."""
+def _extract(file: Path, card: Card, folder: Path, archive: RemoteFile) -> bool:
+    """Extract the dataset's files into ``folder``, with a lock file; False where the archive has none."""
     try:
         with _opened(file) as (names, extract):
             members = _members(names, card, named_after=_names(file.name, card))
@@ -130,7 +135,7 @@ def _take_out(file: Path, card: Card, folder: Path, archive: RemoteFile) -> bool
 
 @contextmanager
 def _opened(file: Path) -> Iterator[tuple[list[str], Extract]]:
-    """The names in an archive, and a function that opens one of them; no names where it is no archive."""
+    """The names in an archive and a function that opens one of them; no names for another kind of file."""
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as packed:
             yield [name for name in packed.namelist() if not name.endswith("/")], packed.open

@@ -21,7 +21,7 @@ from stbench.tables import varies
 from stbench.toolbox.scale import log_normalise
 
 MIN_GENES = 500  # detected genes per cell, paper IV-A
-WIDE = 5000  # a table of at least so many genes is taken for a whole transcriptome when the card is silent
+WIDE = 5000  # where the card does not say: a table with at least this many genes is a whole transcriptome
 VARIABLE_SHARE = 0.25  # paper IV-A
 PREPARATION = 2  # rises when the same files give another prepared pair
 LIMIT_SEED = 0
@@ -119,7 +119,10 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
 
 
 def require_usable(table: AnnData, what: str) -> None:
-    """Raise `StbenchError` for what no preparation can mend; ``what`` names the table in the message."""
+    """Raise `StbenchError` for a table that cannot be prepared; ``what`` names it in the message.
+
+    That is an empty table, repeated names, and values that are negative, NaN or infinite.
+    """
     if 0 in table.shape:
         raise StbenchError(f"The {what} is empty ({table.n_obs} x {table.n_vars}).")
     for names, kind in ((table.var_names, "gene"), (table.obs_names, "cell or spot")):
@@ -172,7 +175,7 @@ def _downsampled(card: Card, *tables: AnnData) -> list[AnnData]:
 
 
 def _complete(card: Card, reference: AnnData, spatial: AnnData, report: dict[str, Any]) -> Card:
-    """The card with every rule stated; what it left open is inferred and listed in the report."""
+    """The card with every rule filled in; the report lists those that were inferred from the tables."""
     inferred: dict[str, Any] = {}
     if card.units is None:
         inferred["units"] = _units(spatial)

@@ -30,12 +30,18 @@ VISIUM = ["barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres"
 
 
 def is_text(path: Path) -> bool:
-    """Whether ``path`` is a text table, whose genes may lie in rows or in columns."""
+    """Whether ``path`` is a text table, where genes may be in rows or in columns."""
     return path.with_suffix("" if path.suffix == ".gz" else path.suffix).suffix in TEXT
 
 
 def read_table(path: Path) -> AnnData:
-    """The table at ``path``, as it lies there; a clear error for a format that is not read."""
+    """The table at ``path``, rows and columns as in the file.
+
+    Raises
+    ------
+    StbenchError
+        Where the path does not exist, is damaged, or has a format that is not known.
+    """
     if not path.exists():
         raise StbenchError(f"'{path}' does not exist.")
     if path.suffix == ".h5ad":
@@ -63,7 +69,7 @@ def read_table(path: Path) -> AnnData:
 
 
 def _spatialdata_table(store: Path) -> Path | None:
-    """The only table of a SpatialData store; None where it is no such store."""
+    """The only table of a SpatialData store; None for another kind of store."""
     tables = [path for path in sorted((store / "tables").glob("[!.]*")) if path.is_dir()]
     if len(tables) > 1:
         names = ", ".join(str(path) for path in tables)
@@ -74,7 +80,8 @@ def _spatialdata_table(store: Path) -> Path | None:
 def read_coordinates(path: Path, names: pd.Index) -> pd.DataFrame:
     """Coordinates of the spots called ``names`` from a table, (n_spots, 2), in their order.
 
-    The rows are matched by name where a column holds the names, else by order where the numbers agree.
+    The rows are matched by name where a column holds the names, else by order where the numbers are equal.
+    Raises `StbenchError` where neither is possible or no columns of coordinates are known.
     """
     if not path.is_file():
         raise StbenchError(f"File '{path}' does not exist.")

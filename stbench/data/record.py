@@ -31,7 +31,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Record:
-    """What a record says of itself."""
+    """The number, licence and files of a record."""
 
     number: str
     license: str

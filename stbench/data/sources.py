@@ -1,5 +1,5 @@
 """Which datasets there are: the embedded ones, the folders given with ``--data``, the downloaded ones, and
-the known cards. A dataset is named by its folder; a path to a folder is good wherever a name is.
+the known cards. A dataset has the name of its folder; the path of a folder may be given instead of a name.
 """
 
 from __future__ import annotations
@@ -85,10 +85,15 @@ def catalogue(folders: Sequence[Path]) -> dict[str, Dataset]:
 
 
 def select(names: Sequence[str], known: dict[str, Dataset]) -> tuple[list[Dataset], list[str]]:
-    """The datasets called ``names``, and what to tell the user about it.
+    """The datasets called ``names``, and one message for each group that was left out.
 
-    A name may be the path of a folder. ``all`` is every real dataset that is here, and the embedded one where
-    there is none: a dataset that would have to be downloaded or built first is left out and named.
+    A name may be the path of a folder. ``all`` is every real dataset that is here, or the embedded one where
+    there is none.
+
+    Raises
+    ------
+    StbenchError
+        For a name that is unknown or ambiguous, and for a dataset that is not available.
     """
     if list(names) != ["all"]:
         chosen = [dataset_called(name, known) for name in dict.fromkeys(names)]
@@ -120,9 +125,9 @@ def select(names: Sequence[str], known: dict[str, Dataset]) -> tuple[list[Datase
 
 
 def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
-    """The dataset of that name, or in the folder of that path; a clear error where there is neither.
+    """The dataset of that name, or in the folder of that path; `StbenchError` where there is neither.
 
-    As with ``--data``, a folder that is called like a known dataset has its card.
+    As with ``--data``, a folder with the name of a known dataset gets its card.
     """
     if name in known:
         return known[name]
@@ -135,7 +140,7 @@ def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
 
 
 def _from_cache(name: str, card: Card) -> Dataset:
-    """A known dataset that is in no ``--data`` folder: as it was downloaded, or why it is not here."""
+    """A known dataset that is in no ``--data`` folder: downloaded, or the reason why it is not here."""
     folder = cache_folder("datasets") / name
     if card.record and folder.is_dir():
         return dataset_in(folder, card)
@@ -145,7 +150,7 @@ def _from_cache(name: str, card: Card) -> Dataset:
 
 
 def dataset_in(folder: Path, known_card: Card | None = None) -> Dataset:
-    """The dataset in ``folder``, named by it; ``problem`` says where its card or its files cannot be used."""
+    """The dataset in ``folder``; its ``problem`` says why the card or the files cannot be used."""
     card = known_card or Card(folder.name)
     try:
         if (folder / CARD_FILE).is_file():

@@ -14,7 +14,7 @@ N_FOLDS = 10
 
 @dataclass(frozen=True)
 class Split:
-    """Gene names by role. ``hash`` identifies them whatever made them."""
+    """Gene names by role; ``hash`` depends on the names and roles only."""
 
     rotation: int
     split_seed: int
@@ -29,7 +29,10 @@ class Split:
 
 
 def make_splits(genes: Sequence[str], n_splits: int = 1, split_seed: int = 0) -> list[Split]:
-    """The first ``n_splits`` rotations (1 to 10) over ``genes``, permuted with ``split_seed``."""
+    """The first ``n_splits`` rotations (1 to 10) over ``genes``, permuted with ``split_seed``.
+
+    Raises `StbenchError` for fewer than ten genes and for another number of splits.
+    """
     import numpy as np  # here: the command line reads N_FOLDS and starts without numpy
 
     if len(genes) < N_FOLDS:

@@ -19,22 +19,23 @@ BLOCK_BYTES = 1 << 26  # text parsed at once; wide lines need large blocks to be
 
 
 def read_text_matrix(file: Path, *, named_rows: bool | None = None, unnamed: str = "row") -> AnnData:
-    """The table in ``file`` as it lies there, rows x columns, float32 CSR.
+    """The table in ``file``, rows x columns as in the file, float32 CSR.
 
     Parameters
     ----------
     file
         Comma separated (``.csv``) or tab separated, perhaps compressed (``.gz``), with a header.
     named_rows
-        Whether the first column holds the names of the rows. Default: it does where the header is one
-        field short (as R writes it), where its own header is empty, or where its first value is no number.
+        Whether the first column holds the names of the rows. Default: it does where the header has one
+        field less than the rows (as R writes it), where the header of the first column is empty, or where
+        its first value is not a number.
     unnamed
-        What rows without names are called, followed by their number from 0.
+        The prefix for the names of rows that have none; their number from 0 follows.
 
     Raises
     ------
     StbenchError
-        For a file that is no such table; the message names the file.
+        For a file that is not such a table; the message names the file.
     """
     delimiter = "," if ".csv" in file.suffixes else "\t"
     try:

@@ -45,11 +45,11 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True)
 class Card:
-    """The fields of a card; those of `stbench.methods.register`, and how the program is started.
+    """The fields of a card: those of `stbench.methods.register`, and how the program is started.
 
     ``deviations`` says where a published method differs from its authors' code; ``needs`` lists what the
-    task must bring (`NEEDS`); ``format`` is how the tables are written; ``versions`` is a command that prints
-    what goes into the manifest, a name and a version per line.
+    task must have; ``format`` is the format of the tables; ``versions`` is a command that prints a name and a
+    version per line, for the manifest.
     """
 
     name: str
@@ -70,13 +70,23 @@ class Card:
 
 @dataclass(frozen=True)
 class External(Method):
-    """Base of the methods that cards describe: runs the command of its card on a task folder."""
+    """Base class of the methods that cards describe: runs the command of the card on a task folder."""
 
     card: ClassVar[Card]
     here: ClassVar[Path]
 
     def predict(self, task: Task, ctx: Context) -> Prediction:
-        """What the program wrote, (n_spots, n_targets)."""
+        """What the program wrote, (n_spots, n_targets).
+
+        Raises
+        ------
+        Unsupported
+            Where the program or something that it needs is missing.
+        InvalidPrediction
+            Where the program wrote no prediction, or one that does not fit the task.
+        StbenchError
+            Where the program fails.
+        """
         from stbench.exchange.taskfolder import read_prediction
 
         missing = self.missing()
@@ -96,7 +106,7 @@ class External(Method):
 
     @classmethod
     def missing(cls) -> str:
-        """What is missing on this machine to run it, with the remedy; empty where nothing is."""
+        """The program that is missing on this machine, with the remedy; empty where it can run."""
         program = cls._filled(cls.card.command)[0]
         if shutil.which(program):
             return ""
@@ -127,10 +137,10 @@ class External(Method):
 
     @classmethod
     def _filled(cls, command: list[str], task: Path = Path()) -> list[str]:
-        """The words of a command with the places filled in."""
+        """The words of a command with ``{here}``, ``{task}`` and ``{env}`` replaced."""
         places = {"{here}": cls.here, "{task}": task, "{env}": cache_folder("environments") / cls.card.name}
         for place, path in places.items():
-            command = [part.replace(place, str(path)) for part in command]
+            command = [word.replace(place, str(path)) for word in command]
         return command
 
     def _check_needs(self, task: Task) -> None:
@@ -188,7 +198,7 @@ class External(Method):
 
 
 def register_card(file: Path, module: str) -> type[Method]:
-    """The method of a card, registered; ``module`` is the name of the module that stands for the card."""
+    """Register the method that a card describes; ``module`` is the name of the card's module."""
     card = read_card(file, Card)
     parameters = [(name, type(value), field(default=value)) for name, value in card.parameters.items()]
     text = f"{card.summary.strip()}\n\nDeviations\n----------\n{card.deviations.strip() or 'None known.'}"
@@ -206,15 +216,15 @@ def register_card(file: Path, module: str) -> type[Method]:
 
 
 def _plain(table: AnnData) -> AnnData:
-    """A table as AnnData itself, whatever subclass the task holds."""
+    """The table as a plain AnnData: a task holds a subclass."""
     from anndata import AnnData
 
     return AnnData(table.X, obs=table.obs, var=table.var, obsm=dict(table.obsm), layers=dict(table.layers))
 
 
 def _environment(folder: Path, threads: int) -> dict[str, str]:
-    """What a program needs to start and to repeat itself, a home of its own, and the number of threads."""
+    """The environment variables of a program: few of the caller's, its own home, the number of threads."""
     kept = {key: value for key, value in os.environ.items() if key in KEPT or key.endswith(KEPT_ENDING)}
     own = {"HOME": str(folder), "TMPDIR": str(folder), "OMP_NUM_THREADS": str(threads)}
-    # without a hash seed, sets of names come in another order in every process (moscot's shared genes do)
+    # without a hash seed, sets of names have another order in every process (moscot's shared genes do)
     return kept | own | {"PYTHONNOUSERSITE": "1", "PYTHONHASHSEED": "0"}

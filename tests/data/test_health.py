@@ -99,7 +99,7 @@ def test_no_coordinates_and_few_genes(make_pair):
     found = check_pair(reference, spatial, Card("x"))
     assert not found.fit
     assert "Only 8 shared genes" in texts(found, "stop")
-    assert "answer unsupported" in texts(found, "care")
+    assert "will be unsupported" in texts(found, "care")
     assert found.pattern is None
     assert structure(reference, spatial) is None
 
