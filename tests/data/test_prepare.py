@@ -88,7 +88,7 @@ def test_limit_is_seeded_and_takes_the_most_variable_genes(make_pair):
 
 @pytest.mark.parametrize("text", ["cells", "cells=0", "cells=-1", "cells=x", "rows=3", "cells=1,cells=2"])
 def test_bad_limit(text):
-    with pytest.raises(StbenchError, match="--limit"):
+    with pytest.raises(ValueError, match="takes cells=N"):
         Limit.parse(text)
 
 
