@@ -244,15 +244,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _environment(folder: Path, threads: int, gpu: str | None) -> dict[str, str]:
-    """The child's environment: no way to the data, its own temporary folder, threads and GPU.
-
-    The cache stays named, because the environments of external methods are in it.
-    """
-    kept = {
-        key: value
-        for key, value in os.environ.items()
-        if key == "STBENCH_CACHE" or not key.startswith("STBENCH_")
-    }
+    """The child's environment: no way to the data, its own temporary folder, threads and GPU."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("STBENCH_")}
+    kept[ENVIRONMENTS] = str(cache_folder("environments"))  # of external methods, never the cache itself
     kept.pop("PWD", None)
     kept.pop("OLDPWD", None)
     if gpu is not None:
