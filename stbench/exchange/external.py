@@ -37,6 +37,7 @@ from stbench.task import Task
 if TYPE_CHECKING:
     from anndata import AnnData
 
+ENVIRONMENTS = "STBENCH_ENVIRONMENTS"  # where a run finds them; it is not told the cache, which holds data
 KEPT = ("PATH", "LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 KEPT_ENDING = "_NUM_THREADS"
 LAST_LINES = 3
@@ -113,7 +114,7 @@ class External(Method):
         requirements = cls.here / "requirements.txt"
         remedy = f"install '{program}'"
         if requirements.is_file():
-            env = cache_folder("environments") / cls.card.name
+            env = environments_folder() / cls.card.name
             remedy = f"python3 -m venv {env} && {env}/bin/pip install -r {requirements}"
         return f"needs a program that is not here ({program}): {remedy}"
 
@@ -138,7 +139,7 @@ class External(Method):
     @classmethod
     def _filled(cls, command: list[str], task: Path = Path()) -> list[str]:
         """The words of a command with ``{here}``, ``{task}`` and ``{env}`` replaced."""
-        places = {"{here}": cls.here, "{task}": task, "{env}": cache_folder("environments") / cls.card.name}
+        places = {"{here}": cls.here, "{task}": task, "{env}": environments_folder() / cls.card.name}
         for place, path in places.items():
             command = [word.replace(place, str(path)) for word in command]
         return command
@@ -195,6 +196,11 @@ class External(Method):
         if process.wait() != 0:
             said = " / ".join(line for line in last if line) or "nothing"
             raise StbenchError(f"'{command[0]}' ended with exit code {process.returncode} and said: {said}")
+
+
+def environments_folder() -> Path:
+    """Where the environments of external methods are, a folder each: ``{env}`` on a card."""
+    return Path(os.environ.get(ENVIRONMENTS) or cache_folder("environments"))
 
 
 def register_card(file: Path, module: str) -> type[Method]:

@@ -24,6 +24,7 @@ from typing import Any
 
 from stbench import machine
 from stbench.errors import StbenchError
+from stbench.exchange.external import ENVIRONMENTS, environments_folder
 from stbench.exchange.taskfolder import TaskFile
 from stbench.files import read_json
 from stbench.runs import process_tree
@@ -246,7 +247,7 @@ def _is_number(value: Any) -> bool:
 def _environment(folder: Path, threads: int, gpu: str | None) -> dict[str, str]:
     """The child's environment: no way to the data, its own temporary folder, threads and GPU."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("STBENCH_")}
-    kept[ENVIRONMENTS] = str(cache_folder("environments"))  # of external methods, never the cache itself
+    kept[ENVIRONMENTS] = str(environments_folder())
     kept.pop("PWD", None)
     kept.pop("OLDPWD", None)
     if gpu is not None:
