@@ -37,10 +37,11 @@ from stbench.task import Task
 if TYPE_CHECKING:
     from anndata import AnnData
 
-ENVIRONMENTS = "STBENCH_ENVIRONMENTS"  # where a run finds them; it is not told the cache, which holds data
 KEPT = ("PATH", "LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 KEPT_ENDING = "_NUM_THREADS"
 LAST_LINES = 3
+
+_environments: Path | None = None
 Value = bool | int | float | str
 
 
@@ -200,7 +201,13 @@ class External(Method):
 
 def environments_folder() -> Path:
     """Where the environments of external methods are, a folder each: ``{env}`` on a card."""
-    return Path(os.environ.get(ENVIRONMENTS) or cache_folder("environments"))
+    return _environments or cache_folder("environments")
+
+
+def use_environments(folder: Path) -> None:
+    """Find the environments in ``folder``: a run does not know the cache, since that holds data too."""
+    global _environments
+    _environments = folder
 
 
 def register_card(file: Path, module: str) -> type[Method]:

@@ -1,8 +1,9 @@
 """The process of one run: reads a task folder, lets the method predict, writes the answer.
 
-``python -m stbench.runs.child FOLDER``: ``FOLDER/task`` is the task; ``prediction.h5ad``, ``outcome.json``
-and ``progress.json`` are written into ``FOLDER``. Whatever a method does here harms no other run. With
-``--end-with-stdin`` the process ends when its standard input does, so that it never outlives its engine.
+``python -m stbench.runs.child FOLDER ENVIRONMENTS``: ``FOLDER/task`` is the task; ``prediction.h5ad``,
+``outcome.json`` and ``progress.json`` are written into ``FOLDER``. Whatever a method does here harms no other
+run. The process ends with its standard input, so that it never outlives the grid. ``ENVIRONMENTS`` is where
+external methods find theirs.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from stbench.errors import StbenchError, Unsupported
+from stbench.exchange.external import use_environments
 
 PROGRESS_SECONDS = 0.2
 CORE = ("stbench", "numpy", "scipy", "anndata")  # their versions are in every manifest
@@ -43,7 +45,7 @@ def main(folder: Path) -> None:
 
 
 def end_with_stdin() -> None:
-    """Kill the process group as soon as standard input ends, as it does when the engine dies."""
+    """Kill the process group as soon as standard input ends, as it does when the grid dies."""
 
     def watch() -> None:
         while os.read(0, 1):  # not sys.stdin, whose lock this thread would hold at the interpreter's end
@@ -54,7 +56,7 @@ def end_with_stdin() -> None:
 
 
 def die_first() -> None:
-    """Have a system that is short of memory kill this process before the engine."""
+    """Have a system that is short of memory kill this process before the grid."""
     with suppress(OSError):  # not Linux
         Path("/proc/self/oom_score_adj").write_text("1000")
 
@@ -166,7 +168,7 @@ def _gpu_peak(device: str) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
-    if "--end-with-stdin" in sys.argv:
-        end_with_stdin()
-        die_first()
+    end_with_stdin()
+    die_first()
+    use_environments(Path(sys.argv[2]))
     main(Path(sys.argv[1]))

@@ -24,7 +24,7 @@ from typing import Any
 
 from stbench import machine
 from stbench.errors import StbenchError
-from stbench.exchange.external import ENVIRONMENTS, environments_folder
+from stbench.exchange.external import environments_folder
 from stbench.exchange.taskfolder import TaskFile
 from stbench.files import read_json
 from stbench.runs import process_tree
@@ -131,7 +131,7 @@ class RunProcess:
         self._task_bytes = process_tree.folder_bytes(folder)
         with (folder / "log.txt").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stbench.runs.child", str(folder), "--end-with-stdin"],
+                [sys.executable, "-m", "stbench.runs.child", str(folder), str(environments_folder())],
                 cwd=folder,
                 env=_environment(folder, threads, gpu) | dict(environment or {}),
                 stdin=subprocess.PIPE,  # never written to; closes when this process dies
@@ -247,7 +247,6 @@ def _is_number(value: Any) -> bool:
 def _environment(folder: Path, threads: int, gpu: str | None) -> dict[str, str]:
     """The child's environment: no way to the data, its own temporary folder, threads and GPU."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("STBENCH_")}
-    kept[ENVIRONMENTS] = str(environments_folder())
     kept.pop("PWD", None)
     kept.pop("OLDPWD", None)
     if gpu is not None:
