@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,77 +10,56 @@ from torch import Tensor
 from torch.nn.functional import huber_loss, mse_loss
 
 from stbench.methods import Context, Task
-from stbench.toolbox.nn.diffusion import add_noise, cosine_alpha_bar
+from stbench.toolbox.nn.diffusion import add_noise
+from stbench.toolbox.nn.learner import DiffusionLearner
 from stbench.toolbox.nn.training import autocast, generator
 from stbench.toolbox.scale import target_maxima
 
 from .data import gene_rows
 from .mask import CLEAN, CONDITION, NOISY, causal_mask, draw_step_sizes, step_weights
-from .model import build
+from .model import CausalGeDNet, build
 from .sample import generate
 
 if TYPE_CHECKING:
     from . import CausalGeD
 
 BETAS = (0.9, 0.95)  # CausalFusion
-AVERAGE_START = 10  # updates after which the average has mostly forgotten the initial weights
 
 
-class CausalGeDLearner:
+class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
     """CausalGeD on one task; its first update comes after the pretraining of encoder and decoder.
 
     The predictions come from a moving average of the weights.
     """
 
     def __init__(self, settings: CausalGeD, task: Task, ctx: Context):
-        self.settings, self.task, self.ctx = settings, task, ctx
+        self.settings, self.task = settings, task
         self.rows = gene_rows(task, ctx.device)
         n_spots, n_cells = self.rows.maps.shape[1], self.rows.profiles.shape[1]
-        self.net = build(n_spots, n_cells, settings, generator(ctx.seed, "weights")).to(ctx.device)
-        self.average = copy.deepcopy(self.net).requires_grad_(False)
+        net = build(n_spots, n_cells, settings, generator(ctx.seed, "weights")).to(ctx.device)
+        super().__init__(
+            net, ctx, lr=settings.lr, n_times=settings.timesteps, betas=BETAS, clip=settings.clip,
+            warmup=settings.warmup, averaging=settings.ema,
+        )  # fmt: skip
         if settings.compile:
-            self.net.cat.compile(dynamic=True)  # the number of clean tokens differs between updates
-        self.adamw = torch.optim.AdamW(
-            self.net.parameters(), settings.lr, BETAS, weight_decay=0.0, fused=True
-        )
-        self.rng = np.random.default_rng(ctx.seed)  # draws orders and steps, on the host
-        self.generator = generator(ctx.seed, "training", ctx.device)  # draws noise, on the device
-        self.alpha_bar = cosine_alpha_bar(settings.timesteps).to(ctx.device)
+            net.cat.compile(dynamic=True)  # the number of clean tokens differs between updates
         self.times = settings.time_grid().to(ctx.device)
-        self.done = 0
 
     def update(self) -> Tensor:
         """Take one step of the optimiser, pretrained; the loss before it, a scalar."""
         while self.done < self.settings.pretrain_steps:
-            self.step()
-        return self.step()
+            super().update()
+        return super().update()
 
-    def step(self) -> Tensor:
-        """Take one step of the optimiser, be it of the pretraining; the loss before it, a scalar."""
-        settings = self.settings
-        pretraining = self.done < settings.pretrain_steps
-        self.net.decoder.requires_grad_(pretraining or settings.decoder == "joint")
-        for group in self.adamw.param_groups:
-            group["lr"] = settings.lr * min(1.0, (self.done + 1) / settings.warmup)
+    def loss(self) -> Tensor:
+        """Autoencoding and, after pretraining, alignment and diffusion; a scalar."""
+        pretraining = self.done < self.settings.pretrain_steps
+        self.net.decoder.requires_grad_(pretraining or self.settings.decoder == "joint")
         with autocast(self.ctx.device):
-            loss = self.loss(pretraining)
-        self.adamw.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), settings.clip)
-        self.adamw.step()
-        self.done += 1
-        self.move_average()
-        return loss.detach()
+            return self.loss_of(pretraining)
 
-    @torch.no_grad()
-    def move_average(self) -> None:
-        """Move the averaged weights towards the current ones."""
-        decay = min(self.settings.ema, self.done / (self.done + AVERAGE_START))
-        for average, weight in zip(self.average.parameters(), self.net.parameters(), strict=True):
-            average.lerp_(weight, 1 - decay)
-
-    def loss(self, pretraining: bool) -> Tensor:
-        """Autoencoding and, after pretraining, alignment and diffusion; a scalar.
+    def loss_of(self, pretraining: bool) -> Tensor:
+        """The loss of either phase, a scalar.
 
         All sequences of an update hold the same ``seq_genes`` genes, usually all, each in its own order.
         """
@@ -117,7 +95,7 @@ class CausalGeDLearner:
         order = self.on_device([self.rng.permutation(n_genes) for _ in range(n_sequences)])
         step = self.on_device(np.repeat(np.arange(len(sizes)), sizes)).expand_as(order)
         step = torch.empty_like(order).scatter_(1, order, step)  # (sequences, genes): when is each gene made
-        # nobody waits for the last step, so it has no clean tokens
+        # no gene comes after the last step, so it has no clean tokens
         seen = order[:, : n_genes - sizes[-1] if settings.sees_clean else 0]
 
         time = torch.randint(
@@ -144,26 +122,6 @@ class CausalGeDLearner:
         wanted = noise if settings.objective == "eps" else latents.expand_as(noise)
         weights = self.on_device(step_weights(sizes, settings.ar_weights, settings.ar_weight_max))
         return (weights.float()[step] * (wanted - prediction).square().mean(dim=-1)).mean()
-
-    def state(self) -> dict[str, Any]:
-        """Weights, their average, the optimiser, and where the random draws are."""
-        return {
-            "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
-            "adamw": self.adamw.state_dict(),
-            "rng": self.rng.bit_generator.state,
-            "generator": self.generator.get_state(),
-            "done": self.done,
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from ``state``, to the bit on the CPU."""
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.adamw.load_state_dict(state["adamw"])
-        self.rng.bit_generator.state = state["rng"]
-        self.generator.set_state(state["generator"])
-        self.done = state["done"]
 
     def check(self) -> np.ndarray:
         """Maps of the targets, (n_spots, n_targets), each between 0 and 1, by the sampler for checks."""

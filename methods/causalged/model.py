@@ -236,9 +236,8 @@ class CausalGeDNet(nn.Module):
 
 def build(n_spots: int, n_cells: int, sizes: CausalGeD, generator: torch.Generator) -> CausalGeDNet:
     """A network on the CPU whose weights come from ``generator`` alone."""
-    with torch.device("meta"):  # PyTorch's own initialisation would use up global random numbers
+    with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights from the global generator
         net = CausalGeDNet(n_spots, n_cells, sizes)
-    net.to_empty(device="cpu")
     initialise(net, generator)
     return net
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import huber_loss, mse_loss
 
 from stbench.methods import Context, Task
-from stbench.toolbox.nn.diffusion import add_noise, clean_from_noise, cosine_alpha_bar, denoise, sample_times
-from stbench.toolbox.nn.training import Optimiser, autocast, build, generator
+from stbench.toolbox.nn.diffusion import add_noise
+from stbench.toolbox.nn.learner import DiffusionLearner
+from stbench.toolbox.nn.training import autocast, build, generator
 from stbench.toolbox.scale import target_maxima
 
 from .data import gene_rows
@@ -23,23 +23,19 @@ if TYPE_CHECKING:
     from . import SpaDiT
 
 
-class SpaDiTLearner:
+class SpaDiTLearner(DiffusionLearner[nn.Module]):
     """SpaDiT on one task: learns in the visible genes, from profile to map, and applies it to the targets."""
 
     def __init__(self, settings: SpaDiT, task: Task, ctx: Context):
-        self.settings, self.task, self.ctx = settings, task, ctx
+        self.settings, self.task = settings, task
         self.genes = gene_rows(task, settings.sc_reduce, ctx.device)
-        self.net = build(self._network, ctx)
-        self.optimiser = Optimiser(self.net, settings.lr)
-        self.alpha_bar = cosine_alpha_bar(settings.timesteps).to(ctx.device)
-        self.generator = generator(ctx.seed, "training", ctx.device)
-        self.batches = self._batches()
+        super().__init__(build(self._network, ctx), ctx, lr=settings.lr, n_times=settings.timesteps)
 
-    def update(self) -> Tensor:
-        """Take one step on the next batch of genes; the loss before it, a scalar."""
-        return self.optimiser.follow(self.loss(next(self.batches)))
+    def loss(self) -> Tensor:
+        """Error on the noised entries of the next batch of genes, a scalar."""
+        return self.loss_on(self.next_batch(len(self.genes.maps), self.settings.batch))
 
-    def loss(self, genes: Tensor) -> Tensor:
+    def loss_on(self, genes: Tensor) -> Tensor:
         """Error on the noised entries of some genes, (batch,) of their numbers, a scalar.
 
         Every gene draws its own time. Squared error where the map is not zero plus Huber loss where it is.
@@ -60,12 +56,12 @@ class SpaDiTLearner:
         return _mean(squared, noised & ~zero) + _mean(huber, noised & zero)
 
     def estimate(self, noisy: Tensor, profiles: Tensor, time: Tensor) -> Tensor:
-        """What the network predicts, noise or map; shapes as in `GeneTransformer.forward`."""
+        """Noise or map, as the network predicts it; shapes as in `GeneTransformer.forward`."""
         with autocast(self.ctx.device):
             return self.net(noisy, profiles, time).float()
 
     def check(self) -> np.ndarray:
-        """As `predict`; a check costs little."""
+        """The prediction: a check costs little."""
         return self.predict()
 
     @torch.no_grad()
@@ -83,33 +79,19 @@ class SpaDiTLearner:
         shape = (self.settings.n_samples, n_targets, self.genes.maps.shape[1])
         order = torch.randperm(len(self.genes.maps), generator=fresh, device=device)
         context = order[: self.settings.context_genes]
-        company = self.genes.maps[context].expand(shape[0], -1, -1)  # (n_samples, n_context, n_spots)
+        others = self.genes.maps[context].expand(shape[0], -1, -1)  # (n_samples, n_context, n_spots)
         profiles = torch.cat((profiles, self.genes.profiles[context])).expand(shape[0], -1, -1)
 
-        def clean(x: Tensor, t: Tensor) -> Tensor:
-            noise = torch.randn(company.shape, generator=fresh, device=device)
-            noisy = torch.cat((x, add_noise(company, noise, self.alpha_bar[t])), dim=1)
-            answer = self.estimate(noisy, profiles, t.expand(1, 1))[:, :n_targets]
-            if self.settings.objective == "x0":
-                return answer
-            return clean_from_noise(x, answer, self.alpha_bar[t])
+        def estimate(x: Tensor, t: Tensor) -> Tensor:
+            noise = torch.randn(others.shape, generator=fresh, device=device)
+            noisy = torch.cat((x, add_noise(others, noise, self.alpha_bar[t])), dim=1)
+            return self.estimate(noisy, profiles, t.expand(1, 1))[:, :n_targets]
 
-        return denoise(
-            clean,
-            torch.randn(shape, generator=fresh, device=device),
-            sample_times(torch.arange(len(self.alpha_bar), device=device), self.settings.sampling_steps),
-            self.alpha_bar,
-            eta=1.0 if self.settings.sampler == "ancestral" else 0.0,
-            limit=1.0,
-            generator=fresh,
-        ).mean(dim=0)
-
-    def _batches(self) -> Iterator[Tensor]:
-        """Numbers of the visible genes in a new order every epoch, in batches of nearly one size."""
-        n_genes = len(self.genes.maps)
-        while True:
-            order = torch.randperm(n_genes, generator=self.generator, device=self.ctx.device)
-            yield from order.tensor_split(math.ceil(n_genes / self.settings.batch))
+        settings = self.settings
+        return self.sample(
+            estimate, shape, n_steps=settings.sampling_steps, objective=settings.objective,
+            sampler=settings.sampler, fresh=fresh,
+        ).mean(dim=0)  # fmt: skip
 
     def _network(self) -> nn.Module:
         n_spots, n_features = self.genes.maps.shape[1], self.genes.profiles.shape[1]

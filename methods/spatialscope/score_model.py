@@ -159,9 +159,8 @@ def rows_of(films: list[Film], types: Tensor) -> list[Film]:
 
 def build(n_genes: int, width: int, generator: torch.Generator) -> ScoreNet:
     """A network with orthogonal weights and zero biases, drawn from ``generator`` and on its device."""
-    with torch.device("meta"):  # no draw from the global generator
-        net = ScoreNet(n_genes, width)
-    net.to_empty(device=generator.device)
+    with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights from the global generator
+        net = ScoreNet(n_genes, width).to(generator.device)
     for name, parameter in net.named_parameters():
         if name.endswith("bias"):
             nn.init.zeros_(parameter)

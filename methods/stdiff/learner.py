@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stbench.methods import Context, Task
-from stbench.toolbox.nn.diffusion import add_noise, clean_from_noise, cosine_alpha_bar, denoise, sample_times
-from stbench.toolbox.nn.training import Optimiser, autocast, build, generator
+from stbench.toolbox.nn.diffusion import add_noise
+from stbench.toolbox.nn.learner import DiffusionLearner
+from stbench.toolbox.nn.training import autocast, build, generator
 
 from .data import on_scale_of_x, spot_rows, training_rows
 from .model import Denoiser
@@ -21,25 +21,21 @@ if TYPE_CHECKING:
     from . import StDiff
 
 
-class StDiffLearner:
+class StDiffLearner(DiffusionLearner[nn.Module]):
     """stDiff on one task: learns in the cells, from visible genes to targets, and applies it to the spots."""
 
     def __init__(self, settings: StDiff, task: Task, ctx: Context):
-        self.settings, self.task, self.ctx = settings, task, ctx
+        self.settings, self.task = settings, task
         rows = training_rows(task.reference, task.visible, task.targets, settings.aug_add)
         self.rows = torch.from_numpy(rows).to(ctx.device)  # (n_rows, n_visible + n_targets)
         self.width, self.batch = settings.size(rows.shape[1])
-        self.net = build(self._network, ctx)
-        self.optimiser = Optimiser(self.net, settings.lr)
-        self.alpha_bar = cosine_alpha_bar(settings.timesteps).to(ctx.device)
-        self.generator = generator(ctx.seed, "training", ctx.device)
-        self.batches = self._batches()
+        super().__init__(build(self._network, ctx), ctx, lr=settings.lr, n_times=settings.timesteps)
 
-    def update(self) -> Tensor:
-        """Take one step on the next batch of cells; the loss before it, a scalar."""
-        return self.optimiser.follow(self.loss(self.rows[next(self.batches)][None]))
+    def loss(self) -> Tensor:
+        """Error on the next batch of cells, a scalar."""
+        return self.loss_on(self.rows[self.next_batch(len(self.rows), self.batch)][None])
 
-    def loss(self, rows: Tensor) -> Tensor:
+    def loss_on(self, rows: Tensor) -> Tensor:
         """Squared error of the objective on the targets of ``rows`` (1, batch, n_genes), a scalar.
 
         Every row draws its own time. Averaged over all genes as in stDiff, where the visible ones are
@@ -55,7 +51,7 @@ class StDiffLearner:
         return (wanted - self.estimate(visible, noisy, time)).square().sum() / rows.numel()
 
     def estimate(self, visible: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
-        """What the network predicts, noise or clean targets; shapes as in `Denoiser.forward`."""
+        """Noise or clean targets, as the network predicts them; shapes as in `Denoiser.forward`."""
         n_batches, n_rows, _ = noisy.shape
         if not self.settings.attend_batch:  # every row is a sequence of its own
             visible, noisy = visible.reshape(-1, 1, visible.shape[-1]), noisy.reshape(-1, 1, noisy.shape[-1])
@@ -65,15 +61,15 @@ class StDiffLearner:
         return predicted.float().reshape(n_batches, n_rows, -1)
 
     def check(self) -> np.ndarray:
-        """As `predict`, with ``check_steps`` of the sampler."""
-        return self.sample(self.settings.check_steps)
+        """The prediction from ``check_steps`` of the sampler."""
+        return self.sampled(self.settings.check_steps)
 
     def predict(self) -> np.ndarray:
         """Mean of ``n_samples`` samples on the scale of ``X``, (n_spots, n_targets)."""
-        return self.sample(self.settings.sampling_steps)
+        return self.sampled(self.settings.sampling_steps)
 
-    def sample(self, n_steps: int) -> np.ndarray:
-        """As `predict`, in ``n_steps`` steps; spots share batches in their order, of sizes as in training."""
+    def sampled(self, n_steps: int) -> np.ndarray:
+        """The prediction in ``n_steps`` steps; spots share batches as large as in training."""
         spots, scale = spot_rows(self.task)
         visible = torch.from_numpy(spots).to(self.ctx.device)
         fresh = generator(self.ctx.seed, "sampling", self.ctx.device)
@@ -86,27 +82,11 @@ class StDiffLearner:
         visible = visible.expand(self.settings.n_samples, -1, -1)
         shape = (*visible.shape[:2], len(self.task.targets))
 
-        def clean(x: Tensor, t: Tensor) -> Tensor:
-            answer = self.estimate(visible, x, t.expand(1, 1))
-            if self.settings.objective == "x0":
-                return answer
-            return clean_from_noise(x, answer, self.alpha_bar[t])
-
-        return denoise(
-            clean,
-            torch.randn(shape, generator=fresh, device=visible.device),
-            sample_times(torch.arange(len(self.alpha_bar), device=visible.device), n_steps),
-            self.alpha_bar,
-            eta=1.0 if self.settings.sampler == "ancestral" else 0.0,
-            limit=1.0,
-            generator=fresh,
-        )
-
-    def _batches(self) -> Iterator[Tensor]:
-        """Rows in a new order every epoch, in batches of nearly one size."""
-        while True:
-            order = torch.randperm(len(self.rows), generator=self.generator, device=self.ctx.device)
-            yield from order.tensor_split(math.ceil(len(self.rows) / self.batch))
+        settings = self.settings
+        return self.sample(
+            lambda x, t: self.estimate(visible, x, t.expand(1, 1)), shape, n_steps=n_steps,
+            objective=settings.objective, sampler=settings.sampler, fresh=fresh,
+        )  # fmt: skip
 
     def _network(self) -> Denoiser:
         return Denoiser(

@@ -171,26 +171,3 @@ def test_memory_grows_with_the_task():
     small = Shape(cells=1000, spots=1000, visible=100, targets=10, reference_genes=100)
     large = Shape(cells=10_000, spots=20_000, visible=600, targets=60, reference_genes=1000)
     assert 3e8 < CausalGeD().memory_bytes(small) < CausalGeD().memory_bytes(large)
-
-
-@pytest.mark.parametrize("interrupted_at", [2, -1], ids=["search", "second training"])
-def test_an_interrupted_run_goes_on_to_the_same_answer(interrupted_at, tmp_path, monkeypatch):
-    monkeypatch.setattr("stbench.toolbox.nn.checkpoint.SAVE_SECONDS", 0.0)
-    method = replace(TINY, steps=8, val_every=1, patience=4, pretrain_steps=2)
-    task, _ = planted(n_genes=30, n_spots=20, n_cells=25)
-    whole, reports = [], []
-    expected = method.predict(task, Context(progress=lambda *a, **info: whole.append(a)))
-    interrupted_at %= len(whole) + 1
-    assert (whole[interrupted_at - 1][0] > method.steps) == (interrupted_at > 2)  # the half of the progress
-
-    def interrupt(done, total, **info):
-        reports.append((done, total))
-        if len(reports) == interrupted_at:
-            raise KeyboardInterrupt
-
-    ctx = Context(checkpoint=tmp_path / "state", progress=interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        method.predict(task, ctx)
-    assert np.array_equal(method.predict(task, ctx), expected)
-    assert reports[interrupted_at - 1] == reports[interrupted_at]  # what was not saved is done again
-    assert len(reports) == len(whole) + 1

@@ -28,6 +28,7 @@ from stbench.methods.causalged.mask import (
 )
 from stbench.methods.causalged.model import Posterior, Standardiser, build
 from stbench.methods.causalged.sample import read_context
+from stbench.toolbox.nn.learner import DiffusionLearner
 
 SMALL = CausalGeD(
     hidden=16, latent=8, width=16, depth=2, heads=2, pretrain_steps=0, batch=2, seq_genes=9, warmup=1, lr=1e-2
@@ -270,7 +271,7 @@ def test_the_average_follows_the_weights():
 
 def test_a_frozen_decoder_stays_as_pretrained():
     pretrained = trained(replace(SMALL, pretrain_steps=2), n_updates=0)
-    pretrained.step(), pretrained.step()
+    DiffusionLearner.update(pretrained), DiffusionLearner.update(pretrained)
     frozen = trained(replace(SMALL, pretrain_steps=2, decoder="pretrained_frozen"), n_updates=3)
     joint = trained(replace(SMALL, pretrain_steps=2), n_updates=3)
     for a, b, c in zip(
@@ -374,7 +375,7 @@ def test_the_cpu_preset_stays_within_its_budget():
         task = small_task(n_visible, n_targets, n_spots=1500, n_cells=2000)
         learner = CausalGeDLearner(replace(settings, pretrain_steps=0), task, Context())
         joint = np.mean([operations(learner.update) for _ in range(4)])
-        pretraining = operations(lambda: learner.loss(pretraining=True).backward())
+        pretraining = operations(lambda: learner.loss_of(pretraining=True).backward())
         check = operations(learner.check) / settings.val_every
         return pretraining * settings.pretrain_steps + (joint + check) * settings.steps
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,7 +18,6 @@ from stbench.toolbox.nn.checkpoint import Checkpoint
 from stbench.toolbox.nn.dit import initialise
 from stbench.toolbox.tuning import mean_pearson
 
-MAX_GRADIENT_NORM = 1.0
 PURPOSES = ("weights", "training", "sampling")
 
 
@@ -29,37 +28,16 @@ class Learner(Protocol):
         """Take one step of the optimiser; the loss before it, a scalar."""
 
     def check(self) -> np.ndarray:
-        """As `predict`, where that is dear by a cheaper sampler; on any scale; changes no state."""
+        """Values of the task's targets on any scale, perhaps from a cheaper sampler; changes no state."""
 
     def predict(self) -> np.ndarray:
         """Values of the task's targets on the scale of ``X``, (n_spots, n_targets); changes no state."""
-
-
-@runtime_checkable
-class Resumable(Learner, Protocol):
-    """A learner whose state can be saved, and restored into a new one that has made no update."""
 
     def state(self) -> dict[str, Any]:
         """All that changes in training, see `stbench.toolbox.nn.checkpoint.Checkpoint`."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from ``state``, to the bit on the CPU."""
-
-
-class Optimiser:
-    """AdamW at a constant rate, without weight decay, with the norm of the gradient clipped at 1."""
-
-    def __init__(self, net: nn.Module, lr: float):
-        self.parameters = list(net.parameters())
-        self.adamw = torch.optim.AdamW(self.parameters, lr=lr, weight_decay=0.0, fused=True)
-
-    def follow(self, loss: Tensor) -> Tensor:
-        """Take one step down ``loss``; the loss, detached."""
-        self.adamw.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch has no type here
-        nn.utils.clip_grad_norm_(self.parameters, MAX_GRADIENT_NORM)
-        self.adamw.step()
-        return loss.detach()
+        """Go on from ``state``, to the bit on the CPU, in a learner that has made no update."""
 
 
 def generator(seed: int, purpose: str, device: str = "cpu") -> torch.Generator:
@@ -70,9 +48,8 @@ def generator(seed: int, purpose: str, device: str = "cpu") -> torch.Generator:
 
 def build(make: Callable[[], nn.Module], ctx: Context) -> nn.Module:
     """The network that ``make`` returns, on the device, with weights that depend on the seed alone."""
-    with torch.device("meta"):  # no weights yet, so that the global generator is not touched
+    with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights from the global generator
         net = make()
-    net.to_empty(device="cpu")
     initialise(net, generator(ctx.seed, "weights"))
     return net.to(ctx.device)
 
@@ -96,8 +73,8 @@ def train_and_predict(
 
     A first learner sees the train genes only. Every ``check_every`` updates it predicts the validation genes,
     until ``patience`` checks in a row bring no better mean Pearson correlation. A second learner then starts
-    afresh on train and validation genes and takes as many updates as the best check had. A `Resumable`
-    learner goes on from ``ctx.checkpoint`` where there is one.
+    afresh on train and validation genes and takes as many updates as the best check had. Training goes on
+    from ``ctx.checkpoint`` where there is one.
     """
     checkpoint = Checkpoint(ctx.checkpoint)
     at, state = _resume(checkpoint)
@@ -164,11 +141,11 @@ def _resume(checkpoint: Checkpoint) -> tuple[_Standing, dict[str, Any] | None]:
 
 
 def _restored(learner: Learner, state: dict[str, Any] | None) -> Learner:
-    if state is not None and isinstance(learner, Resumable):
+    if state is not None:
         learner.restore(state)
     return learner
 
 
 def _keep(checkpoint: Checkpoint, at: _Standing, learner: Learner) -> None:
-    if isinstance(learner, Resumable) and checkpoint.due():
+    if checkpoint.due():
         checkpoint.save({"at": asdict(at), "learner": learner.state()})
