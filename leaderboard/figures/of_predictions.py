@@ -46,7 +46,7 @@ def prediction_figures(board: Board) -> Iterator[Drawn]:
 
 def _values(board: Board, archive: Archive, column: Column) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """The truth, spots x genes, and the predictions of the best methods for the same genes, by name."""
-    ok = {row_of(record) for record in archive.of(column) if record["status"] == OK}
+    ok = {row_of(manifest) for manifest in archive.of(column) if manifest["status"] == OK}
     rows = {board.names[row]: row for row in ok}
     chosen = [name for name in row_names(board) if name in rows][:N_METHODS]
     if not chosen:

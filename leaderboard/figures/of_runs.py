@@ -19,8 +19,8 @@ def ablation_figures(board: Board) -> Iterator[Drawn]:
     if board.archive is None:
         return
     methods: dict[str, dict[Hashable, dict[str, Any]]] = {}
-    for record in board.archive.records:
-        methods.setdefault(record["method"], {})[row_of(record)] = record["parameters"]
+    for manifest in board.archive.manifests:
+        methods.setdefault(manifest["method"], {})[row_of(manifest)] = manifest["parameters"]
     summary = board.summary()
     summary = named(board, summary[(summary["metric"] == HEADLINE) & (summary["status"] == "ok")])
     summary = summary.assign(row=list(summary[ROW].itertuples(index=False, name=None)))

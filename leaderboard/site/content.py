@@ -132,8 +132,8 @@ def _comparisons(board: Board) -> dict[str, Any]:
 def _facts(board: Board) -> dict[str, Any]:
     """The line under the title."""
     ranks = board.ranks()
-    records = board.archive.records if board.archive else []
-    started = sorted(record["started"] for record in records if record.get("started"))
+    manifests = board.archive.manifests if board.archive else []
+    started = sorted(manifest["started"] for manifest in manifests if manifest.get("started"))
     return {
         "n_methods": int((ranks["kind"] != "control").sum()),
         "n_datasets": len(board.columns),

@@ -193,17 +193,17 @@ def audit(
 
 
 def _predictions(
-    config: RunConfig, records: Iterable[dict[str, Any]], say: Callable[[str], None]
+    config: RunConfig, manifests: Iterable[dict[str, Any]], say: Callable[[str], None]
 ) -> dict[str, dict[str, pd.DataFrame]]:
     """The predictions of the runs by dataset and name of the method; ``say`` hears of those without one."""
     results = Results.open(config.out)
     found: dict[str, dict[str, pd.DataFrame]] = {}
-    for record in records:
-        name = f"{record['label']} ({record['preset']})"
-        if record["status"] != OK:
-            outcome = f"{record['status']}: {record['reason']}"
-            say(f"Left out of the audit: {name} on {record['dataset']}: {outcome}")
+    for manifest in manifests:
+        name = f"{manifest['label']} ({manifest['preset']})"
+        if manifest["status"] != OK:
+            outcome = f"{manifest['status']}: {manifest['reason']}"
+            say(f"Left out of the audit: {name} on {manifest['dataset']}: {outcome}")
             continue
-        table = read_h5ad(results.run_folder(record["key"]) / "prediction.h5ad")
-        found.setdefault(record["dataset"], {})[name] = table.to_df()
+        table = read_h5ad(results.run_folder(manifest["key"]) / "prediction.h5ad")
+        found.setdefault(manifest["dataset"], {})[name] = table.to_df()
     return found

@@ -28,19 +28,19 @@ class Archive:
     ----------
     results
         The folder.
-    records
+    manifests
         The manifests of the runs on the board.
     data
         Folders of datasets (``--data``): the references are not kept with the results.
     """
 
     results: Results
-    records: list[dict[str, Any]]
+    manifests: list[dict[str, Any]]
     data: tuple[Path, ...] = ()
 
     def of(self, column: Column) -> list[dict[str, Any]]:
         """The manifests of one column of the board."""
-        return [record for record in self.records if (record["dataset"], record["limit"]) == column]
+        return [manifest for manifest in self.manifests if (manifest["dataset"], manifest["limit"]) == column]
 
     def dataset(self, column: Column) -> dict[str, Any]:
         """What ``dataset.json`` says of a column: name, hash, limit, card, report."""
@@ -70,19 +70,19 @@ class Archive:
         """
         import pandas as pd
 
-        ok = [record for record in self.of(column) if record["status"] == OK]
+        ok = [manifest for manifest in self.of(column) if manifest["status"] == OK]
         spots = self.truth(column).obs_names
         parts: dict[Row, list[pd.DataFrame]] = {}
         seen: set[tuple[Row, int]] = set()
-        for record in sorted(ok, key=lambda r: (r["split"]["split_seed"], r["seed"])):
-            split, row = record["split"], row_of(record)
+        for manifest in sorted(ok, key=lambda m: (m["split"]["split_seed"], m["seed"])):
+            split, row = manifest["split"], row_of(manifest)
             if (row, split["rotation"]) in seen or (rows is not None and row not in rows):
                 continue
             seen.add((row, split["rotation"]))
             test = self.results.split(split["hash"]).test
             wanted = [gene for gene in test if genes is None or gene in genes]
             if wanted:
-                table = read_h5ad(self.results.run_folder(record["key"]) / "prediction.h5ad")
+                table = read_h5ad(self.results.run_folder(manifest["key"]) / "prediction.h5ad")
                 parts.setdefault(row, []).append(table[spots, wanted].to_df())
         pooled = {row: pd.concat(tables, axis=1) for row, tables in parts.items()}
         if genes is None:
@@ -115,6 +115,6 @@ class Archive:
         return column[0], self.of(column)[0]["data_hash"]
 
 
-def row_of(record: dict[str, Any]) -> Row:
+def row_of(manifest: dict[str, Any]) -> Row:
     """The row of the board that a run belongs to."""
-    return record["label"], record["kind"], record["preset"]
+    return manifest["label"], manifest["kind"], manifest["preset"]

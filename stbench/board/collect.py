@@ -36,19 +36,19 @@ def collect(
     """
     for part, reason in results.damaged().items():
         say(f"Left out, damaged: {part} ({reason}) The same stbench run makes it again.")
-    records = newest(results.records(), say)
+    manifests = newest(results.manifests(), say)
     names = default_metrics()
-    scores = [_run_scores(results, record, names) for record in records if record["status"] == OK]
-    scores += _controls(results, records, names)
-    runs = pd.DataFrame([_identity(r) | _outcome(r) for r in records])
+    scores = [_run_scores(results, manifest, names) for manifest in manifests if manifest["status"] == OK]
+    scores += _controls(results, manifests, names)
+    runs = pd.DataFrame([_identity(r) | _outcome(r) for r in manifests])
     metrics = {name: REGISTRY.get(name) for name in names}
-    archive = Archive(results, records, tuple(data))
+    archive = Archive(results, manifests, tuple(data))
     return Board(pd.concat(scores, ignore_index=True) if scores else _no_scores(), runs, metrics, archive)
 
 
-def newest(records: list[dict[str, Any]], say: Callable[[str], None]) -> list[dict[str, Any]]:
+def newest(manifests: list[dict[str, Any]], say: Callable[[str], None]) -> list[dict[str, Any]]:
     """The newest run of every cell, of the newest preparation of its dataset and version of its method."""
-    order = sorted(records, key=lambda record: record.get("started") or "")
+    order = sorted(manifests, key=lambda manifest: manifest.get("started") or "")
     data = {(r["dataset"], r["limit"]): r["data_hash"] for r in order}
     version = {(r["dataset"], r["limit"], r["method"]): r["version"] for r in order}
     cells = {
@@ -58,27 +58,27 @@ def newest(records: list[dict[str, Any]], say: Callable[[str], None]) -> list[di
         and r["version"] == version[r["dataset"], r["limit"], r["method"]]
     }
     current = set(cells.values())
-    if len(current) < len(records):
+    if len(current) < len(manifests):
         say(
-            f"{len(records) - len(current)} older runs left out: the dataset was prepared anew, or the "
+            f"{len(manifests) - len(current)} older runs left out: the dataset was prepared anew, or the "
             "method or its preset has changed since."
         )
-    return [record for record in records if record["key"] in current]
+    return [manifest for manifest in manifests if manifest["key"] in current]
 
 
-def _identity(record: dict[str, Any]) -> dict[str, Any]:
-    split = record["split"]
-    same = {key: record[key] for key in ("dataset", "kind", "family", "preset", "limit", "seed")}
+def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
+    split = manifest["split"]
+    same = {key: manifest[key] for key in ("dataset", "kind", "family", "preset", "limit", "seed")}
     return same | {
-        "method": record["label"],
+        "method": manifest["label"],
         "split": split["hash"],
         "rotation": split["rotation"],
         "split_seed": split["split_seed"],
     }
 
 
-def _outcome(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: record.get(key) for key in ("status", "reason", "wall_s", "peak_rss_bytes")}
+def _outcome(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {key: manifest.get(key) for key in ("status", "reason", "wall_s", "peak_rss_bytes")}
 
 
 def _no_scores() -> pd.DataFrame:
@@ -87,37 +87,37 @@ def _no_scores() -> pd.DataFrame:
     return pd.DataFrame(columns=SCORES)
 
 
-def _run_scores(results: Results, record: dict[str, Any], names: list[str]) -> pd.DataFrame:
+def _run_scores(results: Results, manifest: dict[str, Any], names: list[str]) -> pd.DataFrame:
     """The scores of a run, brought up to date with the registered metrics."""
     try:
-        return _renewed_scores(results, record, names)
+        return _renewed_scores(results, manifest, names)
     except (InvalidPrediction, OSError) as error:
         raise StbenchError(
-            f"The run '{results.run_folder(record['key'])}' is damaged ({error}). Remove it with "
+            f"The run '{results.run_folder(manifest['key'])}' is damaged ({error}). Remove it with "
             f"stbench verify {results.folder} --remove; the same stbench run makes it again."
         ) from error
 
 
-def _renewed_scores(results: Results, record: dict[str, Any], names: list[str]) -> pd.DataFrame:
-    folder = results.run_folder(record["key"])
+def _renewed_scores(results: Results, manifest: dict[str, Any], names: list[str]) -> pd.DataFrame:
+    folder = results.run_folder(manifest["key"])
     file = folder / "scores.parquet"
     stored = stored_scores(file)
     known = set(zip(stored["metric"], stored["definition"], strict=True))
     missing = [name for name in names if (name, REGISTRY.get(name).definition) not in known]
     missing = applicable(
         missing,
-        coordinates="spatial" in results.truth(record["dataset"], record["data_hash"]).obsm,
+        coordinates="spatial" in results.truth(manifest["dataset"], manifest["data_hash"]).obsm,
         intervals=_has_intervals(folder / "prediction.h5ad"),
     )
     if missing:
-        targets = results.split(record["split"]["hash"]).test
-        truth = results.truth(record["dataset"], record["data_hash"])
+        targets = results.split(manifest["split"]["hash"]).test
+        truth = results.truth(manifest["dataset"], manifest["data_hash"])
         new = score_prediction(folder / "prediction.h5ad", truth, targets, missing)
         stored = pd.concat([stored[~stored["metric"].isin(missing)], new], ignore_index=True)
         with whole_file(file) as part:
             stored.to_parquet(part, index=False)
     wanted = stored[stored["metric"].isin(names)].drop(columns="definition")
-    return wanted.assign(**_identity(record))
+    return wanted.assign(**_identity(manifest))
 
 
 def _has_intervals(file: Path) -> bool:
@@ -129,18 +129,18 @@ def _has_intervals(file: Path) -> bool:
         return {"lower", "upper"} <= set(stored.get("layers", ()))
 
 
-def _controls(results: Results, records: list[dict[str, Any]], names: list[str]) -> list[pd.DataFrame]:
+def _controls(results: Results, manifests: list[dict[str, Any]], names: list[str]) -> list[pd.DataFrame]:
     """Scores of ``perfect`` and ``ceiling`` on every split that was run."""
     frames = []
     ceilings: dict[str, pd.DataFrame] = {}
-    splits = {(r["dataset"], r["data_hash"], r["split"]["hash"]): r for r in records}
-    for (dataset, data_hash, split_hash), record in splits.items():
+    splits = {(r["dataset"], r["data_hash"], r["split"]["hash"]): r for r in manifests}
+    for (dataset, data_hash, split_hash), manifest in splits.items():
         targets = results.split(split_hash).test
         table = results.truth(dataset, data_hash)
         truth = truth_of(table, targets)
         coordinates = table.obsm.get("spatial")
         tables = {"perfect": score(truth, perfect(truth), names, coordinates=coordinates)}
-        if record["units"] == "counts":
+        if manifest["units"] == "counts":
             scored = (
                 tables["perfect"].notna().any(axis=1)
             )  # a gene constant in the truth has no ceiling either
@@ -149,7 +149,7 @@ def _controls(results: Results, records: list[dict[str, Any]], names: list[str])
             tables["ceiling"] = ceilings[data_hash].loc[list(targets)].where(scored)
         own = {"kind": "control", "family": "control", "preset": "", "seed": 0}
         frames += [
-            long(table).drop(columns="definition").assign(**_identity(record) | own | {"method": name})
+            long(table).drop(columns="definition").assign(**_identity(manifest) | own | {"method": name})
             for name, table in tables.items()
         ]
     return frames

@@ -30,11 +30,11 @@ class _Run:
     """One run and the results folder that it is taken from."""
 
     results: Results
-    record: dict[str, Any]
+    manifest: dict[str, Any]
 
     @property
     def folder(self) -> Path:
-        return self.results.run_folder(self.record["key"])
+        return self.results.run_folder(self.manifest["key"])
 
 
 def merge(folders: Sequence[Path], out: Path, say: Callable[[str], None] = lambda text: None) -> int:
@@ -60,10 +60,10 @@ def merge(folders: Sequence[Path], out: Path, say: Callable[[str], None] = lambd
     chosen = _choose(runs)
     merged = Results.create(out)
     for run in chosen:
-        data = run.record["dataset"], run.record["data_hash"]
+        data = run.manifest["dataset"], run.manifest["data_hash"]
         _copy(run.results.dataset_folder(*data), merged.dataset_folder(*data), DATASET_FILES)
-        merged.store_split(run.results.split(run.record["split"]["hash"]))
-        _copy(run.folder, merged.run_folder(run.record["key"]), RUN_FILES)
+        merged.store_split(run.results.split(run.manifest["split"]["hash"]))
+        _copy(run.folder, merged.run_folder(run.manifest["key"]), RUN_FILES)
     return len(chosen)
 
 
@@ -74,17 +74,17 @@ def _runs(folder: Path, say: Callable[[str], None]) -> list[_Run]:
     damaged = results.damaged(thorough=True)
     for part, reason in damaged.items():
         say(f"Left out, damaged: {folder / part} ({reason})")
-    runs = [_Run(results, record) for record in newest(results.records(), say)]
+    runs = [_Run(results, manifest) for manifest in newest(results.manifests(), say)]
     return [run for run in runs if not damaged.keys() & set(_parts(run))]
 
 
 def _parts(run: _Run) -> Iterator[str]:
     """What a run needs in its results folder, as `Results.damaged` names it."""
-    data = run.results.dataset_folder(run.record["dataset"], run.record["data_hash"])
+    data = run.results.dataset_folder(run.manifest["dataset"], run.manifest["data_hash"])
     yield from (
         f"runs/{run.folder.name}",
         f"datasets/{data.name}",
-        f"splits/{run.record['split']['hash']}.json",
+        f"splits/{run.manifest['split']['hash']}.json",
     )
 
 
@@ -101,12 +101,12 @@ def _refuse_links(folder: Path) -> None:
 
 def _data_hashes(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
     for run in runs:
-        limit = f" [{run.record['limit']}]" if run.record["limit"] else ""
-        yield run.record["dataset"] + limit, run.record["data_hash"], run.results.folder
+        limit = f" [{run.manifest['limit']}]" if run.manifest["limit"] else ""
+        yield run.manifest["dataset"] + limit, run.manifest["data_hash"], run.results.folder
 
 
 def _truths(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
-    folders = {r.results.dataset_folder(r.record["dataset"], r.record["data_hash"]): r.results for r in runs}
+    folders = {r.results.dataset_folder(r.manifest["dataset"], r.manifest["data_hash"]): r.results for r in runs}
     for folder, results in folders.items():
         if not (folder / "truth.h5ad").is_file():
             raise StbenchError(f"'{folder}' has no truth.h5ad: the results folder is not whole.")
@@ -116,7 +116,7 @@ def _truths(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
 def _definitions(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
     for run in runs:
         file = run.folder / "scores.parquet"
-        if run.record["status"] == OK and file.is_file():
+        if run.manifest["status"] == OK and file.is_file():
             scores = stored_scores(file)[["metric", "definition"]].drop_duplicates().astype(str)
             for metric, definition in scores.itertuples(index=False, name=None):
                 yield metric, definition, run.results.folder
@@ -136,8 +136,8 @@ def _check_one_value(found: Iterator[tuple[str, str, Path]], noun: str, problem:
 
 def _choose(runs: list[_Run]) -> list[_Run]:
     """One run for every key: ok before not ok, then the newest."""
-    order = sorted(runs, key=lambda run: (run.record["status"] == OK, run.record.get("started") or ""))
-    return list({run.record["key"]: run for run in order}.values())
+    order = sorted(runs, key=lambda run: (run.manifest["status"] == OK, run.manifest.get("started") or ""))
+    return list({run.manifest["key"]: run for run in order}.values())
 
 
 def _copy(source: Path, target: Path, names: Sequence[str]) -> None:

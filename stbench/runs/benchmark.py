@@ -94,7 +94,7 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
         elif not options.dry_run:
             grid.run()
     stored = (spec.key for spec in summary.specs if damage(results.run_folder(spec.key)) is None)
-    summary.records = {key: record for key in stored if (record := results.record(key)) is not None}
+    summary.records = {key: record for key in stored if (record := results.manifest(key)) is not None}
     return summary
 
 
@@ -112,7 +112,7 @@ def make_one(file: Path, reporter: Reporter) -> dict[str, Any]:
     ):
         grid.todo = [spec]
         grid.run()
-    record = results.record(spec.key)
+    record = results.manifest(spec.key)
     if record is None:
         raise StbenchError(f"The run of '{file}' was not stored in '{folder}'.")
     return record

@@ -114,7 +114,7 @@ class Grid:
         if problem is not None:
             log.warning("Made again because it is damaged: %s (%s)", spec.title, problem)
             return True
-        record = self.results.record(spec.key)
+        record = self.results.manifest(spec.key)
         return overwrite == "failed" and record is not None and record["status"] != OK
 
     def _run(self, waiting: list[RunSpec]) -> None:
@@ -155,7 +155,7 @@ class Grid:
         self.reporter.started(spec)
         stamp = self.results.stamp(spec.key)
         if stamp is not None and stamp != self._seen.get(spec.key):  # another grid has stored it since
-            record = self.results.record(spec.key)
+            record = self.results.manifest(spec.key)
             self._claims.release(spec.key)
             self.reporter.finished(spec, record or {})
             return False

@@ -25,7 +25,7 @@ from stbench.data.prepare import Pair
 from stbench.data.split import Split
 from stbench.errors import StbenchError
 from stbench.files import read_h5ad, read_json, sha256, whole_folder, writable_folder, write_json
-from stbench.runs.manifest import OK, damage, read_record
+from stbench.runs.manifest import OK, damage, read_manifest
 from stbench.runs.spec import RunSpec
 
 FORMAT = 1
@@ -129,14 +129,14 @@ class Results:
             raise StbenchError(f"File '{file}' has changed since it was stored.")
         return split
 
-    def record(self, key: str) -> dict[str, Any] | None:
+    def manifest(self, key: str) -> dict[str, Any] | None:
         """The manifest of a finished run, None where there is none."""
         folder = self.run_folder(key)
-        return read_record(folder) if folder.is_dir() else None
+        return read_manifest(folder) if folder.is_dir() else None
 
-    def records(self) -> list[dict[str, Any]]:
+    def manifests(self) -> list[dict[str, Any]]:
         """The manifests of all finished runs that are sound, sorted by dataset, split, seed, method."""
-        found = [read_record(folder) for folder in self._run_folders() if damage(folder) is None]
+        found = [read_manifest(folder) for folder in self._run_folders() if damage(folder) is None]
         return sorted(found, key=lambda r: (r["dataset"], r["split"]["rotation"], r["seed"], r["label"]))
 
     def damaged(self, *, thorough: bool = False) -> dict[str, str]:

@@ -18,7 +18,7 @@ WAITING, RUNNING, DAMAGED = "waiting", "running", "damaged"
 
 @dataclass(frozen=True)
 class RunState:
-    """One run as of now. ``status`` is that of its record, or waiting, running, damaged."""
+    """One run as of now. ``status`` is that of its manifest, or waiting, running, damaged."""
 
     key: str
     title: str
@@ -51,8 +51,8 @@ def survey(results: Results) -> list[RunState]:
         elif event["event"] == "started":
             about["started"] = event["time"]
     states = {key: RunState(key=key, status=WAITING, **about) for key, about in told.items()}
-    for record in results.records():
-        states[record["key"]] = _stored(results, record)
+    for manifest in results.manifests():
+        states[manifest["key"]] = _stored(results, manifest)
     for part, reason in results.damaged().items():
         key = part.rpartition("/")[2]
         about = told.get(key, {"title": key, "method": "", "dataset": ""})
@@ -63,17 +63,17 @@ def survey(results: Results) -> list[RunState]:
     return list(states.values())
 
 
-def _stored(results: Results, record: dict[str, Any]) -> RunState:
-    split, log = record["split"]["rotation"], results.run_folder(record["key"]) / "log.txt"
+def _stored(results: Results, manifest: dict[str, Any]) -> RunState:
+    split, log = manifest["split"]["rotation"], results.run_folder(manifest["key"]) / "log.txt"
     return RunState(
-        key=record["key"],
-        title=f"{record['label']} · {record['dataset']} · split {split} · seed {record['seed']}",
-        method=record["label"],
-        dataset=record["dataset"],
-        status=record["status"],
-        reason=record["reason"],
-        wall_s=record.get("wall_s"),
-        started=record.get("started"),
+        key=manifest["key"],
+        title=f"{manifest['label']} · {manifest['dataset']} · split {split} · seed {manifest['seed']}",
+        method=manifest["label"],
+        dataset=manifest["dataset"],
+        status=manifest["status"],
+        reason=manifest["reason"],
+        wall_s=manifest.get("wall_s"),
+        started=manifest.get("started"),
         log=str(log) if log.is_file() else None,
     )
 

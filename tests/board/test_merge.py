@@ -45,7 +45,7 @@ def two(made, tmp_path):
 
 
 def runs(folder):
-    return {record["label"]: folder / "runs" / record["key"] for record in Results(folder).records()}
+    return {record["label"]: folder / "runs" / record["key"] for record in Results(folder).manifests()}
 
 
 def edit(file, **changes):
@@ -98,12 +98,12 @@ def test_an_ok_run_is_taken_before_a_failed_one_and_the_newer_of_two(two, tmp_pa
     edit(failed / "manifest.json", status="failed", reason="boom", started="2999-01-01T00:00:00+00:00")
     edit(runs(two[1])["ridge"] / "manifest.json", threads=17)
     merge(two, tmp_path / "c")
-    assert Results(tmp_path / "c").record(failed.name)["threads"] == 17
+    assert Results(tmp_path / "c").manifest(failed.name)["threads"] == 17
     edit(runs(two[0])["mean"] / "manifest.json", seed=0)
     shutil.copytree(runs(two[0])["mean"], two[1] / "runs" / runs(two[0])["mean"].name)
     edit(runs(two[1])["mean"] / "manifest.json", started="2999-01-01T00:00:00+00:00", threads=18)
     merge(two[::-1], tmp_path / "d")
-    assert Results(tmp_path / "d").record(runs(two[0])["mean"].name)["threads"] == 18
+    assert Results(tmp_path / "d").manifest(runs(two[0])["mean"].name)["threads"] == 18
 
 
 def test_a_damaged_run_is_left_out_and_said(two, tmp_path):
