@@ -21,7 +21,7 @@ from stbench.config.options import RunOptions
 from stbench.errors import StbenchError
 from stbench.files import open_h5ad, read_h5ad
 from stbench.runs.benchmark import run
-from stbench.runs.manifest import damage, read_manifest
+from stbench.runs.manifest import read_manifest
 from stbench.runs.results import Results
 
 ROOT = Path(__file__).parent.parent
@@ -91,7 +91,7 @@ def test_a_huge_manifest_is_not_read(copy):
     folder = forge(copy)
     with (folder / "manifest.json").open("a") as file:
         file.write(" " * (1 << 21))
-    assert "too large for a manifest" in damage(folder)
+    assert "too large for a manifest" in copy.damage(folder.name)
 
 
 def test_names_are_escaped_in_everything_that_is_rendered(copy, tmp_path):

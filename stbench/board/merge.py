@@ -106,7 +106,9 @@ def _data_hashes(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
 
 
 def _truths(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
-    folders = {r.results.dataset_folder(r.manifest["dataset"], r.manifest["data_hash"]): r.results for r in runs}
+    folders = {
+        r.results.dataset_folder(r.manifest["dataset"], r.manifest["data_hash"]): r.results for r in runs
+    }
     for folder, results in folders.items():
         if not (folder / "truth.h5ad").is_file():
             raise StbenchError(f"'{folder}' has no truth.h5ad: the results folder is not whole.")

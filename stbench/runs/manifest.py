@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from stbench.errors import StbenchError
-from stbench.files import read_json, sha256
+from stbench.files import read_json
 
 OK = "ok"
 BAD = ("failed", "timeout", "out_of_memory", "invalid")  # these make the exit code non-zero
@@ -70,24 +70,3 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if manifest["key"] != folder.name:
         raise StbenchError(f"File '{file}' belongs to the run '{manifest['key']}'.")
     return manifest
-
-
-def damage(folder: Path, *, thorough: bool = False) -> str | None:
-    """What is wrong with a stored run, None for a sound one.
-
-    The quick look reads the manifest and the size of the prediction, the thorough one all its bytes.
-    """
-    try:
-        manifest = read_manifest(folder)
-    except StbenchError as error:
-        return str(error)
-    prediction = folder / "prediction.h5ad"
-    if manifest["status"] != OK:
-        return None
-    if not prediction.is_file():
-        return f"File '{prediction}' is missing."
-    if manifest.get("prediction_bytes") not in (None, prediction.stat().st_size):
-        return f"File '{prediction}' has another size than when it was stored."
-    if thorough and manifest.get("prediction_sha256") not in (None, sha256(prediction)):
-        return f"File '{prediction}' has changed since it was stored."
-    return None
