@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING
@@ -20,12 +21,14 @@ from .drawn import Drawn, file_name
 if TYPE_CHECKING:
     from anndata import AnnData
 
+log = logging.getLogger(__name__)
+
 N_GENES = 4  # twelve ordered pairs
 MAX_CELLS = 500
 
 
 def reference_figures(board: Board) -> Iterator[Drawn]:
-    """The Granger analysis of the first dataset whose reference is here; says why where there is none."""
+    """The Granger analysis of the first dataset whose reference is here; a warning where none is."""
     if board.archive is None:
         return
     reason = ""
@@ -38,7 +41,7 @@ def reference_figures(board: Board) -> Iterator[Drawn]:
         panel = [gene for gene in board.archive.truth(column).var_names if gene in reference.var_names]
         yield _granger(label(*column), reference[:MAX_CELLS].copy(), panel)
         return
-    print(f"Left out: the Granger figure. {reason}")
+    log.warning("Left out: the Granger figure. %s", reason)
 
 
 def _granger(title: str, cells: AnnData, panel: list[str]) -> Drawn:

@@ -6,7 +6,8 @@ the stored prediction; no method runs again for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pandas as pd
 from anndata import AnnData
 
 from stbench.board.archive import Archive
-from stbench.board.board import Board
+from stbench.board.board import SCORES, Board
 from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import InvalidPrediction
 from stbench.files import whole_file
@@ -25,28 +26,29 @@ from stbench.scoring.controls import ceiling_scores, perfect
 from stbench.scoring.prediction import long, score_prediction, stored_scores, truth_of
 from stbench.scoring.scores import applicable, default_metrics, score
 
+log = logging.getLogger(__name__)
 
-def collect(
-    results: Results, say: Callable[[str], None] = lambda text: None, data: Iterable[Path] = ()
-) -> Board:
-    """Every run and every score of a results folder, with the controls that the scorer makes.
 
-    Runs of an older preparation of a dataset, or of an older version of a method, are left out; ``say``
-    hears of them. ``data`` are folders where the renderers find the references.
+def collect(results: Results, data: Iterable[Path] = ()) -> Board:
+    """The board of a results folder: every run, every score, and the controls that the scorer makes.
+
+    Damaged runs, and runs of an older preparation of a dataset or version of a method, are left out with a
+    warning. ``data`` are folders where the renderers find the references.
     """
     for part, reason in results.damaged().items():
-        say(f"Left out, damaged: {part} ({reason}) The same stbench run makes it again.")
-    manifests = newest(results.manifests(), say)
+        log.warning("Left out, damaged: %s (%s) The same stbench run makes it again.", part, reason)
+    manifests = newest(results.manifests())
     names = default_metrics()
     scores = [_run_scores(results, manifest, names) for manifest in manifests if manifest["status"] == OK]
     scores += _controls(results, manifests, names)
     runs = pd.DataFrame([_identity(r) | _outcome(r) for r in manifests])
     metrics = {name: REGISTRY.get(name) for name in names}
     archive = Archive(results, manifests, tuple(data))
-    return Board(pd.concat(scores, ignore_index=True) if scores else _no_scores(), runs, metrics, archive)
+    table = pd.concat(scores, ignore_index=True) if scores else pd.DataFrame(columns=SCORES)
+    return Board(table, runs, metrics, archive)
 
 
-def newest(manifests: list[dict[str, Any]], say: Callable[[str], None]) -> list[dict[str, Any]]:
+def newest(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The newest run of every cell, of the newest preparation of its dataset and version of its method."""
     order = sorted(manifests, key=lambda manifest: manifest.get("started") or "")
     data = {(r["dataset"], r["limit"]): r["data_hash"] for r in order}
@@ -59,9 +61,10 @@ def newest(manifests: list[dict[str, Any]], say: Callable[[str], None]) -> list[
     }
     current = set(cells.values())
     if len(current) < len(manifests):
-        say(
-            f"{len(manifests) - len(current)} older runs left out: the dataset was prepared anew, or the "
-            "method or its preset has changed since."
+        log.warning(
+            "%d older runs left out: the dataset was prepared anew, or the method or its preset has changed "
+            "since.",
+            len(manifests) - len(current),
         )
     return [manifest for manifest in manifests if manifest["key"] in current]
 
@@ -79,12 +82,6 @@ def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _outcome(manifest: dict[str, Any]) -> dict[str, Any]:
     return {key: manifest.get(key) for key in ("status", "reason", "wall_s", "peak_rss_bytes")}
-
-
-def _no_scores() -> pd.DataFrame:
-    from stbench.board.board import SCORES
-
-    return pd.DataFrame(columns=SCORES)
 
 
 def _run_scores(results: Results, manifest: dict[str, Any], names: list[str]) -> pd.DataFrame:

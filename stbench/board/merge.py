@@ -7,9 +7,10 @@ unpickled.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from stbench.files import sha256, whole_folder
 from stbench.runs.manifest import OK
 from stbench.runs.results import Results
 from stbench.scoring.prediction import stored_scores
+
+log = logging.getLogger(__name__)
 
 RUN_FILES = ("manifest.json", "prediction.h5ad", "log.txt", "scores.parquet")
 DATASET_FILES = ("dataset.json", "truth.h5ad")
@@ -37,11 +40,11 @@ class _Run:
         return self.results.run_folder(self.manifest["key"])
 
 
-def merge(folders: Sequence[Path], out: Path, say: Callable[[str], None] = lambda text: None) -> int:
+def merge(folders: Sequence[Path], out: Path) -> int:
     """Copy the current runs of all results folders into the new folder ``out``; returns their number.
 
-    Of a run that is in several, one that is ok is taken before one that is not, then the newer. ``say``
-    hears of what is left out: damaged runs, and runs of an older preparation or version.
+    Of a run that is in several, one that is ok is taken before one that is not, then the newer. Damaged
+    runs, and runs of an older preparation or version, are left out with a warning.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def merge(folders: Sequence[Path], out: Path, say: Callable[[str], None] = lambd
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StbenchError(f"'{out}' is there and not empty. Give a new folder with --out.")
-    runs = [run for folder in folders for run in _runs(folder, say)]
+    runs = [run for folder in folders for run in _runs(folder)]
     _check_one_value(_data_hashes(runs), "Dataset", "prepared in two ways", "Run one of them again")
     _check_one_value(
         _definitions(runs), "Metric", "scored by two versions", "Score again with stbench leaderboard"
@@ -67,14 +70,14 @@ def merge(folders: Sequence[Path], out: Path, say: Callable[[str], None] = lambd
     return len(chosen)
 
 
-def _runs(folder: Path, say: Callable[[str], None]) -> list[_Run]:
+def _runs(folder: Path) -> list[_Run]:
     """The current and sound runs of a results folder."""
     results = Results.open(folder)
     _refuse_links(folder)
     damaged = results.damaged(thorough=True)
     for part, reason in damaged.items():
-        say(f"Left out, damaged: {folder / part} ({reason})")
-    runs = [_Run(results, manifest) for manifest in newest(results.manifests(), say)]
+        log.warning("Left out, damaged: %s (%s)", folder / part, reason)
+    runs = [_Run(results, manifest) for manifest in newest(results.manifests())]
     return [run for run in runs if not damaged.keys() & set(_parts(run))]
 
 
