@@ -35,7 +35,8 @@ def latex_ranks(board: Board, folder: Path) -> list[Path]:
 
 
 def _table(board: Board) -> Iterator[str]:
-    from stbench.board.board import HEADLINE, ROW
+    from stbench.board.board import HEADLINE
+    from stbench.board.columns import ROW
     from stbench.board.comparisons import over_datasets
 
     found = over_datasets(board)

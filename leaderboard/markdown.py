@@ -103,7 +103,8 @@ def _over_datasets(board: Board) -> Iterator[str]:
 
 def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterator[str]:
     """The section of column ``i``: a line per method with all metrics, the controls, what failed and why."""
-    from stbench.board.board import HEADLINE, label
+    from stbench.board.board import HEADLINE
+    from stbench.board.columns import column_name
 
     dataset, limit = board.columns[i]
     blocks = [block for block in blocks if not all(line.cells[i].empty for line in block.lines)]
@@ -111,9 +112,9 @@ def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterato
     summary = summary[(summary["dataset"] == dataset) & (summary["limit"] == limit)]
     behind = summary[summary["metric"] == HEADLINE].set_index(["method", "kind", "preset"]).to_dict("index")
 
-    yield from (f"## {escape(label(dataset, limit))}", "")
+    yield from (f"## {escape(column_name(dataset, limit))}", "")
     names = [block.name for block in blocks]
-    intervals = board.intervals()
+    intervals = board.bootstrap_means()
     here = (
         (intervals["dataset"] == dataset) & (intervals["limit"] == limit) & (intervals["metric"] == HEADLINE)
     )

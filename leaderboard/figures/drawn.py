@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stbench.board.board import COLUMN, ROW, Board, label
+from stbench.board.board import Board
+from stbench.board.columns import COLUMN, ROW, column_name
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def named(board: Board, table: pd.DataFrame) -> pd.DataFrame:
     """``table`` with the columns ``name`` (of the row) and ``column`` (the dataset with its limit)."""
     return table.assign(
         name=[board.names[row] for row in table[ROW].itertuples(index=False, name=None)],
-        column=[label(*column) for column in table[COLUMN].itertuples(index=False, name=None)],
+        column=[column_name(*column) for column in table[COLUMN].itertuples(index=False, name=None)],
     )
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from stbench.board.archive import Archive, Column, row_of
-from stbench.board.board import COLUMN, HEADLINE, Board, label
+from stbench.board.board import HEADLINE, Board
+from stbench.board.columns import COLUMN, column_name
 from stbench.plot import (
     clustering_order,
     distance_heatmap,
@@ -89,9 +90,10 @@ def _maps(
     return Drawn(
         file_name("maps", *column),
         figure,
-        f"{label(*column)}: truth and the {len(predictions)} best ranked methods, n = {len(truth)} spots. "
-        f"Test genes at the 90, 50 and 10 % quantile of the mean {HEADLINE} over the methods; in brackets "
-        f"the {HEADLINE} of the map. Colour: log-normalised expression as z-score, one scale for all.",
+        f"{column_name(*column)}: truth and the {len(predictions)} best ranked methods, n = {len(truth)} "
+        "spots. Test genes at the 90, 50 and 10 % quantile of the mean "
+        f"{HEADLINE} over the methods; in brackets the {HEADLINE} of the map. Colour: log-normalised "
+        "expression as z-score, one scale for all.",
     )
 
 
@@ -102,11 +104,11 @@ def _umap(column: Column, truth: pd.DataFrame, predictions: dict[str, pd.DataFra
     figure = Figure(figsize=(1.9 * len(predictions), 2.1), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(predictions), squeeze=False)[0], predictions, strict=True):
         embedding_plot(table, name, ax, colour=looks[name].colour)
-    figure.suptitle(f"{short(label(*column))}: truth in grey", fontsize=8.5)
+    figure.suptitle(f"{short(column_name(*column))}: truth in grey", fontsize=8.5)
     return Drawn(
         file_name("umap", *column),
         figure,
-        f"{label(*column)}: one UMAP of the truth (grey) and the predictions of {truth.shape[1]} test "
+        f"{column_name(*column)}: one UMAP of the truth (grey) and the predictions of {truth.shape[1]} test "
         f"genes at n = {n_spots} spots, z-scored per gene and source; axes have no unit. Good predictions "
         "lie on the grey.",
     )
@@ -127,7 +129,7 @@ def _distances(column: Column, truth: pd.DataFrame, predictions: dict[str, pd.Da
     return Drawn(
         file_name("distances", *column),
         figure,
-        f"{label(*column)}: distance (1 - Pearson correlation over {len(truth)} spots) between "
+        f"{column_name(*column)}: distance (1 - Pearson correlation over {len(truth)} spots) between "
         f"n = {len(order)} test genes, all in the order of average linkage of the truth; in brackets the "
         "mean absolute difference from the truth.",
     )

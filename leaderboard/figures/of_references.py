@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stbench.board.board import Board, label
+from stbench.board.board import Board
+from stbench.board.columns import column_name
 from stbench.errors import StbenchError
 from stbench.plot import granger, granger_plot, pseudotime
 from stbench.tables import dense
@@ -39,7 +40,7 @@ def reference_figures(board: Board) -> Iterator[Drawn]:
             reason = str(error)
             continue
         panel = [gene for gene in board.archive.truth(column).var_names if gene in reference.var_names]
-        yield _granger(label(*column), reference[:MAX_CELLS].copy(), panel)
+        yield _granger(column_name(*column), reference[:MAX_CELLS].copy(), panel)
         return
     log.warning("Left out: the Granger figure. %s", reason)
 

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from stbench.board.archive import row_of
-from stbench.board.board import HEADLINE, ROW, Board
+from stbench.board.board import HEADLINE, Board
+from stbench.board.columns import ROW
 from stbench.plot import ablation_plot, ablations
 
 from .drawn import Drawn, direction, file_name, grid, limits, named, short

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stbench.board.board import CEILING, HEADLINE, ROW, Board
+from stbench.board.board import CEILING, HEADLINE, Board
+from stbench.board.columns import ROW
 from stbench.board.comparisons import over_datasets, win_table
 from stbench.plot import box_plot, ceiling_plot, cost_plot, rank_diagram, score_heatmap
 

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from stbench.board.archive import Column
-from stbench.board.board import CEILING, COLUMN, ROW, Board, label
+from stbench.board.board import CEILING, Board
+from stbench.board.columns import COLUMN, ROW, column_name
 from stbench.board.comparisons import over_datasets, paired_tests, win_table
 from stbench.board.tables import metric_block
 from stbench.plot.style import styles
@@ -47,7 +48,7 @@ def _rows(board: Board) -> list[dict[str, Any]]:
     limits = {limit for _, limit in board.columns}
     reasons = table["reason"]
     if len(limits) == 1:  # stated once, at the top of the page
-        reasons = reasons.str.replace(label("", *limits), "", regex=False)
+        reasons = reasons.str.replace(column_name("", *limits), "", regex=False)
     table = table.assign(
         name=names,
         colour=[looks[n].colour for n in names],
@@ -60,7 +61,7 @@ def _rows(board: Board) -> list[dict[str, Any]]:
 def short_label(board: Board, column: Column) -> str:
     """The dataset, with its limit only where not all have the same: that is stated once for the page."""
     dataset, limit = column
-    return dataset if len({limit for _, limit in board.columns}) == 1 else label(dataset, limit)
+    return dataset if len({limit for _, limit in board.columns}) == 1 else column_name(dataset, limit)
 
 
 def _columns(board: Board) -> list[dict[str, Any]]:
@@ -72,7 +73,7 @@ def _columns(board: Board) -> list[dict[str, Any]]:
             {
                 "dataset": dataset,
                 "limit": limit,
-                "label": label(dataset, limit),
+                "label": column_name(dataset, limit),
                 "short": short_label(board, (dataset, limit)),
                 "tissue": card.get("tissue") or "not stated",
                 "technology": card.get("spatial_platform") or "not stated",
@@ -94,7 +95,7 @@ def _metrics(board: Board) -> list[dict[str, Any]]:
 def _cells(board: Board, place: dict[tuple[str, str, str], int]) -> dict[str, list[list[Any]]]:
     """By metric a list of cells: the place of the row, the place of the column, then the fields `CELL`."""
     keys = [*COLUMN, *ROW, "metric"]
-    table = board.intervals().merge(board.summary()[[*keys, "share"]], on=keys)
+    table = board.bootstrap_means().merge(board.summary()[[*keys, "share"]], on=keys)
     columns = {column: i for i, column in enumerate(board.columns)}
     cells: dict[str, list[list[Any]]] = {}
     for cell in _records(table):
@@ -120,7 +121,7 @@ def _comparisons(board: Board) -> dict[str, Any]:
             "n_datasets": test.n_datasets,
             "mean_ranks": {board.names[row]: rank for row, rank in test.mean_ranks.sort_values().items()},
         }
-    pairs["column"] = [label(*column) for column in pairs[COLUMN].itertuples(index=False, name=None)]
+    pairs["column"] = [column_name(*column) for column in pairs[COLUMN].itertuples(index=False, name=None)]
     shown = ["column", "first", "second", "n_genes", "mean_difference", "p_value", "p_holm"]
     return {
         "ranks": ranks,

@@ -10,7 +10,8 @@ from typing import Any
 from anndata import AnnData
 
 from stbench.board.archive import Archive, Column, row_of
-from stbench.board.board import CEILING, COLUMN, HEADLINE, ROW, Board, label
+from stbench.board.board import CEILING, HEADLINE, Board
+from stbench.board.columns import COLUMN, ROW, column_name
 from stbench.data.health import side
 from stbench.methods import REGISTRY
 from stbench.plot.style import styles
@@ -65,7 +66,7 @@ def _costs(board: Board, row: tuple) -> list[dict[str, Any]]:
         ok = group[group["status"] == "ok"]
         costs.append(
             {
-                "column": label(*column),
+                "column": column_name(*column),
                 "n_runs": len(group),
                 "n_ok": len(ok),
                 "wall_s": ok["wall_s"].dropna().astype(float).median(),
@@ -89,7 +90,7 @@ def datasets(board: Board) -> list[dict[str, Any]]:
         }
         panels.append(
             {
-                "label": label(*column),
+                "label": column_name(*column),
                 "card": _filled(stored.get("card", {})),
                 "health": _filled(
                     stored.get("report", {}) | (_health(board.archive, column) if board.archive else {})
@@ -157,7 +158,7 @@ def provenance(board: Board) -> list[dict[str, Any]]:
         versions = {k: v for k, v in (manifest.get("versions") or {}).items() if k != "stbench"}
         rows.append(
             {
-                "column": label(manifest["dataset"], manifest["limit"]),
+                "column": column_name(manifest["dataset"], manifest["limit"]),
                 "name": board.names[row_of(manifest)],
                 "rotation": manifest["split"]["rotation"],
                 "split_seed": manifest["split"]["split_seed"],

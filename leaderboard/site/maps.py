@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from stbench.board.archive import Archive, Column
-from stbench.board.board import COLUMN, HEADLINE, ROW, Board
+from stbench.board.board import HEADLINE, Board
+from stbench.board.columns import COLUMN, ROW
 from stbench.plot.maps import RANGE
 from stbench.toolbox.scale import zscore
 

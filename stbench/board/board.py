@@ -14,25 +14,25 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from stbench.board.columns import (
+    BOOTSTRAP,
+    CELL,
+    COLUMN,
+    ROW,
+    RUNS,
+    SCORES,
+    SUMMARY,
+    check_table,
+    column_name,
+)
 from stbench.board.statistics import DIGITS, bootstrap_intervals
+from stbench.board.statuses import FAILURES, statuses
 from stbench.errors import StbenchError
 from stbench.metric import Metric
 
 if TYPE_CHECKING:
     from stbench.board.archive import Archive
 
-COLUMN = ["dataset", "limit"]
-ROW = ["method", "kind", "preset"]
-CELL = ["split", "seed"]
-SCORES = [*COLUMN, *ROW, "family", "rotation", "split_seed", *CELL, "gene", "metric", "value"]
-RUNS = [*COLUMN, *ROW, "family", "rotation", "split_seed", *CELL]
-RUNS += ["status", "reason", "wall_s", "peak_rss_bytes"]
-SUMMARY = [*COLUMN[:1], *ROW, *COLUMN[1:], "metric", "mean", "sd", "n_genes", "n_genes_unscored"]
-SUMMARY += ["n_splits", "n_seeds", "status", "share"]
-INTERVALS = [*COLUMN[:1], *ROW, *COLUMN[1:], "metric", "mean", "sd", "median", "low", "high"]
-INTERVALS += ["n_genes", "n_splits", "n_seeds", "status"]
-
-FAILURES = ("invalid", "failed", "out_of_memory", "timeout", "unsupported", "skipped")  # worst first
 HEADLINE = "pcc"
 REDUNDANT = "rmse"  # of z-scores it is sqrt(2 - 2 pcc): a rank over both counts correlation twice
 CEILING = "ceiling"
@@ -72,8 +72,8 @@ class Board:
     def __post_init__(self) -> None:
         if self.runs.empty:
             raise StbenchError("There are no runs to show. Run `stbench run` first.")
-        _check(self.runs, "runs", RUNS, [*COLUMN, *ROW, *CELL])
-        _check(self.scores, "scores", SCORES, [*COLUMN, *ROW, *CELL, "gene", "metric"])
+        check_table(self.runs, "runs", RUNS, [*COLUMN, *ROW, *CELL])
+        check_table(self.scores, "scores", SCORES, [*COLUMN, *ROW, *CELL, "gene", "metric"])
         for name in self.scores["metric"].unique():
             if name not in self.metrics:
                 raise StbenchError(f"The scores hold the metric '{name}', which is not defined. Score again.")
@@ -128,30 +128,7 @@ class Board:
         absent, ``not run`` when all are. ``failed`` says that every cell was run and some failed.
         ``by_scorer`` marks the controls that have scores and no runs.
         """
-        index = [*COLUMN, *ROW]
-        n_cells = self.runs.drop_duplicates([*COLUMN, *CELL]).groupby(COLUMN).size().rename("n_cells")
-        table = self.runs[ROW].drop_duplicates().merge(n_cells.reset_index(), how="cross")
-        counts = self.runs.groupby([*index, "status"]).size().unstack()
-        counts = counts.reindex(columns=["ok", *FAILURES]).reset_index()
-        table = table.merge(counts, how="left", on=index).fillna(dict.fromkeys(["ok", *FAILURES], 0))
-        table["status"] = [_status(row) for row in table.to_dict("records")]
-        n_runs = table[["ok", *FAILURES]].sum(axis=1)
-        table["failed"] = (n_runs == table["n_cells"]) & (table["ok"] < table["n_cells"])
-        table["by_scorer"] = False
-        return pd.concat(
-            [table[[*index, "n_cells", "status", "failed", "by_scorer"]], self._scorer_controls()]
-        )
-
-    def _scorer_controls(self) -> pd.DataFrame:
-        """Statuses of the controls that have scores and no runs: they need one cell per split."""
-        table = self.scores.drop_duplicates([*COLUMN, *ROW, "split"])
-        with_runs = pd.MultiIndex.from_frame(self.runs[ROW].drop_duplicates())
-        table = table[~pd.MultiIndex.from_frame(table[ROW]).isin(with_runs)]
-        table = table.groupby([*COLUMN, *ROW]).size().rename("ok").reset_index()
-        n_cells = self.runs.groupby(COLUMN)["split"].nunique().rename("n_cells")
-        table = table.merge(n_cells.reset_index(), on=COLUMN)
-        table["status"] = [_status(row) for row in table.to_dict("records")]
-        return table.drop(columns="ok").assign(failed=False, by_scorer=True)
+        return statuses(self.runs, self.scores)
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
@@ -197,8 +174,8 @@ class Board:
         """
         return self._summary[SUMMARY].copy()
 
-    def intervals(self) -> pd.DataFrame:
-        """Mean, sd, median and the 95 % interval ``low`` to ``high`` of the mean (columns `INTERVALS`).
+    def bootstrap_means(self) -> pd.DataFrame:
+        """Mean, sd, median and the 95 % interval ``low`` to ``high`` of the mean (columns `BOOTSTRAP`).
 
         One row per column, row and metric, in the order of `summary`. The interval is a seeded bootstrap
         over rotations and the genes in them, see `stbench.board.statistics.bootstrap_intervals`; with
@@ -220,7 +197,7 @@ class Board:
         if not frames:
             frames = [pd.DataFrame(columns=[*keys, "median", "low", "high"])]
         table = self._summary.merge(pd.concat(frames), how="left", on=keys)
-        return table.astype({"median": float, "low": float, "high": float})[INTERVALS]
+        return table.astype({"median": float, "low": float, "high": float})[BOOTSTRAP]
 
     def gene_table(self, dataset: str, limit: str, metric: str) -> pd.DataFrame:
         """Scores of one metric, genes x (method, kind, preset), of what is ``ok`` there and no control."""
@@ -336,7 +313,7 @@ class Board:
         first = bad.groupby(ROW)[[*COLUMN, "status"]].first()
         more = bad.groupby(ROW).size() - 1
         reasons = [
-            f"{row.status} on {label(row.dataset, row.limit)}" + (f", and {n} more" if n else "")
+            f"{row.status} on {column_name(row.dataset, row.limit)}" + (f", and {n} more" if n else "")
             for row, n in zip(first.itertuples(index=False), more, strict=True)
         ]
         return pd.Series(reasons, index=first.index, name="reason", dtype=object)
@@ -346,33 +323,3 @@ class Board:
         bad = self.runs[self.runs["status"] != "ok"].fillna({"reason": ""})
         keys = [*COLUMN, *ROW, "status", "reason"]
         return bad.groupby(keys).size().rename("n_runs").reset_index()
-
-
-def label(dataset: str, limit: str) -> str:
-    """``dataset`` or ``dataset [limit]``: how a column is written."""
-    return f"{dataset} [{limit}]" if limit else dataset
-
-
-def _status(row: Mapping[str, float]) -> str:
-    """The status of ``n_cells`` cells from the number of ``ok`` ones and of each failure."""
-    n_ok, n_cells = int(row["ok"]), int(row["n_cells"])
-    if n_ok == n_cells:
-        return "ok"
-    for failure in FAILURES:
-        if row.get(failure):
-            return f"{failure} ({int(row[failure])} of {n_cells})"
-    return f"partial ({n_ok} of {n_cells})" if n_ok else "not run"
-
-
-def _check(table: pd.DataFrame, name: str, columns: list[str], keys: list[str]) -> None:
-    missing = [column for column in columns if column not in table]
-    if missing:
-        raise StbenchError(f"The {name} have no column '{missing[0]}'.")
-    empty = [key for key in keys if table[key].isna().any()]
-    if empty:
-        raise StbenchError(f"The {name} have rows without '{empty[0]}'.")
-    twice = table.duplicated(keys)
-    if twice.any():
-        row = table[twice].iloc[0]
-        where = ", ".join(f"{key} {row[key]}" for key in keys if row[key] != "")
-        raise StbenchError(f"The {name} hold the same entry twice: {where}. Keep one.")

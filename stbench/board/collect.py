@@ -15,7 +15,8 @@ import pandas as pd
 from anndata import AnnData
 
 from stbench.board.archive import Archive
-from stbench.board.board import SCORES, Board
+from stbench.board.board import Board
+from stbench.board.columns import SCORES
 from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import InvalidPrediction
 from stbench.files import whole_file

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stbench.board.board import COLUMN, HEADLINE, ROW, Board
+from stbench.board.board import HEADLINE, Board
+from stbench.board.columns import COLUMN, ROW
 from stbench.board.statistics import COMPARISON, Best, Friedman, friedman, paired_wilcoxon, win_rates
 from stbench.errors import StbenchError
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stbench.board.board import HEADLINE, RUNS, SCORES, Board
+from stbench.board.board import HEADLINE, Board
+from stbench.board.columns import RUNS, SCORES
 from stbench.errors import StbenchError, unknown_name
 from stbench.metric import REGISTRY
 

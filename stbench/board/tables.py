@@ -9,16 +9,8 @@ from typing import Literal
 
 import pandas as pd
 
-from stbench.board.board import (
-    CEILING,
-    COLUMN,
-    HEADLINE,
-    MIN_CEILING,
-    REDUNDANT,
-    ROW,
-    Board,
-    label,
-)
+from stbench.board.board import CEILING, HEADLINE, MIN_CEILING, REDUNDANT, Board
+from stbench.board.columns import COLUMN, ROW, column_name
 from stbench.board.statistics import DIGITS
 
 Mark = Literal["best", "second", ""]
@@ -80,7 +72,7 @@ class Block:
 
 def headers(board: Board) -> list[str]:
     """The columns of every block: ``dataset [limit]``, and ``mean`` over them where there are several."""
-    names = [label(*column) for column in board.columns]
+    names = [column_name(*column) for column in board.columns]
     return [*names, "mean"] if len(names) > 1 else names
 
 
@@ -203,7 +195,9 @@ def _grids(board: Board) -> Iterator[str]:
     sizes = board.runs.groupby(COLUMN)[["split", "seed"]].nunique()
     for (n_splits, n_seeds), group in sizes.groupby(["split", "seed"]):
         where = (
-            "" if len(group) == len(sizes) else f" on {', '.join(label(*column) for column in group.index)}"
+            ""
+            if len(group) == len(sizes)
+            else f" on {', '.join(column_name(*column) for column in group.index)}"
         )
         yield f"{n_splits} splits x {n_seeds} seeds{where}"
 

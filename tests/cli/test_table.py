@@ -7,7 +7,8 @@ import io
 import pandas as pd
 from rich.console import Console
 
-from stbench.board.board import RUNS, SCORES, Board
+from stbench.board.board import Board
+from stbench.board.columns import RUNS, SCORES
 from stbench.cli.table import show
 from stbench.metrics import Metric
 

@@ -7,7 +7,8 @@ from math import nan
 import pandas as pd
 import pytest
 
-from stbench.board.board import RUNS, SCORES, Board
+from stbench.board.board import Board
+from stbench.board.columns import RUNS, SCORES
 from stbench.metrics import Metric
 
 METRICS = {

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from stbench.board.board import RUNS, SCORES, Board
+from stbench.board.board import Board
+from stbench.board.columns import RUNS, SCORES
 from stbench.leaderboard import REGISTRY
 from stbench.leaderboard.reported import SOURCES, beside, read, too_large_rmse
 from stbench.metrics import Metric
