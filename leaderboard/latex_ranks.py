@@ -15,15 +15,6 @@ if TYPE_CHECKING:
     from stbench.board.board import Board
     from stbench.board.statistics import Friedman
 
-COLUMNS = {
-    "AS": "AS",
-    "AS_without_rmse": "AS without rmse",
-    "AS_failures_last": "AS, failures last",
-    "mean_rank": "mean rank",
-    "pcc": "mean pcc",
-    "share": "share of ceiling",
-}
-
 
 @register("latex_ranks")
 def latex_ranks(board: Board, folder: Path) -> list[Path]:
@@ -35,25 +26,28 @@ def latex_ranks(board: Board, folder: Path) -> list[Path]:
 
 
 def _table(board: Board) -> Iterator[str]:
-    from stbench.board.board import HEADLINE
     from stbench.board.columns import ROW
     from stbench.board.comparisons import over_datasets
+    from stbench.board.tables import rank_columns
 
+    names = rank_columns(board)
+    ranked = {name: head for name, head in names.items() if name.startswith("AS")}
+    names = ranked | {"mean_rank": "mean rank"} | names
     found = over_datasets(board)
     ranks = board.ranks()
     ranks = ranks[ranks["kind"] != "control"].set_index(ROW)
     ranks["mean_rank"] = float("nan") if found is None else found.mean_ranks.reindex(ranks.index)
     yield "\\begin{table}[t]"
     yield "\\centering\\scriptsize"
-    yield f"\\caption{{{escape(_caption(HEADLINE, found))}}}"
+    yield f"\\caption{{{escape(_caption(board.headline, found))}}}"
     yield "\\sbox0{%"
-    yield f"\\begin{{tabular}}{{@{{}}l*{{{len(COLUMNS)}}}{{r}}l@{{}}}}"
+    yield f"\\begin{{tabular}}{{@{{}}l*{{{len(names)}}}{{r}}l@{{}}}}"
     yield "\\hline"
-    heads = ["\\shortstack{" + escape(name).replace(" ", "\\\\", 1) + "}" for name in COLUMNS.values()]
+    heads = ["\\shortstack{" + escape(name).replace(" ", "\\\\", 1) + "}" for name in names.values()]
     yield " & ".join(["method", *heads, "datasets"]) + " \\\\"
     yield "\\hline"
     for index, row in ranks.iterrows():
-        numbers = [_number(row[name]) for name in COLUMNS]
+        numbers = [_number(row[name]) for name in names]
         yield (
             " & ".join([escape(board.names[index]), *numbers, f"{row['n_ok']} of {row['n_columns']}"])
             + " \\\\"

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from stbench.board.archive import Archive, Column, row_of
-from stbench.board.board import HEADLINE, Board
+from stbench.board.board import Board
 from stbench.board.columns import COLUMN, column_name
 from stbench.plot import (
     clustering_order,
@@ -68,7 +68,7 @@ def _maps(
     coordinates: np.ndarray,
 ) -> Drawn:
     scores = board.gene_scores
-    scores = scores[(scores["metric"] == HEADLINE) & (scores["kind"] != "control")]
+    scores = scores[(scores["metric"] == board.headline) & (scores["kind"] != "control")]
     scores = named(board, scores[(scores[COLUMN] == column).all(axis=1) & scores["gene"].isin(truth.columns)])
     by_gene = scores.groupby("gene")["value"].mean().sort_values()
     value = scores.set_index(["gene", "name"])["value"]
@@ -91,9 +91,9 @@ def _maps(
         file_name("maps", *column),
         figure,
         f"{column_name(*column)}: truth and the {len(predictions)} best ranked methods, n = {len(truth)} "
-        "spots. Test genes at the 90, 50 and 10 % quantile of the mean "
-        f"{HEADLINE} over the methods; in brackets the {HEADLINE} of the map. Colour: log-normalised "
-        "expression as z-score, one scale for all.",
+        f"spots. Test genes at the 90, 50 and 10 % quantile of the mean {board.headline} over the methods; "
+        f"in brackets the {board.headline} of the map. Colour: log-normalised expression as z-score, one "
+        "scale for all.",
     )
 
 
@@ -137,7 +137,7 @@ def _distances(column: Column, truth: pd.DataFrame, predictions: dict[str, pd.Da
 
 def _trends(board: Board, archive: Archive) -> Iterator[Drawn]:
     scores = board.gene_scores
-    scores = scores[(scores["metric"] == HEADLINE) & (scores["kind"] != "control")]
+    scores = scores[(scores["metric"] == board.headline) & (scores["kind"] != "control")]
     properties = pd.concat([_properties(archive, column) for column in board.columns])
     table = named(board, scores).merge(properties, on=[*COLUMN, "gene"])
     table["gene"] = table["column"] + " " + table["gene"]
@@ -151,12 +151,12 @@ def _trends(board: Board, archive: Archive) -> Iterator[Drawn]:
     }
     axes = figure.subplots(1, 2, sharey=True)
     for ax, (key, xlabel) in zip(axes, words.items(), strict=True):
-        score_trend(table.assign(x=table[key]), ax, xlabel=xlabel, ylabel=direction(board, HEADLINE))
+        score_trend(table.assign(x=table[key]), ax, xlabel=xlabel, ylabel=direction(board, board.headline))
     axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     yield Drawn(
         "genes",
         figure,
-        f"{HEADLINE} of a test gene against its mean expression and its sparsity in the spatial truth, "
+        f"{board.headline} of a test gene against its mean expression and its sparsity in the spatial truth, "
         f"n = {table['gene'].nunique()} genes of {len(board.columns)} datasets. Grey: a gene, mean over the "
         f"{table['name'].nunique()} best ranked methods; lines: means over fifths of the genes."
         + limits(board),

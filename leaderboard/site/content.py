@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 
 from stbench.board.archive import Column
-from stbench.board.board import CEILING, Board
+from stbench.board.board import Board
 from stbench.board.columns import COLUMN, ROW, column_name
 from stbench.board.comparisons import over_datasets, paired_tests, win_table
 from stbench.board.tables import metric_block
 from stbench.plot.style import styles
+from stbench.scoring.controls import CEILING
 
 CELL = ["mean", "sd", "low", "high", "share", "n_genes", "n_splits", "n_seeds", "status"]
 
@@ -20,7 +21,7 @@ def content(board: Board) -> dict[str, Any]:
     """Everything that is shown as a number, ready for JSON (None where there is none).
 
     ``columns`` (datasets), ``rows`` (methods, best first), ``metrics``, ``cells`` by metric, row and column
-    (fields `CELL`), ``ranks`` and ``comparisons``.
+    (fields `CELL`), ``headline`` (the name of that metric), ``ceiling`` (of that control), ``comparisons``.
     """
     rows = _rows(board)
     place = {row: i for i, row in enumerate(board.ranks()[ROW].itertuples(index=False, name=None))}
@@ -31,6 +32,7 @@ def content(board: Board) -> dict[str, Any]:
         "cells": _cells(board, place),
         "fields": CELL,
         "ceiling": CEILING,
+        "headline": board.headline,
         "comparisons": _comparisons(board),
         "facts": _facts(board),
     }

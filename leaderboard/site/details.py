@@ -10,11 +10,12 @@ from typing import Any
 from anndata import AnnData
 
 from stbench.board.archive import Archive, Column, row_of
-from stbench.board.board import CEILING, HEADLINE, Board
+from stbench.board.board import Board
 from stbench.board.columns import COLUMN, ROW, column_name
 from stbench.data.health import side
 from stbench.methods import REGISTRY
 from stbench.plot.style import styles
+from stbench.scoring.controls import CEILING
 
 
 def methods(board: Board) -> list[dict[str, Any]]:
@@ -80,9 +81,9 @@ def datasets(board: Board) -> list[dict[str, Any]]:
     """A panel per column of the board: card, what the preparation did, its ceiling, hash."""
     panels = []
     summary = board.summary()
-    ceiling = summary[(summary["method"] == CEILING) & (summary["metric"] == HEADLINE)].set_index(COLUMN)[
-        "mean"
-    ]
+    ceiling = summary[(summary["method"] == CEILING) & (summary["metric"] == board.headline)].set_index(
+        COLUMN
+    )["mean"]
     for column in board.columns:
         stored = board.archive.dataset(column) if board.archive else {}
         facts = {

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from stbench.board.archive import Archive, Column
-from stbench.board.board import HEADLINE, Board
+from stbench.board.board import Board
 from stbench.board.columns import COLUMN, ROW
 from stbench.plot.maps import RANGE
 from stbench.toolbox.scale import zscore
@@ -35,7 +35,7 @@ def maps(board: Board) -> list[dict[str, Any]]:
 def _dataset(board: Board, archive: Archive, column: Column) -> dict[str, Any]:
     truth = archive.truth(column)
     scores = board.gene_scores
-    scores = scores[(scores["metric"] == HEADLINE) & (scores[COLUMN] == column).all(axis=1)]
+    scores = scores[(scores["metric"] == board.headline) & (scores[COLUMN] == column).all(axis=1)]
     scores = scores[scores["value"].notna() & (scores["kind"] != "control")]
     if "spatial" not in truth.obsm or scores.empty:
         return {}

@@ -6,7 +6,7 @@ method with its preset. Renderers add no arithmetic of their own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -28,14 +28,12 @@ from stbench.board.columns import (
 from stbench.board.statistics import DIGITS, bootstrap_intervals
 from stbench.board.statuses import FAILURES, statuses
 from stbench.errors import StbenchError
-from stbench.metric import Metric
+from stbench.metric import Metric, headline
+from stbench.scoring.controls import CEILING
 
 if TYPE_CHECKING:
     from stbench.board.archive import Archive
 
-HEADLINE = "pcc"
-REDUNDANT = "rmse"  # of z-scores it is sqrt(2 - 2 pcc): a rank over both counts correlation twice
-CEILING = "ceiling"
 MIN_CEILING = 0.1  # below it the share divides by noise
 
 
@@ -110,6 +108,22 @@ class Board:
         return [name for name in self.metric_order if self.metrics[name].primary]
 
     @cached_property
+    def headline(self) -> str:
+        """Name of the metric that heads tables and figures."""
+        return headline(self.metrics.values())
+
+    @property
+    def redundant(self) -> list[str]:
+        """Names of the primary metrics that follow from another one."""
+        return [name for name in self.primary if self.metrics[name].redundant]
+
+    @property
+    def without_redundant(self) -> dict[str, str]:
+        """The column of `ranks` with AS without the `redundant` metrics, and its head; empty without any."""
+        names = self.redundant
+        return {f"AS_without_{'_'.join(names)}": f"AS without {', '.join(names)}"} if names else {}
+
+    @cached_property
     def gene_scores(self) -> pd.DataFrame:
         """One value per column, row, metric and gene: the mean over seeds, then over splits.
 
@@ -155,7 +169,7 @@ class Board:
         n_missing = (table["n_cells"] - table["n_scored"])[unscored].astype(str)
         of = table["n_cells"][unscored].astype(str)
         table.loc[unscored, "status"] = "not scored (" + n_missing + " of " + of + ")"
-        share = self.share_of_ceiling().reset_index().assign(metric=HEADLINE)
+        share = self.share_of_ceiling().reset_index().assign(metric=self.headline)
         table = table.merge(share, how="left", on=keys).astype({"mean": float, "sd": float, "share": float})
         return self._sorted(table)
 
@@ -170,7 +184,7 @@ class Board:
 
         ``mean`` and ``sd`` (n - 1) run over genes, each averaged over seeds first and pooled over rotations.
         ``n_splits`` and ``n_seeds`` are those behind the mean. What failed has a row with an empty mean.
-        ``share`` stands on the rows of pcc, see `share_of_ceiling`.
+        ``share`` is on the rows of the headline metric, see `share_of_ceiling`.
         """
         return self._summary[SUMMARY].copy()
 
@@ -209,7 +223,7 @@ class Board:
         wide = scores.pivot(index="gene", columns=ROW, values="value").dropna(how="all")
         return wide.reindex(columns=pd.MultiIndex.from_frame(ok[ROW]))
 
-    def accuracy(self, leave_out: str | None = None, *, failures_last: bool = False) -> pd.DataFrame:
+    def accuracy(self, *, without: Collection[str] = (), failures_last: bool = False) -> pd.DataFrame:
         """``AS`` of every ranked row in every column, as a table rows x columns.
 
         AS is the mean over the primary metrics of rank / N, where the best of N rows gets rank N and ties
@@ -217,8 +231,8 @@ class Board:
 
         Parameters
         ----------
-        leave_out
-            A primary metric that does not count.
+        without
+            Primary metrics that do not count.
         failures_last
             Also rank what was run on every cell and failed on some: where it failed it comes last, and
             shares the last ranks with what failed too. What was not run everywhere is never ranked.
@@ -226,7 +240,7 @@ class Board:
         ranked = self._tried if failures_last else self.ranked
         table = self._summary.set_index(ROW)
         table = table[table["metric"].isin(self.primary) & table.index.isin(ranked)].reset_index()
-        names = [name for name in self.primary if name != leave_out]
+        names = [name for name in self.primary if name not in without]
         fractions = [self._fractions(table[table["metric"] == name], name) for name in names]
         stacked = pd.concat(fractions, keys=names)
         return (
@@ -261,12 +275,13 @@ class Board:
         return valid.index[valid]
 
     def share_of_ceiling(self) -> pd.Series:
-        """Mean pcc over mean ceiling of the same genes, by column and row; no entry where it says nothing.
+        """Mean headline score over the mean ceiling of the same genes, by column and row.
 
-        That is for controls, and where there is no ceiling (intensities) or its mean is under `MIN_CEILING`.
+        Controls have no entry, nor has a column without a ceiling (intensities) or with a mean ceiling under
+        `MIN_CEILING`.
         """
         scores = self.gene_scores
-        scores = scores[(scores["metric"] == HEADLINE) & scores["value"].notna()]
+        scores = scores[(scores["metric"] == self.headline) & scores["value"].notna()]
         control = scores["kind"] == "control"
         ceiling = scores[control & (scores["method"] == CEILING)].rename(columns={"value": "ceiling"})
         both = scores[~control].merge(ceiling[[*COLUMN, "gene", "ceiling"]], on=[*COLUMN, "gene"])
@@ -278,13 +293,14 @@ class Board:
     def _ranks(self) -> pd.DataFrame:
         table = self.statuses[ROW].drop_duplicates().set_index(ROW)
         table["AS"] = self.accuracy().mean(axis=1)
-        table[f"AS_without_{REDUNDANT}"] = self.accuracy(leave_out=REDUNDANT).mean(axis=1)
+        for column in self.without_redundant:
+            table[column] = self.accuracy(without=self.redundant).mean(axis=1)
         table["AS_failures_last"] = self.accuracy(failures_last=True).mean(axis=1)
 
-        headline = self._summary[self._summary["metric"] == HEADLINE]
+        headline = self._summary[self._summary["metric"] == self.headline]
         n_ok = headline[headline["status"] == "ok"].groupby(ROW).size().reindex(table.index, fill_value=0)
         everywhere = n_ok == len(self.columns)
-        table[HEADLINE] = headline.groupby(ROW)["mean"].mean().where(everywhere)
+        table[self.headline] = headline.groupby(ROW)["mean"].mean().where(everywhere)
         table["share"] = self.share_of_ceiling().groupby(level=ROW).mean().where(everywhere)
         table["n_ok"] = n_ok
         table["n_columns"] = len(self.columns)
@@ -299,10 +315,10 @@ class Board:
     def ranks(self) -> pd.DataFrame:
         """One row per method and preset, best first, the unranked behind and the controls last.
 
-        ``AS``, ``AS_without_rmse`` and ``AS_failures_last`` (see `accuracy`) are means over the columns; so
-        are the mean pcc and the share of the ceiling (over the columns that have one), shown only for rows
-        that are ok in every column: a mean over other datasets would not compare. ``n_ok`` counts columns
-        that are ok, ``reason`` says what keeps a row from the rank.
+        ``AS``, ``AS_without_rmse`` (see `without_redundant`) and ``AS_failures_last`` (see `accuracy`) are
+        means over the columns. So are the mean of the headline metric and the share of the ceiling (over the
+        columns that have one), which only rows have that are ok in every column: means over different
+        datasets do not compare. ``n_ok`` counts the columns that are ok; ``reason`` is why a row has no rank.
         """
         return self._ranks.copy()
 

@@ -23,7 +23,7 @@ from stbench.files import whole_file
 from stbench.metric import REGISTRY
 from stbench.runs.manifest import OK
 from stbench.runs.results import Results
-from stbench.scoring.controls import ceiling_scores, perfect
+from stbench.scoring.controls import CEILING, PERFECT, ceiling_scores, perfect
 from stbench.scoring.prediction import long, score_prediction, stored_scores, truth_of
 from stbench.scoring.scores import applicable, default_metrics, score
 
@@ -137,14 +137,12 @@ def _controls(results: Results, manifests: list[dict[str, Any]], names: list[str
         table = results.truth(dataset, data_hash)
         truth = truth_of(table, targets)
         coordinates = table.obsm.get("spatial")
-        tables = {"perfect": score(truth, perfect(truth), names, coordinates=coordinates)}
+        tables = {PERFECT: score(truth, perfect(truth), names, coordinates=coordinates)}
         if manifest["units"] == "counts":
-            scored = (
-                tables["perfect"].notna().any(axis=1)
-            )  # a gene constant in the truth has no ceiling either
+            scored = tables[PERFECT].notna().any(axis=1)  # a gene constant in the truth has no ceiling either
             if data_hash not in ceilings:
                 ceilings[data_hash] = _ceiling(table)
-            tables["ceiling"] = ceilings[data_hash].loc[list(targets)].where(scored)
+            tables[CEILING] = ceilings[data_hash].loc[list(targets)].where(scored)
         own = {"kind": "control", "family": "control", "preset": "", "seed": 0}
         frames += [
             long(table).drop(columns="definition").assign(**_identity(manifest) | own | {"method": name})

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stbench.board.board import HEADLINE, Board
+from stbench.board.board import Board
 from stbench.board.columns import RUNS, SCORES
 from stbench.errors import StbenchError, unknown_name
-from stbench.metric import REGISTRY
+from stbench.metric import REGISTRY, headline
 
 KEYS = ["dataset", "method", "gene", "metric"]
 
@@ -39,8 +39,8 @@ def read_long_table(file: Path) -> Board:
     if not repeated.empty:
         names = ", ".join(f"{key} {repeated.iloc[0][key]}" for key in KEYS)
         raise StbenchError(f"'{file}' holds a score twice: {names}.")
-    if HEADLINE not in set(table["metric"]):
-        raise StbenchError(f"'{file}' has no '{HEADLINE}', which heads the leaderboard.")
+    if headline() not in set(table["metric"]):
+        raise StbenchError(f"'{file}' has no '{headline()}', which heads the leaderboard.")
 
     own = {"limit": "", "kind": "method", "preset": "", "family": "", "rotation": 0, "split_seed": 0}
     own |= {"split": "published", "seed": 0}

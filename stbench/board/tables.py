@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from math import isnan
 from typing import Literal
 
 import pandas as pd
 
-from stbench.board.board import CEILING, HEADLINE, MIN_CEILING, REDUNDANT, Board
+from stbench.board.board import MIN_CEILING, Board
 from stbench.board.columns import COLUMN, ROW, column_name
 from stbench.board.statistics import DIGITS
+from stbench.scoring.controls import CEILING
 
 Mark = Literal["best", "second", ""]
 
@@ -83,10 +84,9 @@ def metric_block(board: Board, metric: str) -> Block:
     return _block(board, metric, board.metrics[metric].best, table[["mean", "sd", "status"]])
 
 
-def accuracy_block(board: Board, leave_out: str | None = None) -> Block:
+def accuracy_block(board: Board, name: str = "AS", *, without: Collection[str] = ()) -> Block:
     """``AS`` per dataset; rows that are not ranked show why."""
-    name = f"AS without {leave_out}" if leave_out else "AS"
-    scores = board.accuracy(leave_out).stack(COLUMN, future_stack=True).rename("mean")
+    scores = board.accuracy(without=without).stack(COLUMN, future_stack=True).rename("mean")
     statuses = board.statuses[~board.statuses["by_scorer"] & (board.statuses["kind"] != "control")]
     table = statuses.set_index([*ROW, *COLUMN])[["status"]].join(scores).assign(sd=float("nan"))
     unranked = table["mean"].isna() & (table["status"] == "ok")
@@ -97,17 +97,27 @@ def accuracy_block(board: Board, leave_out: str | None = None) -> Block:
 def share_block(board: Board) -> Block:
     """Share of the ceiling per dataset, see `Board.share_of_ceiling`; empty where there is none."""
     summary = board.summary()
-    table = summary[(summary["metric"] == HEADLINE) & (summary["kind"] != "control")]
+    table = summary[(summary["metric"] == board.headline) & (summary["kind"] != "control")]
     table = table.set_index([*ROW, *COLUMN])[["share", "status"]].rename(columns={"share": "mean"})
     return _block(board, "share of the ceiling", "high", table.assign(sd=float("nan")))
 
 
+def rank_columns(board: Board) -> dict[str, str]:
+    """The columns of `Board.ranks` that a table of ranks shows, and their heads."""
+    return {
+        "AS": "AS",
+        **board.without_redundant,
+        "AS_failures_last": "AS, failures last",
+        board.headline: f"mean {board.headline}",
+        "share": "share of the ceiling",
+    }
+
+
 def table1(board: Board) -> list[Block]:
-    """The paper's Table I: a block per primary metric, AS, AS without rmse, and the share of the ceiling."""
+    """The paper's Table I: a block per primary metric, AS with and without redundant ones, the share."""
     blocks = [metric_block(board, metric) for metric in board.primary]
     blocks.append(accuracy_block(board))
-    if REDUNDANT in board.primary:
-        blocks.append(accuracy_block(board, REDUNDANT))
+    blocks += [accuracy_block(board, n, without=board.redundant) for n in board.without_redundant.values()]
     return [*blocks, share_block(board)] if len(board.share_of_ceiling()) else blocks
 
 
@@ -169,14 +179,14 @@ def notes(board: Board) -> Iterator[str]:
     )
     if len(board.share_of_ceiling()):
         yield (
-            f"Share of the ceiling: mean {HEADLINE} over the mean {CEILING} of the same genes, which "
+            f"Share of the ceiling: mean {board.headline} over the mean {CEILING} of the same genes, which "
             "estimates what a perfect answer scores against noisy counts; none for intensities or below "
             f"a ceiling of {MIN_CEILING}."
         )
-    if REDUNDANT in board.primary:
+    for name in board.redundant:
         yield (
-            f"{REDUNDANT} = sqrt(2 - 2 {HEADLINE}) by algebra, so AS counts correlation twice; "
-            f"AS without {REDUNDANT} counts it once."
+            f"{name} = {board.metrics[name].redundant} by algebra, so AS counts the same property twice; "
+            f"AS without {name} counts it once."
         )
     yield (
         f"Preset: the named set of parameters (here: {_listed(board.runs['preset'])}); other parameters "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from math import nan, sqrt
 
@@ -11,13 +12,14 @@ import pytest
 from stbench.board.board import Board
 from stbench.board.columns import BOOTSTRAP, RUNS, SCORES, SUMMARY, column_name
 from stbench.board.comparisons import over_datasets, paired_tests, win_table
+from stbench.board.tables import rank_columns
 from stbench.errors import StbenchError
 from stbench.metrics import Metric
 
 METRICS = {
-    "pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1),
+    "pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1, headline=True),
     "ssim": Metric("ssim", None, "high", (-1, 1), "1", primary=True, column=2),
-    "rmse": Metric("rmse", None, "low", (0, 2), "1", primary=True, column=3),
+    "rmse": Metric("rmse", None, "low", (0, 2), "1", primary=True, column=3, redundant="sqrt(2 - 2 pcc)"),
     "js": Metric("js", None, "low", (0, 1), "1", primary=True, column=4),
     "spearman": Metric("spearman", None, "high", (-1, 1), "1", column=5),
 }
@@ -437,3 +439,28 @@ def test_methods_without_intervals_have_no_row_of_coverage(maker):
     assert set(board.ranks().query("reason == ''")["method"]) == {"with", "without"}
     with pytest.raises(StbenchError, match="'coverage' is best at the nominal level"):
         win_table(board, "coverage")
+
+
+def test_exactly_one_metric_is_the_headline(maker):
+    board = maker.all_four("m").board()
+    assert (board.headline, board.redundant) == ("pcc", ["rmse"])
+    for headline in ([], ["pcc", "ssim"]):
+        metrics = {name: replace(metric, headline=name in headline) for name, metric in METRICS.items()}
+        with pytest.raises(StbenchError, match=rf"Exactly one metric .*not {len(headline)}"):
+            Board(board.scores, board.runs, metrics).ranks()
+
+
+def test_the_declarations_name_the_columns(maker):
+    metrics = {
+        name: replace(metric, headline=name == "ssim", redundant="") for name, metric in METRICS.items()
+    }
+    metrics["js"] = replace(metrics["js"], redundant="f(ssim)")
+    board = maker.all_four("m", ssim=0.3).board()
+    ranks = Board(board.scores, board.runs, metrics).ranks()
+    assert "AS_without_js" in ranks
+    assert not {"AS_without_rmse", "pcc"} & set(ranks)
+    assert rank_columns(Board(board.scores, board.runs, metrics)) == {
+        "AS": "AS", "AS_without_js": "AS without js", "AS_failures_last": "AS, failures last",
+        "ssim": "mean ssim", "share": "share of the ceiling",
+    }  # fmt: skip
+    assert ranks["ssim"].tolist() == [0.3]

@@ -13,8 +13,8 @@ from stbench.board.tables import accuracy_block, headers, metric_block, notes, t
 from stbench.metrics import Metric
 
 METRICS = {
-    "pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1),
-    "rmse": Metric("rmse", None, "low", (0, 2), "1", primary=True, column=2),
+    "pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1, headline=True),
+    "rmse": Metric("rmse", None, "low", (0, 2), "1", primary=True, column=2, redundant="sqrt(2 - 2 pcc)"),
     "spearman": Metric("spearman", None, "high", (-1, 1), "1", column=3),
 }
 
