@@ -56,9 +56,8 @@ def _leaderboard(board: Board) -> Iterator[str]:
     yield from _over_datasets(board)
     blocks = [metric_block(board, metric) for metric in board.metric_order]
     blocks.insert(len(board.primary), accuracy_block(board))
-    shares = board.share_of_ceiling().to_dict()
     for i in range(len(board.columns)):
-        yield from _dataset(board, blocks, shares, i)
+        yield from _dataset(board, blocks, i)
     yield from _notes(notes(board))
 
 
@@ -93,35 +92,20 @@ def _over_datasets(board: Board) -> Iterator[str]:
     yield ""
 
 
-def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterator[str]:
+def _dataset(board: Board, blocks: list[Block], i: int) -> Iterator[str]:
     """The section of column ``i``: a line per method with all metrics, the controls, what failed and why."""
-    from stbench.board.columns import column_name
+    from stbench.board.columns import COLUMN, ROW, column_name
 
     dataset, limit = board.columns[i]
     blocks = [block for block in blocks if not all(line.cells[i].empty for line in block.lines)]
-    summary = board.summary()
-    summary = summary[(summary["dataset"] == dataset) & (summary["limit"] == limit)]
-    behind = (
-        summary[summary["metric"] == board.headline].set_index(["method", "kind", "preset"]).to_dict("index")
-    )
+    both = board.summary().merge(board.bootstrap_means()[[*COLUMN, *ROW, "metric", "low", "high"]])
+    both = both.query("dataset == @dataset and limit == @limit and metric == @board.headline")
+    behind = both.set_index(ROW).to_dict("index")
 
     yield from (f"## {escape(column_name(dataset, limit))}", "")
     names = [block.name for block in blocks]
-    intervals = board.bootstrap_means()
-    here = (
-        (intervals["dataset"] == dataset)
-        & (intervals["limit"] == limit)
-        & (intervals["metric"] == board.headline)
-    )
-    between = intervals[here].set_index(["method", "kind", "preset"])[["low", "high"]].to_dict("index")
-    last = [
-        f"95 % interval of {board.headline}",
-        "share of the ceiling",
-        "genes",
-        "unscored",
-        "splits x seeds",
-    ]
-    last.append("status")
+    last = [f"95 % interval of {board.headline}", "share of the ceiling", "genes", "unscored"]
+    last += ["splits x seeds", "status"]
     for is_control, title in ((False, "method"), (True, "control")):
         rows = []
         for lines in zip(*(block.lines for block in blocks), strict=True):
@@ -133,7 +117,7 @@ def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterato
             rows.append(
                 [escape(line.method), escape(line.preset)]
                 + [_text(line.cells[i], shown=found["status"]) for line in lines]
-                + [_interval(**between[key]), _number(shares.get((dataset, limit, *key), float("nan")))]
+                + [_interval(found["low"], found["high"]), _number(found["share"])]
                 + [str(found["n_genes"]), str(found["n_genes_unscored"])]
                 + [f"{found['n_splits']} x {found['n_seeds']}", found["status"]]
             )

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from stbench.errors import StbenchError
 from stbench.registry import Registry
@@ -68,21 +68,15 @@ def register(
     best: Literal["high", "low", "level"],
     bounds: tuple[float, float],
     definition: str,
-    needs_coords: bool = False,
-    needs_intervals: bool = False,
-    primary: bool = False,
-    column: int | None = None,
-    headline: bool = False,
-    redundant: str = "",
-    ceiling: Callable[[np.ndarray], np.ndarray] | None = None,
+    **options: Any,
 ) -> Callable[[Function], Function]:
-    """Decorator that registers ``f(truth, prediction[, coordinates]) -> (n_genes,)``, see `Metric`."""
+    """Decorator that registers ``f(truth, prediction[, coordinates]) -> (n_genes,)``.
+
+    ``options`` are the further fields of `Metric`.
+    """
 
     def add(function: Function) -> Function:
-        metric = Metric(
-            name, function, best, bounds, definition, needs_coords, primary, column, needs_intervals,
-            headline, redundant, ceiling,
-        )  # fmt: skip
+        metric = Metric(name, function, best, bounds, definition, **options)
         REGISTRY.add(name, metric, function.__module__)
         return function
 

@@ -65,7 +65,7 @@ def _granger(title: str, cells: AnnData, panel: list[str]) -> Drawn:
         f"scRNA reference, n = {len(values)} cells. Cells of one experiment have no order in time, and along "
         "a pseudotime neighbours resemble each other by construction, so a small p-value does not show that "
         "one gene causes another. Grey bars: what 95 % of draws without an order give (50 per pair); only "
-        "dots beyond their bar say more than that. " + _shares(tables),
+        "dots beyond their bar are evidence of more. " + _shares(tables),
     )
 
 

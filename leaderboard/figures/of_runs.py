@@ -9,7 +9,7 @@ import pandas as pd
 
 from stbench.board.archive import row_of
 from stbench.board.board import Board
-from stbench.board.columns import ROW
+from stbench.board.columns import ROW, keys_of
 from stbench.plot import ablation_plot, ablations
 
 from .drawn import Drawn, direction, file_name, grid, limits, named, short
@@ -17,14 +17,12 @@ from .drawn import Drawn, direction, file_name, grid, limits, named, short
 
 def ablation_figures(board: Board) -> Iterator[Drawn]:
     """A figure per method with runs that differ in one parameter, a panel per such set of runs."""
-    if board.archive is None:
-        return
     methods: dict[str, dict[Hashable, dict[str, Any]]] = {}
-    for manifest in board.archive.manifests:
+    for manifest in board.manifests:
         methods.setdefault(manifest["method"], {})[row_of(manifest)] = manifest["parameters"]
     summary = board.summary()
     summary = named(board, summary[(summary["metric"] == board.headline) & (summary["status"] == "ok")])
-    summary = summary.assign(row=list(summary[ROW].itertuples(index=False, name=None)))
+    summary = summary.assign(row=keys_of(summary, ROW))
     for method, parameters in methods.items():
         panels = []
         for one in ablations(parameters):

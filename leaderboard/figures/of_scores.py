@@ -8,8 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from stbench.board.board import Board
-from stbench.board.columns import ROW
-from stbench.board.comparisons import over_datasets, win_table
+from stbench.board.comparisons import name_pairs, over_datasets, win_table
 from stbench.plot import box_plot, ceiling_plot, cost_plot, rank_diagram, score_heatmap
 from stbench.scoring.controls import CEILING
 
@@ -85,7 +84,9 @@ def _heatmap(board: Board, metric: str) -> Iterator[Drawn]:
 
 
 def _cost(board: Board) -> Iterator[Drawn]:
-    ranks = named_ranks(board)
+    ranks = board.ranks()
+    ranks = ranks[(ranks["kind"] != "control") & ranks[board.headline].notna()]
+    ranks = ranks.assign(name=board.names_of(ranks))
     runs = board.runs[board.runs["status"] == "ok"].dropna(subset=["wall_s", "peak_rss_bytes"])
     runs = named(board, runs).groupby("name")[["wall_s", "peak_rss_bytes"]].median()
     table = ranks.rename(columns={board.headline: "score"})[["name", "score"]].merge(runs, on="name")
@@ -111,14 +112,6 @@ def _cost(board: Board) -> Iterator[Drawn]:
         f"line is the Pareto front: no other method is better at no more cost. n = {len(table)} methods that "
         f"are ok on all {len(board.columns)} datasets." + limits(board),
     )
-
-
-def named_ranks(board: Board) -> pd.DataFrame:
-    """The ranks of methods with a mean over all datasets, with their ``name``."""
-    ranks = board.ranks()
-    ranks = ranks[(ranks["kind"] != "control") & ranks[board.headline].notna()]
-    rows = ranks[ROW].itertuples(index=False, name=None)
-    return ranks.assign(name=[board.names[row] for row in rows])
 
 
 def _ceiling(board: Board) -> Iterator[Drawn]:
@@ -163,12 +156,8 @@ def _comparisons(board: Board) -> Iterator[Drawn]:
             f"(critical difference {test.critical_difference:.2f}); Friedman p = {test.p_value:.2g}."
             + limits(board),
         )
-    wins = win_table(board)
+    wins = name_pairs(board, win_table(board))
     order = [name for name in row_names(board) if len(wins)]
-    wins = wins.assign(
-        first=_called(board, wins["method"], wins["preset"]),
-        second=_called(board, wins["other_method"], wins["other_preset"]),
-    )
     table = wins.pivot(index="first", columns="second", values="win_rate").reindex(index=order, columns=order)
     if len(order) > 1:
         figure = Figure(figsize=(1.6 + 0.34 * len(order), 1.2 + 0.24 * len(order)), layout="constrained")
@@ -182,8 +171,3 @@ def _comparisons(board: Board) -> Iterator[Drawn]:
             f"{board.headline}; a tie is half a win; mean over the datasets where both are ok."
             + limits(board),
         )
-
-
-def _called(board: Board, methods: pd.Series, presets: pd.Series) -> list[str]:
-    names = {(method, preset): name for (method, _, preset), name in board.names.items()}
-    return [names[pair] for pair in zip(methods, presets, strict=True)]

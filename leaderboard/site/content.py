@@ -8,8 +8,8 @@ import pandas as pd
 
 from stbench.board.archive import Column
 from stbench.board.board import Board
-from stbench.board.columns import COLUMN, ROW, column_name
-from stbench.board.comparisons import over_datasets, paired_tests, win_table
+from stbench.board.columns import COLUMN, ROW, column_name, keys_of
+from stbench.board.comparisons import name_pairs, over_datasets, paired_tests, win_table
 from stbench.board.tables import metric_block
 from stbench.plot.style import styles
 from stbench.scoring.controls import CEILING
@@ -24,7 +24,7 @@ def content(board: Board) -> dict[str, Any]:
     (fields `CELL`), ``headline`` (the name of that metric), ``ceiling`` (of that control), ``comparisons``.
     """
     rows = _rows(board)
-    place = {row: i for i, row in enumerate(board.ranks()[ROW].itertuples(index=False, name=None))}
+    place = {row: i for i, row in enumerate(keys_of(board.ranks(), ROW))}
     return {
         "columns": _columns(board),
         "rows": rows,
@@ -41,7 +41,7 @@ def content(board: Board) -> dict[str, Any]:
 def _rows(board: Board) -> list[dict[str, Any]]:
     """The rows in the order of the ranks, with what the first table shows."""
     ranks = board.ranks()
-    names = [board.names[row] for row in ranks[ROW].itertuples(index=False, name=None)]
+    names = board.names_of(ranks)
     looks = styles(names)
     families = pd.concat([board.runs, board.scores]).groupby(ROW)["family"].first()
     ok = board.runs[board.runs["status"] == "ok"]
@@ -109,11 +109,7 @@ def _cells(board: Board, place: dict[tuple[str, str, str], int]) -> dict[str, li
 
 def _comparisons(board: Board) -> dict[str, Any]:
     """Tests between methods: over datasets, pairs within a dataset, and how often one wins."""
-    called = {(method, preset): name for (method, _, preset), name in board.names.items()}
-    wins, pairs = win_table(board), paired_tests(board)
-    for table in (wins, pairs):
-        table["first"] = [called[x] for x in zip(table["method"], table["preset"], strict=True)]
-        table["second"] = [called[x] for x in zip(table["other_method"], table["other_preset"], strict=True)]
+    wins, pairs = (name_pairs(board, table) for table in (win_table(board), paired_tests(board)))
     test = over_datasets(board)
     ranks: dict[str, Any] = {}
     if test is not None:
@@ -123,7 +119,7 @@ def _comparisons(board: Board) -> dict[str, Any]:
             "n_datasets": test.n_datasets,
             "mean_ranks": {board.names[row]: rank for row, rank in test.mean_ranks.sort_values().items()},
         }
-    pairs["column"] = [column_name(*column) for column in pairs[COLUMN].itertuples(index=False, name=None)]
+    pairs["column"] = [column_name(*column) for column in keys_of(pairs, COLUMN)]
     shown = ["column", "first", "second", "n_genes", "mean_difference", "p_value", "p_holm"]
     return {
         "ranks": ranks,
@@ -135,8 +131,7 @@ def _comparisons(board: Board) -> dict[str, Any]:
 def _facts(board: Board) -> dict[str, Any]:
     """The line under the title."""
     ranks = board.ranks()
-    manifests = board.archive.manifests if board.archive else []
-    started = sorted(manifest["started"] for manifest in manifests if manifest.get("started"))
+    started = sorted(manifest["started"] for manifest in board.manifests if manifest.get("started"))
     return {
         "n_methods": int((ranks["kind"] != "control").sum()),
         "n_datasets": len(board.columns),

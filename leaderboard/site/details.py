@@ -19,13 +19,12 @@ from stbench.scoring.controls import CEILING
 
 
 def methods(board: Board) -> list[dict[str, Any]]:
-    """A panel per row of the board, best first: what it is, with which parameters, what it cost."""
-    manifests = board.archive.manifests if board.archive else []
+    """A panel per row of the board, best first: description, parameters, costs."""
     looks = styles(board.names.values())
     panels = []
     for rank in board.ranks().to_dict("records"):
         row = tuple(rank[key] for key in ROW)
-        own = [manifest for manifest in manifests if row_of(manifest) == row]
+        own = [manifest for manifest in board.manifests if row_of(manifest) == row]
         name = own[0]["method"] if own else rank["method"]
         cls = REGISTRY.items().get(name)
         panels.append(
@@ -116,7 +115,7 @@ def _health(archive: Archive, column: Column) -> dict[str, Any]:
 
 
 def _filled(values: dict[str, Any]) -> dict[str, str]:
-    """What is stated, as text: names without underscores, lists and tables written out."""
+    """The values that are not empty, as text; names without underscores."""
     return {
         key.replace("_", " "): value if isinstance(value, str) else json.dumps(value)
         for key, value in values.items()
@@ -133,7 +132,7 @@ def environments(board: Board) -> list[dict[str, Any]]:
 
 
 def _environments(board: Board) -> dict[str, tuple[int, int]]:
-    texts = [_environment(manifest) for manifest in (board.archive.manifests if board.archive else [])]
+    texts = [_environment(manifest) for manifest in board.manifests]
     return {text: (i + 1, texts.count(text)) for i, text in enumerate(dict.fromkeys(texts))}
 
 
@@ -155,7 +154,7 @@ def provenance(board: Board) -> list[dict[str, Any]]:
     """One entry per run: the keys, hashes and versions that its scores come from."""
     numbers = _environments(board)
     rows = []
-    for manifest in board.archive.manifests if board.archive else []:
+    for manifest in board.manifests:
         versions = {k: v for k, v in (manifest.get("versions") or {}).items() if k != "stbench"}
         rows.append(
             {

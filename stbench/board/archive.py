@@ -1,4 +1,4 @@
-"""What lies behind a board: the manifests of its runs, the truths and the predictions."""
+"""The results folder behind a board: the manifests of its runs, the truths and the predictions."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Archive:
         return [manifest for manifest in self.manifests if (manifest["dataset"], manifest["limit"]) == column]
 
     def dataset(self, column: Column) -> dict[str, Any]:
-        """What ``dataset.json`` says of a column: name, hash, limit, card, report."""
-        said: dict[str, Any] = read_json(self.results.dataset_folder(*self._hash(column)) / "dataset.json")
-        return said
+        """The content of ``dataset.json`` for a column: name, hash, limit, card, report."""
+        stored: dict[str, Any] = read_json(self.results.dataset_folder(*self._hash(column)) / "dataset.json")
+        return stored
 
     def truth(self, column: Column) -> AnnData:
         """The prepared spatial table of a column, with all its genes."""
@@ -56,8 +56,8 @@ class Archive:
     ) -> dict[Row, pd.DataFrame]:
         """Predicted values by row of the board, each spots x genes, pooled over the rotations.
 
-        Of several seeds and split seeds, the smallest is shown. The spots stand in the order of `truth`; a
-        row lacks the genes that none of its runs predicted.
+        Of several seeds and split seeds, the smallest is taken. The spots are in the order of `truth`. The
+        table of a row has only the genes that its runs predicted.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class Archive:
         genes
             Only these, in this order. Default: every gene that was predicted.
         rows
-            Only these rows of the board are read. Default: all.
+            Read only these rows of the board. Default: all.
         """
         import pandas as pd
 
@@ -80,10 +80,10 @@ class Archive:
                 continue
             seen.add((row, split["rotation"]))
             test = self.results.split(split["hash"]).test
-            wanted = [gene for gene in test if genes is None or gene in genes]
-            if wanted:
+            names = [gene for gene in test if genes is None or gene in genes]
+            if names:
                 table = read_h5ad(self.results.run_folder(manifest["key"]) / "prediction.h5ad")
-                parts.setdefault(row, []).append(table[spots, wanted].to_df())
+                parts.setdefault(row, []).append(table[spots, names].to_df())
         pooled = {row: pd.concat(tables, axis=1) for row, tables in parts.items()}
         if genes is None:
             return pooled
@@ -95,7 +95,7 @@ class Archive:
         Raises
         ------
         StbenchError
-            Where the raw data are not here, or are no longer those of the runs.
+            When the raw data are missing, or have changed since the runs.
         """
         from stbench.data.cache import load
         from stbench.data.limit import Limit

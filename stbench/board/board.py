@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -24,6 +24,7 @@ from stbench.board.columns import (
     SUMMARY,
     check_table,
     column_name,
+    keys_of,
 )
 from stbench.board.statistics import DIGITS, bootstrap_intervals
 from stbench.board.statuses import FAILURES, statuses
@@ -82,15 +83,23 @@ class Board:
     @cached_property
     def columns(self) -> list[tuple[str, str]]:
         """Sorted pairs (dataset, limit): the columns of every table."""
-        return sorted(set(self.runs[COLUMN].itertuples(index=False, name=None)))
+        return sorted(set(keys_of(self.runs, COLUMN)))
 
     @cached_property
     def names(self) -> dict[tuple[str, str, str], str]:
-        """How a figure calls a row (method, kind, preset): the method, with the preset where it needs it."""
-        rows = set(self.runs[ROW].itertuples(index=False, name=None))
-        rows |= set(self.scores[ROW].itertuples(index=False, name=None))
+        """The name of each row (method, kind, preset): the method, with the preset if it has several."""
+        rows = set(keys_of(self.runs, ROW)) | set(keys_of(self.scores, ROW))
         methods = [method for method, _, _ in rows]
         return {row: f"{row[0]} [{row[2]}]" if methods.count(row[0]) > 1 else row[0] for row in sorted(rows)}
+
+    def names_of(self, table: pd.DataFrame) -> list[str]:
+        """The name of each row of a table with the columns method, kind and preset."""
+        return [self.names[row] for row in keys_of(table, ROW)]
+
+    @property
+    def manifests(self) -> list[dict[str, Any]]:
+        """The manifests of its runs; none for a board without an archive."""
+        return self.archive.manifests if self.archive else []
 
     @cached_property
     def metric_order(self) -> list[str]:
@@ -139,7 +148,7 @@ class Board:
 
         The grid of a column holds every (split, seed) that anything was run on there. The status is ``ok``
         when the row has all of them; else its worst failure with a count, ``partial (2 of 3)`` when runs are
-        absent, ``not run`` when all are. ``failed`` says that every cell was run and some failed.
+        absent, ``not run`` when all are. ``failed`` is true where every cell was run and some failed.
         ``by_scorer`` marks the controls that have scores and no runs.
         """
         return statuses(self.runs, self.scores)
@@ -154,12 +163,12 @@ class Board:
         table = table.join(cells.size().rename("n_scored"))
 
         # Every row has every metric scored in its column, and the primary ones: a failure is a row too.
-        wanted = pd.DataFrame(self.columns, columns=COLUMN).merge(
+        primary = pd.DataFrame(self.columns, columns=COLUMN).merge(
             pd.DataFrame({"metric": self.primary}), "cross"
         )
-        wanted = pd.concat([wanted, self.scores[[*COLUMN, "metric"]]]).drop_duplicates()
-        table = self.statuses.merge(wanted, on=COLUMN).merge(table.reset_index(), how="left", on=keys)
-        # the ceiling has no ssim and no js, most methods have no intervals: no row
+        rows = pd.concat([primary, self.scores[[*COLUMN, "metric"]]]).drop_duplicates()
+        table = self.statuses.merge(rows, on=COLUMN).merge(table.reset_index(), how="left", on=keys)
+        # no row for what cannot have a value: most metrics of the ceiling, intervals of most methods
         optional = [name for name, metric in self.metrics.items() if metric.needs_intervals]
         table = table[~(table["by_scorer"] | table["metric"].isin(optional)) | table["n_all"].notna()]
         counts = ["n_genes", "n_all", "n_splits", "n_seeds", "n_scored"]
@@ -183,7 +192,7 @@ class Board:
         """The table of ``leaderboard.csv`` (columns `SUMMARY`): one row per column, row and metric.
 
         ``mean`` and ``sd`` (n - 1) run over genes, each averaged over seeds first and pooled over rotations.
-        ``n_splits`` and ``n_seeds`` are those behind the mean. What failed has a row with an empty mean.
+        ``n_splits`` and ``n_seeds`` are those behind the mean. Failed runs have rows with an empty mean.
         ``share`` is on the rows of the headline metric, see `share_of_ceiling`.
         """
         return self._summary[SUMMARY].copy()

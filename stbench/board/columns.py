@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from stbench.errors import StbenchError
@@ -21,6 +23,11 @@ BOOTSTRAP += ["n_genes", "n_splits", "n_seeds", "status"]
 def column_name(dataset: str, limit: str) -> str:
     """The name of a column of the board: ``dataset`` or ``dataset [limit]``."""
     return f"{dataset} [{limit}]" if limit else dataset
+
+
+def keys_of(table: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
+    """The values of some columns as one tuple per row of the table."""
+    return list(table[columns].itertuples(index=False, name=None))
 
 
 def check_table(table: pd.DataFrame, name: str, columns: list[str], keys: list[str]) -> None:

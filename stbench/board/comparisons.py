@@ -1,7 +1,7 @@
-"""Who beats whom on a `Board`: tests over genes in each dataset, win rates, tests over datasets.
+"""Comparisons of methods on a `Board`: tests over genes in each dataset, win rates, tests over datasets.
 
-In a dataset, baselines and methods compete that are ``ok`` there; over datasets, those that are ranked, which
-is ``ok`` in every one. Controls never compete.
+Within a dataset, the baselines and methods are compared that are ``ok`` there; over datasets, those that are
+``ok`` in all. Controls are never compared.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from stbench.board.board import Board
-from stbench.board.columns import COLUMN, ROW
+from stbench.board.columns import COLUMN, ROW, keys_of
 from stbench.board.statistics import COMPARISON, Best, Friedman, friedman, paired_wilcoxon, win_rates
 from stbench.errors import StbenchError
 
@@ -35,7 +35,7 @@ def win_table(board: Board, metric: str | None = None) -> pd.DataFrame:
     """How often a method beats another: the share of genes in each dataset, then the mean over datasets.
 
     One row per ordered pair: metric, `PAIR`, ``win_rate`` (a tie is half a win), and ``n_datasets`` and
-    ``n_genes`` where both are ok. A pair that never met has no row.
+    ``n_genes`` where both are ok. A pair without a common dataset has no row.
     """
     metric = metric or board.headline
     best = direction(board, metric)
@@ -63,6 +63,13 @@ def over_datasets(board: Board, metric: str | None = None) -> Friedman | None:
     table = summary[(summary["metric"] == metric) & summary.index.isin(board.ranked)].reset_index()
     means = table.pivot(index=COLUMN, columns=ROW, values="mean").dropna(axis=1)
     return friedman(means, direction(board, metric))
+
+
+def name_pairs(board: Board, table: pd.DataFrame) -> pd.DataFrame:
+    """A table with the columns `PAIR`, and the names of both methods in ``first`` and ``second``."""
+    names = {(method, preset): name for (method, _, preset), name in board.names.items()}
+    first, second = ([names[key] for key in keys_of(table, pair)] for pair in (PAIR[:2], PAIR[2:]))
+    return table.assign(first=first, second=second)
 
 
 def direction(board: Board, metric: str) -> Best:

@@ -18,9 +18,9 @@ KEYS = ["dataset", "method", "gene", "metric"]
 def read_long_table(file: Path) -> Board:
     """The board of a CSV file with the columns ``dataset,method,gene,metric,value``.
 
-    Metrics are matched to the registered ones by name, whatever the case; their formulas are those of whoever
-    made the file. An empty value is a missing one. The genes of a dataset are those that any method has a
-    value of: a method that lacks some is ``invalid`` there and a method without any row was ``not run``, so
+    Metrics are matched to the registered ones by name, whatever the case; their formulas are those of the
+    authors of the file. An empty value is a missing one. The genes of a dataset are those with a value of any
+    method: a method that lacks some is ``invalid`` there and a method without any row was ``not run``, so
     neither is ranked as if it were complete.
 
     Raises

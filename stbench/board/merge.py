@@ -1,7 +1,7 @@
 """One results folder from several, made on different machines and perhaps by strangers.
 
-What does not compare is refused: two preparations of one dataset, two versions of one metric. The content is
-data and is treated so: only the known files are copied, each checked; a link is refused; nothing is
+Folders whose numbers do not compare are refused: two preparations of one dataset, two versions of one metric.
+Nothing in the folders is trusted: only known files are copied, after a check; links are refused; nothing is
 unpickled.
 """
 

@@ -1,4 +1,4 @@
-"""The shape of the paper's Table I, and the words every table comes with; renderers add the markup."""
+"""The shape of the paper's Table I, and the notes under every table; renderers add the markup."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def notes(board: Board) -> Iterator[str]:
     )
     yield (
         "Best in bold, second underlined, among baselines and methods whose runs are all ok in that column. "
-        "Controls stand apart and do not compete."
+        "Controls are listed apart and do not compete."
     )
     for best in ("high", "low"):
         names = [name for name in board.metric_order if board.metrics[name].best == best]
@@ -167,14 +167,14 @@ def notes(board: Board) -> Iterator[str]:
             yield f"{best.capitalize()}er is better: {', '.join(names)}."
     level = [name for name in board.metric_order if board.metrics[name].best == "level"]
     if level:
-        yield f"Best at the nominal level of the intervals, which nobody is marked for: {', '.join(level)}."
+        yield f"Best at the nominal level of the intervals, where no method is marked: {', '.join(level)}."
     yield (
         f"AS is the mean over {', '.join(board.primary)} of rank/N per dataset, over the N baselines and "
         "methods that are ok on every listed dataset: the best has N/N = 1, ties share their mean rank."
     )
     yield (
         "Failures: a run that failed, timed out, ran out of memory, was invalid, unsupported or skipped has "
-        "no score and no substitute for one. Whoever has such a run, or was not run everywhere, has no AS. "
+        "no score and no substitute for one. A method with such a run, or not run everywhere, has no AS. "
         "AS with failures last also ranks what was run everywhere: where a run failed, the method is last."
     )
     if len(board.share_of_ceiling()):
@@ -190,7 +190,7 @@ def notes(board: Board) -> Iterator[str]:
         )
     yield (
         f"Preset: the named set of parameters (here: {_listed(board.runs['preset'])}); other parameters "
-        "stand in the name of the method."
+        "are in the name of the method."
     )
     yield f"Runs per method: {'; '.join(_grids(board))}."
     yield (

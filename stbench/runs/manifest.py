@@ -1,4 +1,4 @@
-"""The manifest of a run as it is read back. A results folder may come from a stranger: nothing is trusted.
+"""Reads the manifest of a run. A results folder may come from a stranger, so nothing in it is trusted.
 
 Whatever becomes part of a path, a query or a table is checked here, once, for its form and its size.
 """

@@ -30,7 +30,7 @@ from stbench.runs.spec import RunSpec
 
 FORMAT = 1
 MAX_LOG_BYTES = 1 << 20
-KEPT_TRUTHS = 2  # tables in memory: scores are asked for dataset by dataset
+KEPT_TRUTHS = 2  # tables in memory: scores are computed dataset by dataset
 
 
 class Results:
@@ -66,7 +66,7 @@ class Results:
 
     @property
     def claims_folder(self) -> Path:
-        """Where grids say which runs they are making."""
+        """Where grids mark the runs that they are making."""
         return self.folder / ".claims"
 
     @property
@@ -237,7 +237,7 @@ def _is_sound(folder: Path) -> bool:
 
 
 def _copy_end(source: Path, target: Path) -> None:
-    """Copy a log, of a long one only the end, where it says why."""
+    """Copy a log; of a long one only the end, which has the error."""
     with source.open("rb") as log, target.open("wb") as copy:
         if source.stat().st_size > MAX_LOG_BYTES:
             copy.write(b"[the beginning is left out]\n")

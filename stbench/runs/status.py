@@ -1,4 +1,4 @@
-"""How a grid stands: what its results folder says is done, running, failed or still to come."""
+"""The state of a grid: which runs of its results folder are done, running, failed or waiting."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ class RunState:
 
 
 def survey(results: Results) -> list[RunState]:
-    """Every run of a results folder: those that are stored, and those that some grid has planned."""
+    """Every run of a results folder: the stored ones, and those that a grid has planned."""
     claims = Claims(results.claims_folder)
-    told: dict[str, dict[str, Any]] = {}
+    planned: dict[str, dict[str, Any]] = {}
     for event in read_events(results.events_file):
-        about = told.setdefault(event["key"], {"title": event["title"], "method": "", "dataset": ""})
+        about = planned.setdefault(event["key"], {"title": event["title"], "method": "", "dataset": ""})
         if event["event"] == "planned":
             about |= {"method": str(event.get("method")), "dataset": str(event.get("dataset"))}
         elif event["event"] == "started":
             about["started"] = event["time"]
-    states = {key: RunState(key=key, status=WAITING, **about) for key, about in told.items()}
+    states = {key: RunState(key=key, status=WAITING, **about) for key, about in planned.items()}
     for manifest in results.manifests():
         states[manifest["key"]] = _stored(results, manifest)
     for part, reason in results.damaged().items():
         key = part.rpartition("/")[2]
-        about = told.get(key, {"title": key, "method": "", "dataset": ""})
+        about = planned.get(key, {"title": key, "method": "", "dataset": ""})
         states[key] = RunState(key=key, status=DAMAGED, reason=reason, **about)
-    for key, about in told.items():
+    for key, about in planned.items():
         if claims.held(key):
             states[key] = RunState(key=key, status=RUNNING, **about)
     return list(states.values())
@@ -79,9 +79,10 @@ def _stored(results: Results, manifest: dict[str, Any]) -> RunState:
 
 
 def expected_seconds(states: list[RunState]) -> float | None:
-    """Wall time until the last run ends, None while there is nothing to judge by or nothing runs.
+    """Wall time until the last run ends; None when no run has finished or none is running.
 
-    A run takes the mean time of its method so far, or of all methods; as many go on at once as do now.
+    A run is assumed to take the mean time of its method so far, or of all methods. The number of runs at
+    once is assumed to stay as it is.
     """
     known = defaultdict(list)
     for state in states:
