@@ -98,7 +98,7 @@ def _dataset(board: Board, blocks: list[Block], i: int) -> Iterator[str]:
 
     dataset, limit = board.columns[i]
     blocks = [block for block in blocks if not all(line.cells[i].empty for line in block.lines)]
-    both = board.summary().merge(board.bootstrap_means()[[*COLUMN, *ROW, "metric", "low", "high"]])
+    both = board.summary().merge(board.bootstrap_means[[*COLUMN, *ROW, "metric", "low", "high"]])
     both = both.query("dataset == @dataset and limit == @limit and metric == @board.headline")
     behind = both.set_index(ROW).to_dict("index")
 

@@ -29,7 +29,7 @@ def statistics_csv(board: Board, folder: Path) -> list[Path]:
     from stbench.board.comparisons import paired_tests, win_table
 
     tables = {
-        "intervals.csv": board.bootstrap_means(),
+        "intervals.csv": board.bootstrap_means,
         "comparisons.csv": pd.concat([paired_tests(board, metric) for metric in board.primary]),
         "win_rate.csv": pd.concat([win_table(board, metric) for metric in board.primary]),
         "critical_difference.csv": pd.concat([_mean_ranks(board, metric) for metric in board.primary]),

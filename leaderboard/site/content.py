@@ -97,7 +97,7 @@ def _metrics(board: Board) -> list[dict[str, Any]]:
 def _cells(board: Board, place: dict[tuple[str, str, str], int]) -> dict[str, list[list[Any]]]:
     """By metric a list of cells: the place of the row, the place of the column, then the fields `CELL`."""
     keys = [*COLUMN, *ROW, "metric"]
-    table = board.bootstrap_means().merge(board.summary()[[*keys, "share"]], on=keys)
+    table = board.bootstrap_means.merge(board.summary()[[*keys, "share"]], on=keys)
     columns = {column: i for i, column in enumerate(board.columns)}
     cells: dict[str, list[list[Any]]] = {}
     for cell in _records(table):

@@ -104,12 +104,8 @@ class Board:
     @cached_property
     def metric_order(self) -> list[str]:
         """Names of the metrics: primary ones first, then by their ``column``, then by name."""
-
-        def place(name: str) -> tuple[bool, float, str]:
-            metric = self.metrics[name]
-            return not metric.primary, inf if metric.column is None else metric.column, name
-
-        return sorted(self.metrics, key=place)
+        places = {name: inf if m.column is None else m.column for name, m in self.metrics.items()}
+        return sorted(places, key=lambda name: (not self.metrics[name].primary, places[name], name))
 
     @property
     def primary(self) -> list[str]:
@@ -163,10 +159,9 @@ class Board:
         table = table.join(cells.size().rename("n_scored"))
 
         # Every row has every metric scored in its column, and the primary ones: a failure is a row too.
-        primary = pd.DataFrame(self.columns, columns=COLUMN).merge(
-            pd.DataFrame({"metric": self.primary}), "cross"
-        )
-        rows = pd.concat([primary, self.scores[[*COLUMN, "metric"]]]).drop_duplicates()
+        primary = [(*column, metric) for column in self.columns for metric in self.primary]
+        rows = pd.DataFrame(primary, columns=[*COLUMN, "metric"])
+        rows = pd.concat([rows, self.scores[[*COLUMN, "metric"]]]).drop_duplicates()
         table = self.statuses.merge(rows, on=COLUMN).merge(table.reset_index(), how="left", on=keys)
         # no row for what cannot have a value: most metrics of the ceiling, intervals of most methods
         optional = [name for name, metric in self.metrics.items() if metric.needs_intervals]
@@ -175,18 +170,13 @@ class Board:
         table[counts] = table[counts].fillna(0).astype(int)
         table["n_genes_unscored"] = table["n_all"] - table["n_genes"]
         unscored = (table["status"] == "ok") & (table["n_scored"] < table["n_cells"])
-        n_missing = (table["n_cells"] - table["n_scored"])[unscored].astype(str)
-        of = table["n_cells"][unscored].astype(str)
-        table.loc[unscored, "status"] = "not scored (" + n_missing + " of " + of + ")"
+        missing = [(row.n_cells - row.n_scored, row.n_cells) for row in table[unscored].itertuples()]
+        table.loc[unscored, "status"] = [f"not scored ({n} of {n_cells})" for n, n_cells in missing]
         share = self.share_of_ceiling().reset_index().assign(metric=self.headline)
         table = table.merge(share, how="left", on=keys).astype({"mean": float, "sd": float, "share": float})
-        return self._sorted(table)
-
-    def _sorted(self, table: pd.DataFrame) -> pd.DataFrame:
         place = {name: i for i, name in enumerate(self.metric_order)}
-        order = table.assign(_control=table["kind"] == "control", _metric=table["metric"].map(place))
-        order = order.sort_values([*COLUMN, "_control", "method", "preset", "_metric"])
-        return table.loc[order.index].reset_index(drop=True)
+        table = table.assign(control=table["kind"] == "control", place=table["metric"].map(place))
+        return table.sort_values([*COLUMN, "control", "method", "preset", "place"], ignore_index=True)
 
     def summary(self) -> pd.DataFrame:
         """The table of ``leaderboard.csv`` (columns `SUMMARY`): one row per column, row and metric.
@@ -197,6 +187,7 @@ class Board:
         """
         return self._summary[SUMMARY].copy()
 
+    @cached_property
     def bootstrap_means(self) -> pd.DataFrame:
         """Mean, sd, median and the 95 % interval ``low`` to ``high`` of the mean (columns `BOOTSTRAP`).
 
@@ -204,10 +195,6 @@ class Board:
         over rotations and the genes in them, see `stbench.board.statistics.bootstrap_intervals`; with
         several split seeds a gene counts in the first split that tested it. One gene has no interval.
         """
-        return self._intervals.copy()
-
-    @cached_property
-    def _intervals(self) -> pd.DataFrame:
         keys = [*COLUMN, *ROW, "metric"]
         tested = self.scores.drop_duplicates([*COLUMN, "gene"]).set_index([*COLUMN, "gene"])["split"]
         tested = tested.sort_index()
@@ -246,17 +233,14 @@ class Board:
             Also rank what was run on every cell and failed on some: where it failed it comes last, and
             shares the last ranks with what failed too. What was not run everywhere is never ranked.
         """
-        ranked = self._tried if failures_last else self.ranked
+        failed = self._summary["failed"] if failures_last else False
+        ranked = self._everywhere((self._summary["status"] == "ok") | failed)
         table = self._summary.set_index(ROW)
         table = table[table["metric"].isin(self.primary) & table.index.isin(ranked)].reset_index()
         names = [name for name in self.primary if name not in without]
         fractions = [self._fractions(table[table["metric"] == name], name) for name in names]
-        stacked = pd.concat(fractions, keys=names)
-        return (
-            stacked.groupby(level=ROW)
-            .mean()
-            .reindex(columns=pd.MultiIndex.from_tuples(self.columns, names=COLUMN))
-        )
+        means = pd.concat(fractions, keys=names).groupby(level=ROW).mean()
+        return means.reindex(columns=pd.MultiIndex.from_tuples(self.columns, names=COLUMN))
 
     def _fractions(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
         """rank / N of one metric, rows x columns."""
@@ -270,11 +254,6 @@ class Board:
     def ranked(self) -> pd.MultiIndex:
         """The rows (method, kind, preset) in the rank: ok in every column for every primary metric."""
         return self._everywhere(self._summary["status"] == "ok")
-
-    @cached_property
-    def _tried(self) -> pd.MultiIndex:
-        """The rows, no controls, that are ok or failed after every cell was run, in every column."""
-        return self._everywhere((self._summary["status"] == "ok") | self._summary["failed"])
 
     def _everywhere(self, valid: pd.Series) -> pd.MultiIndex:
         """The rows, no controls, that are ``valid`` in every column for every primary metric."""

@@ -370,7 +370,7 @@ def test_summary_has_the_share_on_the_rows_of_pcc(maker):
 def test_intervals_have_the_numbers_of_the_summary_and_hold_the_mean(maker):
     maker.run("m", pcc=[0.1, 0.2, 0.9]).run("n", pcc=[0.3]).run("bad", status="failed")
     board = maker.board()
-    table = board.bootstrap_means()
+    table = board.bootstrap_means
     assert list(table.columns) == BOOTSTRAP
     shared = [name for name in BOOTSTRAP if name in SUMMARY]
     pd.testing.assert_frame_equal(table[shared], board.summary()[shared])
@@ -387,7 +387,7 @@ def test_rotations_count_in_the_interval(maker):
     for split, value in (("s0", 0.1), ("s1", 0.5)):
         part = genes[:20] if split == "s0" else genes[20:]
         maker.run("m", split=split, pcc=[value] * 20, genes=part)
-    found = maker.board().bootstrap_means().query("metric == 'pcc'").iloc[0]
+    found = maker.board().bootstrap_means.query("metric == 'pcc'").iloc[0]
     assert (found["low"], found["high"]) == pytest.approx((0.1, 0.5))  # both draws may hit one rotation
     assert found["n_splits"] == 2
 

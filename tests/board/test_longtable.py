@@ -78,7 +78,7 @@ def test_its_statistics_are_those_of_scipy(published):
 
 def test_intervals_and_notes(published):
     board = read_long_table(published)
-    row = board.bootstrap_means().query("dataset == 'd00' and method == 'm3' and metric == 'pcc'").iloc[0]
+    row = board.bootstrap_means.query("dataset == 'd00' and method == 'm3' and metric == 'pcc'").iloc[0]
     values = pd.read_csv(published).query("dataset == 'd00' and method == 'm3' and metric == 'PCC'")["value"]
     assert (row["mean"], row["median"], row["sd"]) == pytest.approx(
         (values.mean(), values.median(), values.std())

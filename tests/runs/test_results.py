@@ -25,7 +25,7 @@ def made(tmp_path_factory, write_data):
     """A data folder, and a results folder with two runs; opens of manifests are counted from here on."""
     folder = tmp_path_factory.mktemp("made")
     data, out = write_data(folder), folder / "out"
-    run(RunOptions(("mean", "random"), ("planted",), (data,), out, jobs=1))
+    run(RunOptions(methods=("mean", "random"), datasets=("planted",), data=(data,), out=out, jobs=1))
     sys.addaudithook(_count)  # cannot be removed again; the module counts nothing else
     return data, out
 
