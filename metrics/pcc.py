@@ -13,8 +13,6 @@ def pcc_ceiling(halves: np.ndarray) -> np.ndarray:
     ``halves`` is the correlation r between two halves of the counts. ``2r / (1 + r)`` corrects it to the full
     depth (Spearman 1910, Brown 1910); the root of that is the correlation with the true rates.
     """
-    import numpy as np
-
     return np.sqrt(2 * halves / (1 + halves))
 
 

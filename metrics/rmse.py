@@ -11,8 +11,6 @@ from .pcc import pcc_ceiling, standardise
 
 def rmse_ceiling(halves: np.ndarray) -> np.ndarray:
     """The rmse of `pcc_ceiling`, (n_genes,): the lowest one that the noise of the counts allows."""
-    import numpy as np
-
     return np.sqrt(2 - 2 * pcc_ceiling(halves))
 
 
