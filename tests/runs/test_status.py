@@ -214,7 +214,7 @@ def test_a_job_that_the_cluster_killed_goes_on_from_its_checkpoint(data_folder, 
     first.kill()
     first.wait()
     assert subprocess.run(command, check=False).returncode == 0
-    (manifest,) = Results.open(out).records()
+    (manifest,) = Results.open(out).manifests()
     assert manifest["status"] == "ok"
     assert "try 2" in (out / "runs" / manifest["key"] / "log.txt").read_text()
     assert list((out / "checkpoints").iterdir()) == []
