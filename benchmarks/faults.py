@@ -77,7 +77,7 @@ def kill_and_complete(out: Path, moment: float, expected: dict) -> tuple[str, in
     if not gone():
         return "processes were left", 0
     results = Results.create(out)
-    n_stored = len(results.records())
+    n_stored = len(results.manifests())
     if damaged := results.damaged(thorough=True):
         return f"damaged: {damaged}", n_stored
     grid(out)

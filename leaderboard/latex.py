@@ -1,11 +1,11 @@
-"""The paper's Table I shape in LaTeX: ``table1.tex`` compiles alone, ``table1_body.tex`` is for ``\\input``.
+"""Tables in LaTeX: ``table1.tex`` compiles alone, ``table1_body.tex`` and ``ranks_body.tex`` go into a paper.
 
-It needs nothing beyond the graphicx package.
+They are written for ``\\input`` and need the packages booktabs and graphicx.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +14,12 @@ from stbench.leaderboard import register
 
 if TYPE_CHECKING:
     from stbench.board.board import Board
+    from stbench.board.statistics import Friedman
     from stbench.board.tables import Block, Cell, Line
 
 MAX_COLUMNS = 6  # datasets side by side; more go to the next table
 MAX_LINES = 60  # what a page holds
+NEEDS = "% needs \\usepackage{booktabs,graphicx}"
 
 SPECIAL = {letter: f"\\{letter}" for letter in "_%&#${}"} | {
     "\\": r"\textbackslash{}",
@@ -41,12 +43,12 @@ def latex(board: Board, folder: Path) -> list[Path]:
     body = "\n".join(_tables(board)) + "\n"
     document = (
         "\\documentclass[10pt,a4paper]{article}\n"
-        "\\usepackage{graphicx}\n"
+        "\\usepackage{booktabs,graphicx}\n"
         "\\oddsidemargin=-10mm \\textwidth=180mm \\topmargin=-20mm \\textheight=255mm\n"
         "\\pagestyle{empty}\n"
         f"\\begin{{document}}\n{body}\\end{{document}}\n"
     )
-    files = {"table1.tex": document, "table1_body.tex": "% needs \\usepackage{graphicx}\n" + body}
+    files = {"table1.tex": document, "table1_body.tex": f"{NEEDS}\n{body}"}
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in files]
@@ -63,9 +65,11 @@ def _tables(board: Board) -> Iterator[str]:
     for start in range(0, len(names), MAX_COLUMNS):
         columns = slice(start, start + MAX_COLUMNS)
         for first in range(0, len(blocks), per_page):
-            yield from ("\\begin{table*}[p]", "\\centering\\scriptsize\\renewcommand{\\arraystretch}{1.2}")
+            yield from ("\\begin{table*}[p]", "\\centering\\scriptsize\\renewcommand{\\arraystretch}{1.1}")
             yield f"\\caption{{Methods $\\times$ datasets, mean $\\pm$ sd over test genes{continued}.}}"
-            yield from _tabular(names[columns], blocks[first : first + per_page], columns)
+            head = ["method", "preset", *(_header(name) for name in names[columns])]
+            groups = (_block(block, columns) for block in blocks[first : first + per_page])
+            yield from _tabular("ll" + "c" * (len(head) - 2), head, groups)
             if not continued:
                 yield "\\par\\medskip\\begin{minipage}{\\textwidth}"
                 yield from (f"{escape(note)}\\par" for note in notes(board))
@@ -74,23 +78,27 @@ def _tables(board: Board) -> Iterator[str]:
             continued = ", continued"
 
 
-def _tabular(names: list[str], blocks: list[Block], columns: slice) -> Iterator[str]:
-    """The tabular of some blocks and columns, shrunk where it is wider than the page."""
-    yield "\\sbox0{%"
-    yield f"\\begin{{tabular}}{{@{{}}ll*{{{len(names)}}}{{c}}@{{}}}}"
-    yield "\\hline"
-    yield " & ".join(["method", "preset", *(_header(name) for name in names)]) + " \\\\"
-    for block in blocks:
-        yield "\\hline"
-        title = f"\\textbf{{{escape(block.name)}}} ({block.direction})"
-        yield f"\\multicolumn{{{len(names) + 2}}}{{@{{}}l}}{{{title}}} \\\\"
-        yield from (_line(line, columns) for line in block.methods)
-        if block.controls:
-            yield f"\\multicolumn{{{len(names) + 2}}}{{@{{}}l}}{{\\textit{{controls}}}} \\\\"
-        yield from (_line(line, columns) for line in block.controls)
-    yield "\\hline"
-    yield "\\end{tabular}}%"
-    yield "\\ifdim\\wd0>\\textwidth\\resizebox{\\textwidth}{!}{\\usebox0}\\else\\usebox0\\fi"
+def _block(block: Block, columns: slice) -> list[str]:
+    """The rows of one metric: its name, the methods, the controls."""
+    span = f"\\multicolumn{{{len(block.lines[0].cells[columns]) + 2}}}{{@{{}}l}}"
+    rows = [f"{span}{{\\textbf{{{escape(block.name)}}} ({block.direction})}} \\\\"]
+    rows += [_line(line, columns) for line in block.methods]
+    if block.controls:
+        rows.append(f"{span}{{\\textit{{controls}}}} \\\\")
+    return rows + [_line(line, columns) for line in block.controls]
+
+
+def _tabular(columns: str, head: list[str], groups: Iterable[list[str]]) -> Iterator[str]:
+    """A tabular in the style of booktabs, made smaller where it is wider than the text."""
+    yield from ("\\sbox0{%", f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}", "\\toprule", _row(head))
+    for rows in groups:
+        yield from ("\\midrule", *rows)
+    yield from ("\\bottomrule", "\\end{tabular}}%")
+    yield "\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\usebox0}\\else\\usebox0\\fi"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + " \\\\"
 
 
 def _header(name: str) -> str:
@@ -100,8 +108,7 @@ def _header(name: str) -> str:
 
 
 def _line(line: Line, columns: slice) -> str:
-    cells = (_cell(cell) for cell in line.cells[columns])
-    return " & ".join([escape(line.method), escape(line.preset), *cells]) + " \\\\"
+    return _row([escape(line.method), escape(line.preset), *(_cell(cell) for cell in line.cells[columns])])
 
 
 def _cell(cell: Cell) -> str:
@@ -110,9 +117,61 @@ def _cell(cell: Cell) -> str:
     if isnan(cell.mean):
         return "--" if cell.empty else status
     spread = "" if isnan(cell.sd) else f" $\\pm$ {cell.sd:.3f}"
-    text = f"{cell.mean:.3f}".replace("-", "$-$") + spread
+    text = _number(cell.mean) + spread
     text = {"best": f"\\textbf{{{text}}}", "second": f"\\underline{{{text}}}", "": text}[cell.mark]
     return text if cell.status == "ok" else f"{text} ({status})"
+
+
+@register("latex_ranks")
+def latex_ranks(board: Board, folder: Path) -> list[Path]:
+    """The path of ``ranks_body.tex``: the ranks, with the test behind them in the caption."""
+    file = folder / "ranks_body.tex"
+    file.write_text("\n".join([NEEDS, *_ranks(board)]) + "\n", encoding="utf-8")
+    return [file]
+
+
+def _ranks(board: Board) -> Iterator[str]:
+    from stbench.board.columns import ROW
+    from stbench.board.comparisons import over_datasets
+    from stbench.board.tables import rank_columns
+
+    heads = rank_columns(board)
+    heads = (
+        {name: head for name, head in heads.items() if name.startswith("AS")}
+        | {"mean_rank": "mean rank"}
+        | heads
+    )
+    found = over_datasets(board)
+    ranks = board.ranks()
+    ranks = ranks[ranks["kind"] != "control"].set_index(ROW)
+    ranks["mean_rank"] = float("nan") if found is None else found.mean_ranks.reindex(ranks.index)
+    rows = []
+    for index, row in ranks.iterrows():
+        numbers = [_number(row[name]) for name in heads]
+        rows.append(_row([escape(board.names[index]), *numbers, f"{row['n_ok']} of {row['n_columns']}"]))
+    shown = ["\\shortstack{" + escape(head).replace(" ", "\\\\", 1) + "}" for head in heads.values()]
+    yield from ("\\begin{table}[t]", "\\centering\\scriptsize")
+    yield f"\\caption{{{escape(_caption(board.headline, found))}}}"
+    yield from _tabular("l" + "r" * len(heads) + "l", ["method", *shown, "datasets"], [rows])
+    yield "\\end{table}"
+
+
+def _caption(metric: str, found: Friedman | None) -> str:
+    text = (
+        "Ranks over datasets. AS: mean of rank/N over metrics and datasets, 1 is best; a method that is not "
+        "ok on every dataset has none. With failures last, a method run everywhere is last where it failed."
+    )
+    if found is None:
+        return text
+    return (
+        f"{text} Mean rank in {metric} over {found.n_datasets} datasets, 1 is best; Friedman: chi-squared "
+        f"{found.statistic:.1f}, p = {found.p_value:.2g}; Nemenyi: critical difference "
+        f"{found.critical_difference:.2f} at 5%."
+    )
+
+
+def _number(value: float) -> str:
+    return "--" if isnan(value) else f"{value:.3f}".replace("-", "$-$")
 
 
 def escape(text: str) -> str:

@@ -45,31 +45,23 @@ def _row(line: Line) -> list[str]:
 
 
 def _leaderboard(board: Board) -> Iterator[str]:
-    from stbench.board.tables import accuracy_block, metric_block, notes
+    from stbench.board.tables import accuracy_block, metric_block, notes, rank_columns
 
     ranks = board.ranks()
     control = ranks["kind"] == "control"
     yield from ("# Leaderboard", "", "## Ranks", "")
-    yield from _ranks(ranks[~control])
+    yield from _ranks(ranks[~control], rank_columns(board))
     yield from ("Controls, not ranked:", "")
-    yield from _ranks(ranks[control])
+    yield from _ranks(ranks[control], rank_columns(board))
     yield from _over_datasets(board)
     blocks = [metric_block(board, metric) for metric in board.metric_order]
     blocks.insert(len(board.primary), accuracy_block(board))
-    shares = board.share_of_ceiling().to_dict()
     for i in range(len(board.columns)):
-        yield from _dataset(board, blocks, shares, i)
+        yield from _dataset(board, blocks, i)
     yield from _notes(notes(board))
 
 
-def _ranks(ranks: pd.DataFrame) -> Iterator[str]:
-    names = {
-        "AS": "AS",
-        "AS_without_rmse": "AS without rmse",
-        "AS_failures_last": "AS, failures last",
-        "pcc": "mean pcc",
-        "share": "share of the ceiling",
-    }
+def _ranks(ranks: pd.DataFrame, names: dict[str, str]) -> Iterator[str]:
     rows = [
         [escape(row["method"]), row["kind"], escape(row["preset"])]
         + [_number(row[name]) for name in names]
@@ -83,7 +75,6 @@ def _ranks(ranks: pd.DataFrame) -> Iterator[str]:
 
 def _over_datasets(board: Board) -> Iterator[str]:
     """Whether the ranks differ by more than chance: Friedman's test and Nemenyi's critical difference."""
-    from stbench.board.board import HEADLINE
     from stbench.board.comparisons import over_datasets
     from stbench.board.statistics import ALPHA
 
@@ -94,32 +85,27 @@ def _over_datasets(board: Board) -> Iterator[str]:
     ordered = found.mean_ranks.sort_values(kind="stable").items()
     ranks = ", ".join(f"{escape(board.names[row])} {rank:.2f}" for row, rank in ordered)
     yield (
-        f"Over the {found.n_datasets} datasets the mean ranks in {HEADLINE} (1 is best) are: {ranks}. "
+        f"Over the {found.n_datasets} datasets the mean ranks in {board.headline} (1 is best) are: {ranks}. "
         f"Friedman's test that all are equal: p = {found.p_value:.2g}. Mean ranks that differ by more than "
         f"{found.critical_difference:.2f} differ by Nemenyi's test at {ALPHA:.0%}."
     )
     yield ""
 
 
-def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterator[str]:
+def _dataset(board: Board, blocks: list[Block], i: int) -> Iterator[str]:
     """The section of column ``i``: a line per method with all metrics, the controls, what failed and why."""
-    from stbench.board.board import HEADLINE, label
+    from stbench.board.columns import COLUMN, ROW, column_name
 
     dataset, limit = board.columns[i]
     blocks = [block for block in blocks if not all(line.cells[i].empty for line in block.lines)]
-    summary = board.summary()
-    summary = summary[(summary["dataset"] == dataset) & (summary["limit"] == limit)]
-    behind = summary[summary["metric"] == HEADLINE].set_index(["method", "kind", "preset"]).to_dict("index")
+    both = board.summary().merge(board.bootstrap_means[[*COLUMN, *ROW, "metric", "low", "high"]])
+    both = both.query("dataset == @dataset and limit == @limit and metric == @board.headline")
+    behind = both.set_index(ROW).to_dict("index")
 
-    yield from (f"## {escape(label(dataset, limit))}", "")
+    yield from (f"## {escape(column_name(dataset, limit))}", "")
     names = [block.name for block in blocks]
-    intervals = board.intervals()
-    here = (
-        (intervals["dataset"] == dataset) & (intervals["limit"] == limit) & (intervals["metric"] == HEADLINE)
-    )
-    between = intervals[here].set_index(["method", "kind", "preset"])[["low", "high"]].to_dict("index")
-    last = [f"95 % interval of {HEADLINE}", "share of the ceiling", "genes", "unscored", "splits x seeds"]
-    last.append("status")
+    last = [f"95 % interval of {board.headline}", "share of the ceiling", "genes", "unscored"]
+    last += ["splits x seeds", "status"]
     for is_control, title in ((False, "method"), (True, "control")):
         rows = []
         for lines in zip(*(block.lines for block in blocks), strict=True):
@@ -131,7 +117,7 @@ def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterato
             rows.append(
                 [escape(line.method), escape(line.preset)]
                 + [_text(line.cells[i], shown=found["status"]) for line in lines]
-                + [_interval(**between[key]), _number(shares.get((dataset, limit, *key), float("nan")))]
+                + [_interval(found["low"], found["high"]), _number(found["share"])]
                 + [str(found["n_genes"]), str(found["n_genes_unscored"])]
                 + [f"{found['n_splits']} x {found['n_seeds']}", found["status"]]
             )
@@ -151,10 +137,9 @@ def _dataset(board: Board, blocks: list[Block], shares: dict, i: int) -> Iterato
 
 def _tests(board: Board, dataset: str, limit: str) -> Iterator[str]:
     """What the method with the best mean is better than, by the paired test over genes."""
-    from stbench.board.board import HEADLINE
     from stbench.board.statistics import ALPHA, paired_wilcoxon
 
-    genes = board.gene_table(dataset, limit, HEADLINE)
+    genes = board.gene_table(dataset, limit, board.headline)
     if genes.shape[1] < 2:
         return
     best = genes.mean().idxmax()
@@ -162,7 +147,7 @@ def _tests(board: Board, dataset: str, limit: str) -> Iterator[str]:
     tests = tests[(tests["first"] == best) | (tests["second"] == best)]
     n_better = (tests["p_holm"] < ALPHA).sum()
     yield (
-        f"Paired test over {len(genes)} genes (Wilcoxon, Holm over all pairs): the {HEADLINE} of "
+        f"Paired test over {len(genes)} genes (Wilcoxon, Holm over all pairs): the {board.headline} of "
         f"{escape(board.names[best])}, which has the best mean, differs from {n_better} of {len(tests)} "
         f"others at {ALPHA:.0%}."
     )

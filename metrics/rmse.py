@@ -6,10 +6,18 @@ import numpy as np
 
 from stbench.metrics import register
 
-from .pcc import standardise
+from .pcc import pcc_ceiling, standardise
 
 
-@register("rmse", best="low", bounds=(0, 2), definition="1", primary=True, column=3)
+def rmse_ceiling(halves: np.ndarray) -> np.ndarray:
+    """The rmse of `pcc_ceiling`, (n_genes,): the lowest one that the noise of the counts allows."""
+    return np.sqrt(2 - 2 * pcc_ceiling(halves))
+
+
+@register(
+    "rmse", best="low", bounds=(0, 2), definition="1", primary=True, column=3, redundant="sqrt(2 - 2 pcc)",
+    ceiling=rmse_ceiling,
+)  # fmt: skip
 def rmse(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """Root mean square of the difference of z-scores (population sd) over the spots, per gene, (n_genes,).
 

@@ -39,10 +39,8 @@ def run(options: RunOptions, *, reporter: Reporter | None = None) -> Board:
     """
     from stbench.board.collect import collect
     from stbench.runs.benchmark import run as run_grid
-    from stbench.runs.results import Results
 
-    run_grid(options, reporter)
-    return collect(Results.open(options.out))
+    return collect(run_grid(options, reporter).results)
 
 
 def score(

@@ -4,7 +4,7 @@
 
     from stbench.metrics import register
 
-    @register("pcc", best="high", bounds=(-1, 1), definition="1", primary=True, column=1)
+    @register("pcc", best="high", bounds=(-1, 1), definition="1", primary=True, headline=True, column=1)
     def pcc(truth, prediction): ...    # two arrays (n_spots, n_genes) -> (n_genes,)
 
     @register("ssim_grid", ..., needs_coords=True)
@@ -16,10 +16,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from stbench.errors import StbenchError
 from stbench.registry import Registry
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ class Metric:
     level of the intervals and has no winner. ``bounds`` are the smallest and largest possible value;
     ``definition`` is the version of the formula and changes with it; ``primary`` metrics make the rank.
     ``column`` is the place among the metrics that are computed when none is named; a metric without a
-    column has to be asked for by name.
+    column is computed only when it is named. The one ``headline`` metric heads the tables and figures.
+    ``redundant`` is the formula of a metric that follows from another primary one: the rank is also given
+    without it. ``ceiling`` takes the correlation between two halves of the counts, (n_genes,), and returns
+    the best score that their noise allows; metrics without it have no ceiling.
     """
 
     name: str
@@ -50,6 +54,9 @@ class Metric:
     primary: bool = False
     column: int | None = None
     needs_intervals: bool = False
+    headline: bool = False
+    redundant: str = ""
+    ceiling: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 REGISTRY: Registry[Metric] = Registry("metrics", "metric")
@@ -61,18 +68,31 @@ def register(
     best: Literal["high", "low", "level"],
     bounds: tuple[float, float],
     definition: str,
-    needs_coords: bool = False,
-    needs_intervals: bool = False,
-    primary: bool = False,
-    column: int | None = None,
+    **options: Any,
 ) -> Callable[[Function], Function]:
-    """Decorator that makes ``f(truth, prediction[, coordinates]) -> (n_genes,)`` known as a metric."""
+    """Decorator that registers ``f(truth, prediction[, coordinates]) -> (n_genes,)``.
+
+    ``options`` are the further fields of `Metric`.
+    """
 
     def add(function: Function) -> Function:
-        metric = Metric(
-            name, function, best, bounds, definition, needs_coords, primary, column, needs_intervals
-        )
+        metric = Metric(name, function, best, bounds, definition, **options)
         REGISTRY.add(name, metric, function.__module__)
         return function
 
     return add
+
+
+def headline(metrics: Iterable[Metric] | None = None) -> str:
+    """Name of the headline metric of ``metrics``, by default of all registered ones.
+
+    Raises `StbenchError` unless exactly one of them is declared with ``headline=True``.
+    """
+    metrics = REGISTRY.items().values() if metrics is None else metrics
+    names = [metric.name for metric in metrics if metric.headline]
+    if len(names) != 1:
+        raise StbenchError(
+            f"Exactly one metric must be registered with headline=True, not {len(names)} "
+            f"({', '.join(names) or 'none'})."
+        )
+    return names[0]

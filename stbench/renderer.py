@@ -28,8 +28,8 @@ Render = Callable[["Board", Path], list[Path]]
 class Renderer:
     """Writes files of a board into a folder and returns their paths.
 
-    ``modules`` must be importable for it. One that is ``slow`` is left to ``stbench leaderboard``; the
-    others also run at the end of every ``stbench run``.
+    It needs the packages in ``modules``. A ``slow`` one runs in ``stbench leaderboard`` only; the others also
+    run at the end of every ``stbench run``.
     """
 
     name: str

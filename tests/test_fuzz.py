@@ -188,7 +188,7 @@ def test_a_forged_manifest_is_taken_or_named(cage, results, changes):
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
     opened.damaged(thorough=True)
     survey(opened)
-    for record in opened.records():
+    for record in opened.manifests():
         folder = opened.dataset_folder(record["dataset"], record["data_hash"])
         assert folder.resolve().parent == (opened.folder / "datasets").resolve()
         assert opened.run_folder(record["key"]).resolve().parent == (opened.folder / "runs").resolve()

@@ -21,7 +21,7 @@ from stbench.config.options import RunOptions
 from stbench.errors import StbenchError
 from stbench.files import open_h5ad, read_h5ad
 from stbench.runs.benchmark import run
-from stbench.runs.manifest import damage, read_record
+from stbench.runs.manifest import read_manifest
 from stbench.runs.results import Results
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +50,7 @@ def copy(results, tmp_path):
 
 def forge(results, method="random", **changes):
     """Change the manifest of a run; its folder."""
-    record = next(r for r in results.records() if r["method"] == method)
+    record = next(r for r in results.manifests() if r["method"] == method)
     folder = results.run_folder(record["key"])
     (folder / "manifest.json").write_text(json.dumps(record | changes))
     return folder
@@ -77,21 +77,20 @@ def forge(results, method="random", **changes):
     ],
     ids=str,
 )
-def test_a_forged_manifest_is_no_record(copy, changes):
+def test_a_forged_manifest_is_refused(copy, changes, caplog):
     folder = forge(copy, **changes)
     with pytest.raises(StbenchError, match="manifest"):
-        read_record(folder)
-    said = []
-    board = collect(copy, said.append)
+        read_manifest(folder)
+    board = collect(copy)
     assert set(board.runs["method"]) == {"mean"}
-    assert said[0].startswith(f"Left out, damaged: runs/{folder.name}")
+    assert caplog.messages[0].startswith(f"Left out, damaged: runs/{folder.name}")
 
 
 def test_a_huge_manifest_is_not_read(copy):
     folder = forge(copy)
     with (folder / "manifest.json").open("a") as file:
         file.write(" " * (1 << 21))
-    assert "too large for a manifest" in damage(folder)
+    assert "too large for a manifest" in copy.damage(folder.name)
 
 
 def test_names_are_escaped_in_everything_that_is_rendered(copy, tmp_path):
@@ -117,7 +116,7 @@ def test_names_are_escaped_in_everything_that_is_rendered(copy, tmp_path):
 
 def test_damaged_or_forged_scores_are_made_anew_from_the_prediction(copy):
     expected = collect(copy).scores
-    record = next(r for r in copy.records() if r["method"] == "random")
+    record = next(r for r in copy.manifests() if r["method"] == "random")
     file = copy.run_folder(record["key"]) / "scores.parquet"
     for content in (b"nothing", b"PAR1 nothing PAR1"):
         file.write_bytes(content)

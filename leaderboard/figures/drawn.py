@@ -1,4 +1,4 @@
-"""What every maker of figures yields, and the words and names that they share."""
+"""What the modules of figures share: `Drawn`, names, texts and panels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stbench.board.board import COLUMN, ROW, Board, label
+from stbench.board.board import Board
+from stbench.board.columns import COLUMN, column_name, keys_of
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,13 @@ def row_names(board: Board, *, controls: bool = False) -> list[str]:
     ranks = board.ranks()
     if not controls:
         ranks = ranks[ranks["kind"] != "control"]
-    return [board.names[row] for row in ranks[ROW].itertuples(index=False, name=None)]
+    return board.names_of(ranks)
 
 
 def named(board: Board, table: pd.DataFrame) -> pd.DataFrame:
     """``table`` with the columns ``name`` (of the row) and ``column`` (the dataset with its limit)."""
     return table.assign(
-        name=[board.names[row] for row in table[ROW].itertuples(index=False, name=None)],
-        column=[label(*column) for column in table[COLUMN].itertuples(index=False, name=None)],
+        name=board.names_of(table), column=[column_name(*key) for key in keys_of(table, COLUMN)]
     )
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from stbench.board.archive import Archive, Column, row_of
-from stbench.board.board import COLUMN, HEADLINE, Board, label
+from stbench.board.board import Board
+from stbench.board.columns import COLUMN, column_name
 from stbench.plot import (
     clustering_order,
     distance_heatmap,
@@ -46,7 +47,7 @@ def prediction_figures(board: Board) -> Iterator[Drawn]:
 
 def _values(board: Board, archive: Archive, column: Column) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """The truth, spots x genes, and the predictions of the best methods for the same genes, by name."""
-    ok = {row_of(record) for record in archive.of(column) if record["status"] == OK}
+    ok = {row_of(manifest) for manifest in archive.of(column) if manifest["status"] == OK}
     rows = {board.names[row]: row for row in ok}
     chosen = [name for name in row_names(board) if name in rows][:N_METHODS]
     if not chosen:
@@ -67,7 +68,7 @@ def _maps(
     coordinates: np.ndarray,
 ) -> Drawn:
     scores = board.gene_scores
-    scores = scores[(scores["metric"] == HEADLINE) & (scores["kind"] != "control")]
+    scores = scores[(scores["metric"] == board.headline) & (scores["kind"] != "control")]
     scores = named(board, scores[(scores[COLUMN] == column).all(axis=1) & scores["gene"].isin(truth.columns)])
     by_gene = scores.groupby("gene")["value"].mean().sort_values()
     value = scores.set_index(["gene", "name"])["value"]
@@ -89,9 +90,10 @@ def _maps(
     return Drawn(
         file_name("maps", *column),
         figure,
-        f"{label(*column)}: truth and the {len(predictions)} best ranked methods, n = {len(truth)} spots. "
-        f"Test genes at the 90, 50 and 10 % quantile of the mean {HEADLINE} over the methods; in brackets "
-        f"the {HEADLINE} of the map. Colour: log-normalised expression as z-score, one scale for all.",
+        f"{column_name(*column)}: truth and the {len(predictions)} best ranked methods, n = {len(truth)} "
+        f"spots. Test genes at the 90, 50 and 10 % quantile of the mean {board.headline} over the methods; "
+        f"in brackets the {board.headline} of the map. Colour: log-normalised expression as z-score, one "
+        "scale for all.",
     )
 
 
@@ -102,11 +104,11 @@ def _umap(column: Column, truth: pd.DataFrame, predictions: dict[str, pd.DataFra
     figure = Figure(figsize=(1.9 * len(predictions), 2.1), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(predictions), squeeze=False)[0], predictions, strict=True):
         embedding_plot(table, name, ax, colour=looks[name].colour)
-    figure.suptitle(f"{short(label(*column))}: truth in grey", fontsize=8.5)
+    figure.suptitle(f"{short(column_name(*column))}: truth in grey", fontsize=8.5)
     return Drawn(
         file_name("umap", *column),
         figure,
-        f"{label(*column)}: one UMAP of the truth (grey) and the predictions of {truth.shape[1]} test "
+        f"{column_name(*column)}: one UMAP of the truth (grey) and the predictions of {truth.shape[1]} test "
         f"genes at n = {n_spots} spots, z-scored per gene and source; axes have no unit. Good predictions "
         "lie on the grey.",
     )
@@ -127,7 +129,7 @@ def _distances(column: Column, truth: pd.DataFrame, predictions: dict[str, pd.Da
     return Drawn(
         file_name("distances", *column),
         figure,
-        f"{label(*column)}: distance (1 - Pearson correlation over {len(truth)} spots) between "
+        f"{column_name(*column)}: distance (1 - Pearson correlation over {len(truth)} spots) between "
         f"n = {len(order)} test genes, all in the order of average linkage of the truth; in brackets the "
         "mean absolute difference from the truth.",
     )
@@ -135,7 +137,7 @@ def _distances(column: Column, truth: pd.DataFrame, predictions: dict[str, pd.Da
 
 def _trends(board: Board, archive: Archive) -> Iterator[Drawn]:
     scores = board.gene_scores
-    scores = scores[(scores["metric"] == HEADLINE) & (scores["kind"] != "control")]
+    scores = scores[(scores["metric"] == board.headline) & (scores["kind"] != "control")]
     properties = pd.concat([_properties(archive, column) for column in board.columns])
     table = named(board, scores).merge(properties, on=[*COLUMN, "gene"])
     table["gene"] = table["column"] + " " + table["gene"]
@@ -149,12 +151,12 @@ def _trends(board: Board, archive: Archive) -> Iterator[Drawn]:
     }
     axes = figure.subplots(1, 2, sharey=True)
     for ax, (key, xlabel) in zip(axes, words.items(), strict=True):
-        score_trend(table.assign(x=table[key]), ax, xlabel=xlabel, ylabel=direction(board, HEADLINE))
+        score_trend(table.assign(x=table[key]), ax, xlabel=xlabel, ylabel=direction(board, board.headline))
     axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     yield Drawn(
         "genes",
         figure,
-        f"{HEADLINE} of a test gene against its mean expression and its sparsity in the spatial truth, "
+        f"{board.headline} of a test gene against its mean expression and its sparsity in the spatial truth, "
         f"n = {table['gene'].nunique()} genes of {len(board.columns)} datasets. Grey: a gene, mean over the "
         f"{table['name'].nunique()} best ranked methods; lines: means over fifths of the genes."
         + limits(board),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stbench.board.board import Board, label
+from stbench.board.board import Board
+from stbench.board.columns import column_name
 from stbench.errors import StbenchError
 from stbench.plot import granger, granger_plot, pseudotime
 from stbench.tables import dense
@@ -20,12 +22,14 @@ from .drawn import Drawn, file_name
 if TYPE_CHECKING:
     from anndata import AnnData
 
+log = logging.getLogger(__name__)
+
 N_GENES = 4  # twelve ordered pairs
 MAX_CELLS = 500
 
 
 def reference_figures(board: Board) -> Iterator[Drawn]:
-    """The Granger analysis of the first dataset whose reference is here; says why where there is none."""
+    """The Granger analysis of the first dataset whose reference is here; a warning where none is."""
     if board.archive is None:
         return
     reason = ""
@@ -36,9 +40,9 @@ def reference_figures(board: Board) -> Iterator[Drawn]:
             reason = str(error)
             continue
         panel = [gene for gene in board.archive.truth(column).var_names if gene in reference.var_names]
-        yield _granger(label(*column), reference[:MAX_CELLS].copy(), panel)
+        yield _granger(column_name(*column), reference[:MAX_CELLS].copy(), panel)
         return
-    print(f"Left out: the Granger figure. {reason}")
+    log.warning("Left out: the Granger figure. %s", reason)
 
 
 def _granger(title: str, cells: AnnData, panel: list[str]) -> Drawn:
@@ -61,7 +65,7 @@ def _granger(title: str, cells: AnnData, panel: list[str]) -> Drawn:
         f"scRNA reference, n = {len(values)} cells. Cells of one experiment have no order in time, and along "
         "a pseudotime neighbours resemble each other by construction, so a small p-value does not show that "
         "one gene causes another. Grey bars: what 95 % of draws without an order give (50 per pair); only "
-        "dots beyond their bar say more than that. " + _shares(tables),
+        "dots beyond their bar are evidence of more. " + _shares(tables),
     )
 
 

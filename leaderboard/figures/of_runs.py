@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from stbench.board.archive import row_of
-from stbench.board.board import HEADLINE, ROW, Board
+from stbench.board.board import Board
+from stbench.board.columns import ROW, keys_of
 from stbench.plot import ablation_plot, ablations
 
 from .drawn import Drawn, direction, file_name, grid, limits, named, short
@@ -16,14 +17,12 @@ from .drawn import Drawn, direction, file_name, grid, limits, named, short
 
 def ablation_figures(board: Board) -> Iterator[Drawn]:
     """A figure per method with runs that differ in one parameter, a panel per such set of runs."""
-    if board.archive is None:
-        return
     methods: dict[str, dict[Hashable, dict[str, Any]]] = {}
-    for record in board.archive.records:
-        methods.setdefault(record["method"], {})[row_of(record)] = record["parameters"]
+    for manifest in board.manifests:
+        methods.setdefault(manifest["method"], {})[row_of(manifest)] = manifest["parameters"]
     summary = board.summary()
-    summary = named(board, summary[(summary["metric"] == HEADLINE) & (summary["status"] == "ok")])
-    summary = summary.assign(row=list(summary[ROW].itertuples(index=False, name=None)))
+    summary = named(board, summary[(summary["metric"] == board.headline) & (summary["status"] == "ok")])
+    summary = summary.assign(row=keys_of(summary, ROW))
     for method, parameters in methods.items():
         panels = []
         for one in ablations(parameters):
@@ -40,13 +39,13 @@ def _figure(board: Board, method: str, panels: list[tuple[str, pd.DataFrame]]) -
         ax.sharey(axes[0])  # a small effect looks small
     for ax, (parameter, table) in zip(axes, panels, strict=True):
         table = table.assign(dataset=table["column"].map(short), score=table["mean"])
-        ablation_plot(table, ax, parameter=parameter, ylabel=direction(board, HEADLINE))
+        ablation_plot(table, ax, parameter=parameter, ylabel=direction(board, board.headline))
     n_genes = sorted({n for _, table in panels for n in table["n_genes"]})
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
     return Drawn(
         file_name("ablation", method),
         figure,
-        f"{method}: mean {HEADLINE} over the test genes, in every panel of runs that differ in one parameter "
-        f"alone; a line per dataset, black their mean. n = {', '.join(map(str, n_genes))} genes per dataset."
-        + limits(board),
+        f"{method}: mean {board.headline} over the test genes. Every panel shows runs that differ in one "
+        "parameter alone: a line per dataset, and their mean in black. "
+        f"n = {', '.join(map(str, n_genes))} genes per dataset." + limits(board),
     )

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stbench.board.board import CEILING, HEADLINE, ROW, Board
-from stbench.board.comparisons import over_datasets, win_table
+from stbench.board.board import Board
+from stbench.board.comparisons import name_pairs, over_datasets, win_table
 from stbench.plot import box_plot, ceiling_plot, cost_plot, rank_diagram, score_heatmap
+from stbench.scoring.controls import CEILING
 
 from .drawn import Drawn, direction, file_name, grid, limits, named, row_names, short
 
@@ -41,7 +42,7 @@ def _boxes(board: Board, metric: str) -> Iterator[Drawn]:
     ) + limits(board)
     pooled = f"{len(columns)} datasets pooled" if len(columns) > 1 else short(columns[0])
     yield Drawn(file_name("boxes", metric), _panels(board, metric, {pooled: scores}), caption)
-    if metric == HEADLINE and 1 < len(columns) <= MAX_PANELS:
+    if metric == board.headline and 1 < len(columns) <= MAX_PANELS:
         parts = {column: scores[scores["column"] == column] for column in columns}
         yield Drawn(file_name("boxes", metric, "by_dataset"), _panels(board, metric, parts), caption)
 
@@ -83,10 +84,12 @@ def _heatmap(board: Board, metric: str) -> Iterator[Drawn]:
 
 
 def _cost(board: Board) -> Iterator[Drawn]:
-    ranks = named_ranks(board)
+    ranks = board.ranks()
+    ranks = ranks[(ranks["kind"] != "control") & ranks[board.headline].notna()]
+    ranks = ranks.assign(name=board.names_of(ranks))
     runs = board.runs[board.runs["status"] == "ok"].dropna(subset=["wall_s", "peak_rss_bytes"])
     runs = named(board, runs).groupby("name")[["wall_s", "peak_rss_bytes"]].median()
-    table = ranks.rename(columns={HEADLINE: "score"})[["name", "score"]].merge(runs, on="name")
+    table = ranks.rename(columns={board.headline: "score"})[["name", "score"]].merge(runs, on="name")
     if table.empty:  # an imported table has no costs
         return
     figure = Figure(figsize=(9, 4))
@@ -97,28 +100,23 @@ def _cost(board: Board) -> Iterator[Drawn]:
     ):
         costed = table.assign(cost=table[key].astype(float) / unit)
         cost_plot(
-            costed, ax, xlabel=f"Median {words}", ylabel=f"Mean {HEADLINE} over {len(board.columns)} datasets"
+            costed,
+            ax,
+            xlabel=f"Median {words}",
+            ylabel=f"Mean {board.headline} over {len(board.columns)} datasets",
         )
     yield Drawn(
         "cost",
         figure,
-        f"Mean {HEADLINE} against wall time and peak memory (median over the runs that are ok). The line is "
-        f"the Pareto front: no other method is better at no more cost. n = {len(table)} methods that are ok "
-        f"on all {len(board.columns)} datasets." + limits(board),
+        f"Mean {board.headline} against wall time and peak memory (median over the runs that are ok). The "
+        f"line is the Pareto front: no other method is better at no more cost. n = {len(table)} methods that "
+        f"are ok on all {len(board.columns)} datasets." + limits(board),
     )
-
-
-def named_ranks(board: Board) -> pd.DataFrame:
-    """The ranks of methods with a mean over all datasets, with their ``name``."""
-    ranks = board.ranks()
-    ranks = ranks[(ranks["kind"] != "control") & ranks[HEADLINE].notna()]
-    rows = ranks[ROW].itertuples(index=False, name=None)
-    return ranks.assign(name=[board.names[row] for row in rows])
 
 
 def _ceiling(board: Board) -> Iterator[Drawn]:
     summary = board.summary()
-    summary = named(board, summary[(summary["metric"] == HEADLINE) & summary["mean"].notna()])
+    summary = named(board, summary[(summary["metric"] == board.headline) & summary["mean"].notna()])
     ceiling = summary[(summary["kind"] == "control") & (summary["method"] == CEILING)]
     means = summary[summary["kind"] != "control"].pivot(index="name", columns="column", values="mean")
     means = means.reindex(index=[name for name in row_names(board) if name in means.index])
@@ -126,16 +124,18 @@ def _ceiling(board: Board) -> Iterator[Drawn]:
         return
     figure = Figure(figsize=(max(5.0, 1.3 + 1.1 * means.shape[1]), 4), layout="constrained")
     ax = figure.subplots()
-    ceiling_plot(means, ceiling.set_index("column")["mean"], ax, ylabel=f"Mean {direction(board, HEADLINE)}")
+    ceiling_plot(
+        means, ceiling.set_index("column")["mean"], ax, ylabel=f"Mean {direction(board, board.headline)}"
+    )
     ax.set_xticklabels([short(text.get_text()) for text in ax.get_xticklabels()])
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     n_genes = ceiling["n_genes"].astype(int)
     yield Drawn(
         "ceiling",
         figure,
-        f"Mean {HEADLINE} of every method under the ceiling, the correlation that the noise of the counts "
-        "allows even for the true rates (split halves, Spearman-Brown; assumes Poisson sampling). "
-        f"Intensities have none. n = {n_genes.min()} to {n_genes.max()} test genes per dataset."
+        f"Mean {board.headline} of every method under the ceiling, the correlation that the noise of the "
+        "counts allows even for the true rates (split halves, Spearman-Brown; assumes Poisson sampling). "
+        f"Intensities have no ceiling. n = {n_genes.min()} to {n_genes.max()} test genes per dataset."
         + limits(board),
     )
 
@@ -151,16 +151,13 @@ def _comparisons(board: Board) -> Iterator[Drawn]:
         yield Drawn(
             "critical_difference",
             figure,
-            f"Mean rank by mean {HEADLINE} (1 is best), n = {test.n_datasets} datasets, {len(ranks)} methods "
-            f"that are ok on all. Bars join methods that Nemenyi's test does not part at 5 % (critical "
-            f"difference {test.critical_difference:.2f}); Friedman p = {test.p_value:.2g}." + limits(board),
+            f"Mean rank by mean {board.headline} (1 is best), n = {test.n_datasets} datasets, {len(ranks)} "
+            "methods that are ok on all. Bars join methods that do not differ by Nemenyi's test at 5 % "
+            f"(critical difference {test.critical_difference:.2f}); Friedman p = {test.p_value:.2g}."
+            + limits(board),
         )
-    wins = win_table(board)
+    wins = name_pairs(board, win_table(board))
     order = [name for name in row_names(board) if len(wins)]
-    wins = wins.assign(
-        first=_called(board, wins["method"], wins["preset"]),
-        second=_called(board, wins["other_method"], wins["other_preset"]),
-    )
     table = wins.pivot(index="first", columns="second", values="win_rate").reindex(index=order, columns=order)
     if len(order) > 1:
         figure = Figure(figsize=(1.6 + 0.34 * len(order), 1.2 + 0.24 * len(order)), layout="constrained")
@@ -170,11 +167,7 @@ def _comparisons(board: Board) -> Iterator[Drawn]:
         yield Drawn(
             "win_rates",
             figure,
-            f"How often the row beats the column: share of the test genes with the better {HEADLINE}, a "
-            "tie half a win, mean over the datasets where both are ok." + limits(board),
+            "How often the row beats the column: share of the test genes with the better "
+            f"{board.headline}; a tie is half a win; mean over the datasets where both are ok."
+            + limits(board),
         )
-
-
-def _called(board: Board, methods: pd.Series, presets: pd.Series) -> list[str]:
-    names = {(method, preset): name for (method, _, preset), name in board.names.items()}
-    return [names[pair] for pair in zip(methods, presets, strict=True)]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 INTRODUCTION = """\
 The figures here were printed by the papers named below. They were not computed by stbench, take
 part in no rank, and do not compare with measured ones: splits, preparation and formulas differ. Where this
-board has the same method on the same dataset, its own mean stands behind the reported one as
+board has the same method on the same dataset, its own mean follows the reported one as
 "measured". "±" is the spread that the source prints; of measured values it is the sd over genes.
 """
 
@@ -94,7 +94,7 @@ def beside(table: pd.DataFrame, board: Board) -> pd.DataFrame:
     """The reported figures with ``measured``, ``measured_sd``, ``preset`` and ``n_genes`` of this board.
 
     Names of methods are compared whatever the case, those of datasets exactly; only whole datasets (no
-    limit) with the status ok count, and one row stands for each preset.
+    limit) with the status ok count, with one row per preset.
     """
     summary = board.summary()
     found = summary[(summary["status"] == "ok") & (summary["limit"] == "")]

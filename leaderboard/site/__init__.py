@@ -1,4 +1,4 @@
-"""``index.html``: the whole board as one page that works from disk and asks the network for nothing.
+"""``index.html``: the whole board as one page that works from disk and makes no network request.
 
 ``content.py`` gathers the numbers, ``details.py`` the cards of methods and datasets and where every number
 comes from, ``maps.py`` the gene browser; ``page.html``, ``page.css`` and ``page.js`` show them. Tables are

@@ -7,10 +7,12 @@ from typing import Any
 import pandas as pd
 
 from stbench.board.archive import Column
-from stbench.board.board import CEILING, COLUMN, ROW, Board, label
-from stbench.board.comparisons import over_datasets, paired_tests, win_table
+from stbench.board.board import Board
+from stbench.board.columns import COLUMN, ROW, column_name, keys_of
+from stbench.board.comparisons import name_pairs, over_datasets, paired_tests, win_table
 from stbench.board.tables import metric_block
 from stbench.plot.style import styles
+from stbench.scoring.controls import CEILING
 
 CELL = ["mean", "sd", "low", "high", "share", "n_genes", "n_splits", "n_seeds", "status"]
 
@@ -19,10 +21,10 @@ def content(board: Board) -> dict[str, Any]:
     """Everything that is shown as a number, ready for JSON (None where there is none).
 
     ``columns`` (datasets), ``rows`` (methods, best first), ``metrics``, ``cells`` by metric, row and column
-    (fields `CELL`), ``ranks`` and ``comparisons``.
+    (fields `CELL`), ``headline`` (the name of that metric), ``ceiling`` (of that control), ``comparisons``.
     """
     rows = _rows(board)
-    place = {row: i for i, row in enumerate(board.ranks()[ROW].itertuples(index=False, name=None))}
+    place = {row: i for i, row in enumerate(keys_of(board.ranks(), ROW))}
     return {
         "columns": _columns(board),
         "rows": rows,
@@ -30,6 +32,7 @@ def content(board: Board) -> dict[str, Any]:
         "cells": _cells(board, place),
         "fields": CELL,
         "ceiling": CEILING,
+        "headline": board.headline,
         "comparisons": _comparisons(board),
         "facts": _facts(board),
     }
@@ -38,7 +41,7 @@ def content(board: Board) -> dict[str, Any]:
 def _rows(board: Board) -> list[dict[str, Any]]:
     """The rows in the order of the ranks, with what the first table shows."""
     ranks = board.ranks()
-    names = [board.names[row] for row in ranks[ROW].itertuples(index=False, name=None)]
+    names = board.names_of(ranks)
     looks = styles(names)
     families = pd.concat([board.runs, board.scores]).groupby(ROW)["family"].first()
     ok = board.runs[board.runs["status"] == "ok"]
@@ -47,7 +50,7 @@ def _rows(board: Board) -> list[dict[str, Any]]:
     limits = {limit for _, limit in board.columns}
     reasons = table["reason"]
     if len(limits) == 1:  # stated once, at the top of the page
-        reasons = reasons.str.replace(label("", *limits), "", regex=False)
+        reasons = reasons.str.replace(column_name("", *limits), "", regex=False)
     table = table.assign(
         name=names,
         colour=[looks[n].colour for n in names],
@@ -60,7 +63,7 @@ def _rows(board: Board) -> list[dict[str, Any]]:
 def short_label(board: Board, column: Column) -> str:
     """The dataset, with its limit only where not all have the same: that is stated once for the page."""
     dataset, limit = column
-    return dataset if len({limit for _, limit in board.columns}) == 1 else label(dataset, limit)
+    return dataset if len({limit for _, limit in board.columns}) == 1 else column_name(dataset, limit)
 
 
 def _columns(board: Board) -> list[dict[str, Any]]:
@@ -72,7 +75,7 @@ def _columns(board: Board) -> list[dict[str, Any]]:
             {
                 "dataset": dataset,
                 "limit": limit,
-                "label": label(dataset, limit),
+                "label": column_name(dataset, limit),
                 "short": short_label(board, (dataset, limit)),
                 "tissue": card.get("tissue") or "not stated",
                 "technology": card.get("spatial_platform") or "not stated",
@@ -94,7 +97,7 @@ def _metrics(board: Board) -> list[dict[str, Any]]:
 def _cells(board: Board, place: dict[tuple[str, str, str], int]) -> dict[str, list[list[Any]]]:
     """By metric a list of cells: the place of the row, the place of the column, then the fields `CELL`."""
     keys = [*COLUMN, *ROW, "metric"]
-    table = board.intervals().merge(board.summary()[[*keys, "share"]], on=keys)
+    table = board.bootstrap_means.merge(board.summary()[[*keys, "share"]], on=keys)
     columns = {column: i for i, column in enumerate(board.columns)}
     cells: dict[str, list[list[Any]]] = {}
     for cell in _records(table):
@@ -106,11 +109,7 @@ def _cells(board: Board, place: dict[tuple[str, str, str], int]) -> dict[str, li
 
 def _comparisons(board: Board) -> dict[str, Any]:
     """Tests between methods: over datasets, pairs within a dataset, and how often one wins."""
-    called = {(method, preset): name for (method, _, preset), name in board.names.items()}
-    wins, pairs = win_table(board), paired_tests(board)
-    for table in (wins, pairs):
-        table["first"] = [called[x] for x in zip(table["method"], table["preset"], strict=True)]
-        table["second"] = [called[x] for x in zip(table["other_method"], table["other_preset"], strict=True)]
+    wins, pairs = (name_pairs(board, table) for table in (win_table(board), paired_tests(board)))
     test = over_datasets(board)
     ranks: dict[str, Any] = {}
     if test is not None:
@@ -120,7 +119,7 @@ def _comparisons(board: Board) -> dict[str, Any]:
             "n_datasets": test.n_datasets,
             "mean_ranks": {board.names[row]: rank for row, rank in test.mean_ranks.sort_values().items()},
         }
-    pairs["column"] = [label(*column) for column in pairs[COLUMN].itertuples(index=False, name=None)]
+    pairs["column"] = [column_name(*column) for column in keys_of(pairs, COLUMN)]
     shown = ["column", "first", "second", "n_genes", "mean_difference", "p_value", "p_holm"]
     return {
         "ranks": ranks,
@@ -132,8 +131,7 @@ def _comparisons(board: Board) -> dict[str, Any]:
 def _facts(board: Board) -> dict[str, Any]:
     """The line under the title."""
     ranks = board.ranks()
-    records = board.archive.records if board.archive else []
-    started = sorted(record["started"] for record in records if record.get("started"))
+    started = sorted(manifest["started"] for manifest in board.manifests if manifest.get("started"))
     return {
         "n_methods": int((ranks["kind"] != "control").sum()),
         "n_datasets": len(board.columns),

@@ -10,20 +10,21 @@ from typing import Any
 from anndata import AnnData
 
 from stbench.board.archive import Archive, Column, row_of
-from stbench.board.board import CEILING, COLUMN, HEADLINE, ROW, Board, label
+from stbench.board.board import Board
+from stbench.board.columns import COLUMN, ROW, column_name
 from stbench.data.health import side
 from stbench.methods import REGISTRY
 from stbench.plot.style import styles
+from stbench.scoring.controls import CEILING
 
 
 def methods(board: Board) -> list[dict[str, Any]]:
-    """A panel per row of the board, best first: what it is, with which parameters, what it cost."""
-    records = board.archive.records if board.archive else []
+    """A panel per row of the board, best first: description, parameters, costs."""
     looks = styles(board.names.values())
     panels = []
     for rank in board.ranks().to_dict("records"):
         row = tuple(rank[key] for key in ROW)
-        own = [record for record in records if row_of(record) == row]
+        own = [manifest for manifest in board.manifests if row_of(manifest) == row]
         name = own[0]["method"] if own else rank["method"]
         cls = REGISTRY.items().get(name)
         panels.append(
@@ -50,9 +51,11 @@ def _sections(text: str) -> list[tuple[str, str]]:
     return [(title, re.sub(r"``?", "", body).strip()) for title, body in zip(titles, parts[::2], strict=True)]
 
 
-def _distinct(records: list[dict[str, Any]], key: str) -> list[Any]:
+def _distinct(manifests: list[dict[str, Any]], key: str) -> list[Any]:
     """The different values of ``key``, in the order they come."""
-    return list({json.dumps(record.get(key), sort_keys=True): record.get(key) for record in records}.values())
+    return list(
+        {json.dumps(manifest.get(key), sort_keys=True): manifest.get(key) for manifest in manifests}.values()
+    )
 
 
 def _costs(board: Board, row: tuple) -> list[dict[str, Any]]:
@@ -63,7 +66,7 @@ def _costs(board: Board, row: tuple) -> list[dict[str, Any]]:
         ok = group[group["status"] == "ok"]
         costs.append(
             {
-                "column": label(*column),
+                "column": column_name(*column),
                 "n_runs": len(group),
                 "n_ok": len(ok),
                 "wall_s": ok["wall_s"].dropna().astype(float).median(),
@@ -77,9 +80,9 @@ def datasets(board: Board) -> list[dict[str, Any]]:
     """A panel per column of the board: card, what the preparation did, its ceiling, hash."""
     panels = []
     summary = board.summary()
-    ceiling = summary[(summary["method"] == CEILING) & (summary["metric"] == HEADLINE)].set_index(COLUMN)[
-        "mean"
-    ]
+    ceiling = summary[(summary["method"] == CEILING) & (summary["metric"] == board.headline)].set_index(
+        COLUMN
+    )["mean"]
     for column in board.columns:
         stored = board.archive.dataset(column) if board.archive else {}
         facts = {
@@ -87,7 +90,7 @@ def datasets(board: Board) -> list[dict[str, Any]]:
         }
         panels.append(
             {
-                "label": label(*column),
+                "label": column_name(*column),
                 "card": _filled(stored.get("card", {})),
                 "health": _filled(
                     stored.get("report", {}) | (_health(board.archive, column) if board.archive else {})
@@ -112,7 +115,7 @@ def _health(archive: Archive, column: Column) -> dict[str, Any]:
 
 
 def _filled(values: dict[str, Any]) -> dict[str, str]:
-    """What is stated, as text: names without underscores, lists and tables written out."""
+    """The values that are not empty, as text; names without underscores."""
     return {
         key.replace("_", " "): value if isinstance(value, str) else json.dumps(value)
         for key, value in values.items()
@@ -129,19 +132,19 @@ def environments(board: Board) -> list[dict[str, Any]]:
 
 
 def _environments(board: Board) -> dict[str, tuple[int, int]]:
-    texts = [_environment(record) for record in (board.archive.records if board.archive else [])]
+    texts = [_environment(manifest) for manifest in board.manifests]
     return {text: (i + 1, texts.count(text)) for i, text in enumerate(dict.fromkeys(texts))}
 
 
-def _environment(record: dict[str, Any]) -> str:
+def _environment(manifest: dict[str, Any]) -> str:
     """The setting of a run as one text: what is equal for all runs of a call on one machine."""
-    hardware = {key: value for key, value in (record.get("hardware") or {}).items() if value}
+    hardware = {key: value for key, value in (manifest.get("hardware") or {}).items() if value}
     return json.dumps(
         {
-            "command": " ".join(record.get("command") or ["not recorded"]),
+            "command": " ".join(manifest.get("command") or ["not recorded"]),
             "hardware": hardware,
-            "python": record.get("python"),
-            "stbench": (record.get("versions") or {}).get("stbench"),
+            "python": manifest.get("python"),
+            "stbench": (manifest.get("versions") or {}).get("stbench"),
         },
         sort_keys=True,
     )
@@ -151,26 +154,26 @@ def provenance(board: Board) -> list[dict[str, Any]]:
     """One entry per run: the keys, hashes and versions that its scores come from."""
     numbers = _environments(board)
     rows = []
-    for record in board.archive.records if board.archive else []:
-        versions = {k: v for k, v in (record.get("versions") or {}).items() if k != "stbench"}
+    for manifest in board.manifests:
+        versions = {k: v for k, v in (manifest.get("versions") or {}).items() if k != "stbench"}
         rows.append(
             {
-                "column": label(record["dataset"], record["limit"]),
-                "name": board.names[row_of(record)],
-                "rotation": record["split"]["rotation"],
-                "split_seed": record["split"]["split_seed"],
-                "seed": record["seed"],
-                "status": record["status"],
-                "wall_s": record.get("wall_s"),
-                "peak_rss_bytes": record.get("peak_rss_bytes"),
-                "device": record.get("device"),
-                "started": (record.get("started") or "")[:16].replace("T", " "),
-                "version": record["version"],
+                "column": column_name(manifest["dataset"], manifest["limit"]),
+                "name": board.names[row_of(manifest)],
+                "rotation": manifest["split"]["rotation"],
+                "split_seed": manifest["split"]["split_seed"],
+                "seed": manifest["seed"],
+                "status": manifest["status"],
+                "wall_s": manifest.get("wall_s"),
+                "peak_rss_bytes": manifest.get("peak_rss_bytes"),
+                "device": manifest.get("device"),
+                "started": (manifest.get("started") or "")[:16].replace("T", " "),
+                "version": manifest["version"],
                 "packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
-                "run": record["key"],
-                "data": record["data_hash"][:12],
-                "split": record["split"]["hash"],
-                "environment": numbers[_environment(record)][0],
+                "run": manifest["key"],
+                "data": manifest["data_hash"][:12],
+                "split": manifest["split"]["hash"],
+                "environment": numbers[_environment(manifest)][0],
             }
         )
     return rows

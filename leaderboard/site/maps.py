@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from stbench.board.archive import Archive, Column
-from stbench.board.board import COLUMN, HEADLINE, ROW, Board
+from stbench.board.board import Board
+from stbench.board.columns import COLUMN, ROW, keys_of
 from stbench.plot.maps import RANGE
 from stbench.toolbox.scale import zscore
 
@@ -34,7 +35,7 @@ def maps(board: Board) -> list[dict[str, Any]]:
 def _dataset(board: Board, archive: Archive, column: Column) -> dict[str, Any]:
     truth = archive.truth(column)
     scores = board.gene_scores
-    scores = scores[(scores["metric"] == HEADLINE) & (scores[COLUMN] == column).all(axis=1)]
+    scores = scores[(scores["metric"] == board.headline) & (scores[COLUMN] == column).all(axis=1)]
     scores = scores[scores["value"].notna() & (scores["kind"] != "control")]
     if "spatial" not in truth.obsm or scores.empty:
         return {}
@@ -43,12 +44,10 @@ def _dataset(board: Board, archive: Archive, column: Column) -> dict[str, Any]:
     n_methods = scores.groupby(ROW).ngroups
     room = MAX_BYTES // (len(board.columns) * (1 + n_methods) * len(spots))
     genes = _spread(scores.groupby("gene")["value"].mean(), min(MAX_GENES, max(3, room)))
-    order = [row for row in board.ranks()[ROW].itertuples(index=False, name=None) if row[1] != "control"]
+    order = [row for row in keys_of(board.ranks(), ROW) if row[1] != "control"]
     predictions = archive.predictions(column, genes, order)
     true = truth[:, genes].to_df()
-    value = scores.assign(row=list(scores[ROW].itertuples(index=False, name=None))).set_index(
-        ["gene", "row"]
-    )["value"]
+    value = scores.assign(row=keys_of(scores, ROW)).set_index(["gene", "row"])["value"]
     return {
         "label": short_label(board, column),
         "n_spots": truth.n_obs,

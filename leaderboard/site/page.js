@@ -197,7 +197,7 @@ function drawMaps() {
   maps.replaceChildren();
   byId("mapnote").textContent =
     `${set.n_shown} of ${set.n_spots} spots. Colour: z-score of log-normalised expression from ${low} (dark) to ${high} (bright), ` +
-    "one scale for all maps, as pcc and rmse see it; in brackets the pcc over all spots.";
+    `one scale for all maps; in brackets the ${data.headline} over all spots.`;
   for (const [name, text] of Object.entries(set.genes[gene])) {
     const figure = document.createElement("figure");
     const caption = element("figcaption", name === "truth" ? `${gene}, truth` : name);

@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 
 from stbench.board.board import Board
 from stbench.board.tables import notes
-from stbench.leaderboard.latex import latex
+from stbench.leaderboard import REGISTRY
 from stbench.leaderboard.reported import INTRODUCTION, sections
 
 from .content import content
@@ -60,7 +60,7 @@ def page(board: Board) -> str:
 def _downloads(board: Board, numbers: dict[str, Any]) -> dict[str, str]:
     """What the page offers as files, as data URIs by file name."""
     with TemporaryDirectory() as folder:
-        tex = latex(board, Path(folder))[0].read_text("utf-8")
+        tex = REGISTRY.get("latex")(board, Path(folder))[0].read_text("utf-8")
     return {
         "leaderboard.csv": _uri("text/csv", board.summary().to_csv(index=False)),
         "leaderboard.json": _uri("application/json", json.dumps(numbers, allow_nan=False)),

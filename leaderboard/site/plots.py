@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from stbench.board.board import HEADLINE
 from stbench.plot.cost import pareto_front
 
 GRID = "#e8ebef"
@@ -29,7 +28,7 @@ def plots(numbers: dict[str, Any]) -> dict[str, Any]:
     figures = {"meanranks": _mean_ranks(numbers["comparisons"]["ranks"], looks)}
     figures["wins"] = _wins(numbers["comparisons"]["wins"], list(looks))
     for key, (words, unit) in COSTS.items():
-        figures[f"cost_{key}"] = _cost(numbers["rows"], key, words, unit)
+        figures[f"cost_{key}"] = _cost(numbers["rows"], numbers["headline"], key, words, unit)
     return {name: json.loads(figure.to_json()) for name, figure in figures.items() if figure is not None}
 
 
@@ -99,14 +98,14 @@ def _wins(wins: list[dict[str, Any]], order: list[str]) -> go.Figure | None:
     return figure
 
 
-def _cost(rows: list[dict[str, Any]], key: str, words: str, unit: float) -> go.Figure | None:
+def _cost(rows: list[dict[str, Any]], headline: str, key: str, words: str, unit: float) -> go.Figure | None:
     """The headline score against one cost, with the Pareto front; the legend names the cheapest first."""
-    known = [r for r in rows if r["kind"] != "control" and r[HEADLINE] is not None and r[key] is not None]
-    known = sorted(known, key=lambda row: (row[key], row[HEADLINE]))
+    known = [r for r in rows if r["kind"] != "control" and r[headline] is not None and r[key] is not None]
+    known = sorted(known, key=lambda row: (row[key], row[headline]))
     if not known:
         return None
     cost = np.array([row[key] / unit for row in known])
-    score = np.array([row[HEADLINE] for row in known])
+    score = np.array([row[headline] for row in known])
     front = pareto_front(cost, score)
     line = go.Scatter(
         x=cost[front],
@@ -116,7 +115,7 @@ def _cost(rows: list[dict[str, Any]], key: str, words: str, unit: float) -> go.F
         hoverinfo="skip",
         showlegend=False,
     )
-    hover = f"%{{fullData.name}}<br>mean {HEADLINE} %{{y:.3f}}<br>{words} %{{x:.3g}}<extra></extra>"
+    hover = f"%{{fullData.name}}<br>mean {headline} %{{y:.3f}}<br>{words} %{{x:.3g}}<extra></extra>"
     dots = [
         go.Scatter(
             x=[x],
@@ -136,6 +135,6 @@ def _cost(rows: list[dict[str, Any]], key: str, words: str, unit: float) -> go.F
         "ticktext": [f"{tick:g}" for tick in ticks],
         "range": [float(np.log10(cost.min() / 1.5)), float(np.log10(cost.max() * 1.5))],
     }
-    yaxis = {"title": f"mean {HEADLINE} (higher is better)"}
-    title = f"Mean {HEADLINE} against {words.removeprefix('median ')}"
+    yaxis = {"title": f"mean {headline} (higher is better)"}
+    title = f"Mean {headline} against {words.removeprefix('median ')}"
     return _figure([line, *dots], title, xaxis=xaxis, yaxis=yaxis, showlegend=True)

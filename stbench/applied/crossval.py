@@ -114,7 +114,7 @@ def _scores(specs: list[RunSpec], results: Results, failures: dict[str, str]) ->
     """Scores per gene of the runs that are ok; ``failures`` gets the first reason of every other method."""
     tables = []
     for spec in specs:
-        record = results.record(spec.key) or {"status": "not run", "reason": ""}
+        record = results.manifest(spec.key) or {"status": "not run", "reason": ""}
         if record["status"] != OK:
             failures.setdefault(spec.label, f"{record['status']}: {record['reason']}")
             continue

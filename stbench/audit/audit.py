@@ -8,21 +8,25 @@ answers whose quality is known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from stbench.config.options import RunConfig
+from stbench.config.options import AuditOptions
 from stbench.files import read_h5ad
 from stbench.metric import REGISTRY
-from stbench.runs.grid import Reporter
+from stbench.runs.events import Reporter
 from stbench.runs.manifest import OK
-from stbench.runs.results import Results
-from stbench.runs.spec import RunSpec
 from stbench.scoring.scores import score
+
+if TYPE_CHECKING:
+    from stbench.runs.benchmark import Summary
+
+log = logging.getLogger(__name__)
 
 MASKED = 0.3  # share of the non-zero entries that keep the prediction
 CONSTANT = 0.5
@@ -140,48 +144,40 @@ def _metrics() -> list[str]:
     return [m.name for m in primary] + [m.name for m in items if m.column is None]
 
 
-def audit(
-    config: RunConfig,
-    reporter: Callable[[list[RunSpec]], Reporter],
-    *,
-    say: Callable[[str], None] = lambda text: None,
-    command: tuple[str, ...] = (),
-) -> list[Audit]:
-    """The audit of every dataset of ``config`` on its first split; its methods, if any, run as in a grid.
+def audit(options: AuditOptions, reporter: Reporter | None = None) -> list[Audit]:
+    """The audit of every dataset of ``options`` on its first split; its methods, if any, run as in a grid.
 
-    ``config.out`` is the results folder of the methods. A method without a valid prediction is said and left
-    out of the table of that dataset.
+    ``options.out`` is the results folder of the methods. A method without a valid prediction is left out of
+    the table of that dataset with a warning.
     """
     from stbench.data.cache import load
-    from stbench.data.limit import Limit
     from stbench.data.sources import catalogue, data_folders, select
     from stbench.data.split import make_splits
     from stbench.runs.benchmark import run
     from stbench.tables import dense
 
-    datasets, notices = select(config.datasets, catalogue(data_folders(config.data)))
+    datasets, notices = select(options.datasets, catalogue(data_folders(options.data)))
     predictions: dict[str, dict[str, pd.DataFrame]] = {}
-    if config.methods:
-        summary = run(config, reporter, say=say, command=command)
-        predictions = _predictions(config, summary.records.values(), say)
+    if options.methods:
+        predictions = _predictions(run(options, reporter))
     else:
         for notice in notices:
-            say(notice)
+            log.info(notice)
     found = []
     for dataset in datasets:
-        pair = load(dataset, Limit.parse(config.limit))
-        genes = list(make_splits(pair.genes, 1, config.split_seed)[0].test)
+        pair = load(dataset, options.limit)
+        genes = list(make_splits(pair.genes, 1, options.split_seed)[0].test)
         truth = pd.DataFrame(dense(pair.spatial, genes), index=pair.spatial.obs_names, columns=genes)
         methods = {
             name: table.loc[truth.index, genes] for name, table in predictions.get(dataset.name, {}).items()
         }
-        scores = audit_scores(truth, methods, seed=config.split_seed)
-        scores = scores.assign(dataset=dataset.name, limit=config.limit)[COLUMNS]
+        scores = audit_scores(truth, methods, seed=options.split_seed)
+        scores = scores.assign(dataset=dataset.name, limit=str(options.limit))[COLUMNS]
         nonzero = float((truth.to_numpy() != 0).mean())
         found.append(
             Audit(
                 dataset.name,
-                config.limit,
+                str(options.limit),
                 n_spots=len(truth),
                 n_genes=len(genes),
                 zero_share=1 - nonzero,
@@ -192,18 +188,15 @@ def audit(
     return found
 
 
-def _predictions(
-    config: RunConfig, records: Iterable[dict[str, Any]], say: Callable[[str], None]
-) -> dict[str, dict[str, pd.DataFrame]]:
-    """The predictions of the runs by dataset and name of the method; ``say`` hears of those without one."""
-    results = Results.open(config.out)
+def _predictions(summary: Summary) -> dict[str, dict[str, pd.DataFrame]]:
+    """The predictions of the runs by dataset and name of the method; a warning for each run without one."""
     found: dict[str, dict[str, pd.DataFrame]] = {}
-    for record in records:
-        name = f"{record['label']} ({record['preset']})"
-        if record["status"] != OK:
-            outcome = f"{record['status']}: {record['reason']}"
-            say(f"Left out of the audit: {name} on {record['dataset']}: {outcome}")
+    for manifest in summary.records.values():
+        name = f"{manifest['label']} ({manifest['preset']})"
+        if manifest["status"] != OK:
+            outcome = f"{manifest['status']}: {manifest['reason']}"
+            log.warning("Left out of the audit: %s on %s: %s", name, manifest["dataset"], outcome)
             continue
-        table = read_h5ad(results.run_folder(record["key"]) / "prediction.h5ad")
-        found.setdefault(record["dataset"], {})[name] = table.to_df()
+        table = read_h5ad(summary.results.run_folder(manifest["key"]) / "prediction.h5ad")
+        found.setdefault(manifest["dataset"], {})[name] = table.to_df()
     return found

@@ -1,4 +1,4 @@
-"""What lies behind a board: the manifests of its runs, the truths and the predictions."""
+"""The results folder behind a board: the manifests of its runs, the truths and the predictions."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class Archive:
     ----------
     results
         The folder.
-    records
+    manifests
         The manifests of the runs on the board.
     data
         Folders of datasets (``--data``): the references are not kept with the results.
     """
 
     results: Results
-    records: list[dict[str, Any]]
+    manifests: list[dict[str, Any]]
     data: tuple[Path, ...] = ()
 
     def of(self, column: Column) -> list[dict[str, Any]]:
         """The manifests of one column of the board."""
-        return [record for record in self.records if (record["dataset"], record["limit"]) == column]
+        return [manifest for manifest in self.manifests if (manifest["dataset"], manifest["limit"]) == column]
 
     def dataset(self, column: Column) -> dict[str, Any]:
-        """What ``dataset.json`` says of a column: name, hash, limit, card, report."""
-        said: dict[str, Any] = read_json(self.results.dataset_folder(*self._hash(column)) / "dataset.json")
-        return said
+        """The content of ``dataset.json`` for a column: name, hash, limit, card, report."""
+        stored: dict[str, Any] = read_json(self.results.dataset_folder(*self._hash(column)) / "dataset.json")
+        return stored
 
     def truth(self, column: Column) -> AnnData:
         """The prepared spatial table of a column, with all its genes."""
@@ -56,8 +56,8 @@ class Archive:
     ) -> dict[Row, pd.DataFrame]:
         """Predicted values by row of the board, each spots x genes, pooled over the rotations.
 
-        Of several seeds and split seeds, the smallest is shown. The spots stand in the order of `truth`; a
-        row lacks the genes that none of its runs predicted.
+        Of several seeds and split seeds, the smallest is taken. The spots are in the order of `truth`. The
+        table of a row has only the genes that its runs predicted.
 
         Parameters
         ----------
@@ -66,24 +66,24 @@ class Archive:
         genes
             Only these, in this order. Default: every gene that was predicted.
         rows
-            Only these rows of the board are read. Default: all.
+            Read only these rows of the board. Default: all.
         """
         import pandas as pd
 
-        ok = [record for record in self.of(column) if record["status"] == OK]
+        ok = [manifest for manifest in self.of(column) if manifest["status"] == OK]
         spots = self.truth(column).obs_names
         parts: dict[Row, list[pd.DataFrame]] = {}
         seen: set[tuple[Row, int]] = set()
-        for record in sorted(ok, key=lambda r: (r["split"]["split_seed"], r["seed"])):
-            split, row = record["split"], row_of(record)
+        for manifest in sorted(ok, key=lambda m: (m["split"]["split_seed"], m["seed"])):
+            split, row = manifest["split"], row_of(manifest)
             if (row, split["rotation"]) in seen or (rows is not None and row not in rows):
                 continue
             seen.add((row, split["rotation"]))
             test = self.results.split(split["hash"]).test
-            wanted = [gene for gene in test if genes is None or gene in genes]
-            if wanted:
-                table = read_h5ad(self.results.run_folder(record["key"]) / "prediction.h5ad")
-                parts.setdefault(row, []).append(table[spots, wanted].to_df())
+            names = [gene for gene in test if genes is None or gene in genes]
+            if names:
+                table = read_h5ad(self.results.run_folder(manifest["key"]) / "prediction.h5ad")
+                parts.setdefault(row, []).append(table[spots, names].to_df())
         pooled = {row: pd.concat(tables, axis=1) for row, tables in parts.items()}
         if genes is None:
             return pooled
@@ -95,7 +95,7 @@ class Archive:
         Raises
         ------
         StbenchError
-            Where the raw data are not here, or are no longer those of the runs.
+            When the raw data are missing, or have changed since the runs.
         """
         from stbench.data.cache import load
         from stbench.data.limit import Limit
@@ -115,6 +115,6 @@ class Archive:
         return column[0], self.of(column)[0]["data_hash"]
 
 
-def row_of(record: dict[str, Any]) -> Row:
+def row_of(manifest: dict[str, Any]) -> Row:
     """The row of the board that a run belongs to."""
-    return record["label"], record["kind"], record["preset"]
+    return manifest["label"], manifest["kind"], manifest["preset"]

@@ -6,36 +6,35 @@ method with its preset. Renderers add no arithmetic of their own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from stbench.board.columns import (
+    BOOTSTRAP,
+    CELL,
+    COLUMN,
+    ROW,
+    RUNS,
+    SCORES,
+    SUMMARY,
+    check_table,
+    column_name,
+    keys_of,
+)
 from stbench.board.statistics import DIGITS, bootstrap_intervals
+from stbench.board.statuses import FAILURES, statuses
 from stbench.errors import StbenchError
-from stbench.metric import Metric
+from stbench.metric import Metric, headline
+from stbench.scoring.controls import CEILING
 
 if TYPE_CHECKING:
     from stbench.board.archive import Archive
 
-COLUMN = ["dataset", "limit"]
-ROW = ["method", "kind", "preset"]
-CELL = ["split", "seed"]
-SCORES = [*COLUMN, *ROW, "family", "rotation", "split_seed", *CELL, "gene", "metric", "value"]
-RUNS = [*COLUMN, *ROW, "family", "rotation", "split_seed", *CELL]
-RUNS += ["status", "reason", "wall_s", "peak_rss_bytes"]
-SUMMARY = [*COLUMN[:1], *ROW, *COLUMN[1:], "metric", "mean", "sd", "n_genes", "n_genes_unscored"]
-SUMMARY += ["n_splits", "n_seeds", "status", "share"]
-INTERVALS = [*COLUMN[:1], *ROW, *COLUMN[1:], "metric", "mean", "sd", "median", "low", "high"]
-INTERVALS += ["n_genes", "n_splits", "n_seeds", "status"]
-
-FAILURES = ("invalid", "failed", "out_of_memory", "timeout", "unsupported", "skipped")  # worst first
-HEADLINE = "pcc"
-REDUNDANT = "rmse"  # of z-scores it is sqrt(2 - 2 pcc): a rank over both counts correlation twice
-CEILING = "ceiling"
 MIN_CEILING = 0.1  # below it the share divides by noise
 
 
@@ -72,8 +71,8 @@ class Board:
     def __post_init__(self) -> None:
         if self.runs.empty:
             raise StbenchError("There are no runs to show. Run `stbench run` first.")
-        _check(self.runs, "runs", RUNS, [*COLUMN, *ROW, *CELL])
-        _check(self.scores, "scores", SCORES, [*COLUMN, *ROW, *CELL, "gene", "metric"])
+        check_table(self.runs, "runs", RUNS, [*COLUMN, *ROW, *CELL])
+        check_table(self.scores, "scores", SCORES, [*COLUMN, *ROW, *CELL, "gene", "metric"])
         for name in self.scores["metric"].unique():
             if name not in self.metrics:
                 raise StbenchError(f"The scores hold the metric '{name}', which is not defined. Score again.")
@@ -84,30 +83,50 @@ class Board:
     @cached_property
     def columns(self) -> list[tuple[str, str]]:
         """Sorted pairs (dataset, limit): the columns of every table."""
-        return sorted(set(self.runs[COLUMN].itertuples(index=False, name=None)))
+        return sorted(set(keys_of(self.runs, COLUMN)))
 
     @cached_property
     def names(self) -> dict[tuple[str, str, str], str]:
-        """How a figure calls a row (method, kind, preset): the method, with the preset where it needs it."""
-        rows = set(self.runs[ROW].itertuples(index=False, name=None))
-        rows |= set(self.scores[ROW].itertuples(index=False, name=None))
+        """The name of each row (method, kind, preset): the method, with the preset if it has several."""
+        rows = set(keys_of(self.runs, ROW)) | set(keys_of(self.scores, ROW))
         methods = [method for method, _, _ in rows]
         return {row: f"{row[0]} [{row[2]}]" if methods.count(row[0]) > 1 else row[0] for row in sorted(rows)}
+
+    def names_of(self, table: pd.DataFrame) -> list[str]:
+        """The name of each row of a table with the columns method, kind and preset."""
+        return [self.names[row] for row in keys_of(table, ROW)]
+
+    @property
+    def manifests(self) -> list[dict[str, Any]]:
+        """The manifests of its runs; none for a board without an archive."""
+        return self.archive.manifests if self.archive else []
 
     @cached_property
     def metric_order(self) -> list[str]:
         """Names of the metrics: primary ones first, then by their ``column``, then by name."""
-
-        def place(name: str) -> tuple[bool, float, str]:
-            metric = self.metrics[name]
-            return not metric.primary, inf if metric.column is None else metric.column, name
-
-        return sorted(self.metrics, key=place)
+        places = {name: inf if m.column is None else m.column for name, m in self.metrics.items()}
+        return sorted(places, key=lambda name: (not self.metrics[name].primary, places[name], name))
 
     @property
     def primary(self) -> list[str]:
         """Names of the metrics that make the rank, in table order."""
         return [name for name in self.metric_order if self.metrics[name].primary]
+
+    @cached_property
+    def headline(self) -> str:
+        """Name of the metric that heads tables and figures."""
+        return headline(self.metrics.values())
+
+    @property
+    def redundant(self) -> list[str]:
+        """Names of the primary metrics that follow from another one."""
+        return [name for name in self.primary if self.metrics[name].redundant]
+
+    @property
+    def without_redundant(self) -> dict[str, str]:
+        """The column of `ranks` with AS without the `redundant` metrics, and its head; empty without any."""
+        names = self.redundant
+        return {f"AS_without_{'_'.join(names)}": f"AS without {', '.join(names)}"} if names else {}
 
     @cached_property
     def gene_scores(self) -> pd.DataFrame:
@@ -125,33 +144,10 @@ class Board:
 
         The grid of a column holds every (split, seed) that anything was run on there. The status is ``ok``
         when the row has all of them; else its worst failure with a count, ``partial (2 of 3)`` when runs are
-        absent, ``not run`` when all are. ``failed`` says that every cell was run and some failed.
+        absent, ``not run`` when all are. ``failed`` is true where every cell was run and some failed.
         ``by_scorer`` marks the controls that have scores and no runs.
         """
-        index = [*COLUMN, *ROW]
-        n_cells = self.runs.drop_duplicates([*COLUMN, *CELL]).groupby(COLUMN).size().rename("n_cells")
-        table = self.runs[ROW].drop_duplicates().merge(n_cells.reset_index(), how="cross")
-        counts = self.runs.groupby([*index, "status"]).size().unstack()
-        counts = counts.reindex(columns=["ok", *FAILURES]).reset_index()
-        table = table.merge(counts, how="left", on=index).fillna(dict.fromkeys(["ok", *FAILURES], 0))
-        table["status"] = [_status(row) for row in table.to_dict("records")]
-        n_runs = table[["ok", *FAILURES]].sum(axis=1)
-        table["failed"] = (n_runs == table["n_cells"]) & (table["ok"] < table["n_cells"])
-        table["by_scorer"] = False
-        return pd.concat(
-            [table[[*index, "n_cells", "status", "failed", "by_scorer"]], self._scorer_controls()]
-        )
-
-    def _scorer_controls(self) -> pd.DataFrame:
-        """Statuses of the controls that have scores and no runs: they need one cell per split."""
-        table = self.scores.drop_duplicates([*COLUMN, *ROW, "split"])
-        with_runs = pd.MultiIndex.from_frame(self.runs[ROW].drop_duplicates())
-        table = table[~pd.MultiIndex.from_frame(table[ROW]).isin(with_runs)]
-        table = table.groupby([*COLUMN, *ROW]).size().rename("ok").reset_index()
-        n_cells = self.runs.groupby(COLUMN)["split"].nunique().rename("n_cells")
-        table = table.merge(n_cells.reset_index(), on=COLUMN)
-        table["status"] = [_status(row) for row in table.to_dict("records")]
-        return table.drop(columns="ok").assign(failed=False, by_scorer=True)
+        return statuses(self.runs, self.scores)
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
@@ -163,51 +159,42 @@ class Board:
         table = table.join(cells.size().rename("n_scored"))
 
         # Every row has every metric scored in its column, and the primary ones: a failure is a row too.
-        wanted = pd.DataFrame(self.columns, columns=COLUMN).merge(
-            pd.DataFrame({"metric": self.primary}), "cross"
-        )
-        wanted = pd.concat([wanted, self.scores[[*COLUMN, "metric"]]]).drop_duplicates()
-        table = self.statuses.merge(wanted, on=COLUMN).merge(table.reset_index(), how="left", on=keys)
-        # the ceiling has no ssim and no js, most methods have no intervals: no row
+        primary = [(*column, metric) for column in self.columns for metric in self.primary]
+        rows = pd.DataFrame(primary, columns=[*COLUMN, "metric"])
+        rows = pd.concat([rows, self.scores[[*COLUMN, "metric"]]]).drop_duplicates()
+        table = self.statuses.merge(rows, on=COLUMN).merge(table.reset_index(), how="left", on=keys)
+        # no row for what cannot have a value: most metrics of the ceiling, intervals of most methods
         optional = [name for name, metric in self.metrics.items() if metric.needs_intervals]
         table = table[~(table["by_scorer"] | table["metric"].isin(optional)) | table["n_all"].notna()]
         counts = ["n_genes", "n_all", "n_splits", "n_seeds", "n_scored"]
         table[counts] = table[counts].fillna(0).astype(int)
         table["n_genes_unscored"] = table["n_all"] - table["n_genes"]
         unscored = (table["status"] == "ok") & (table["n_scored"] < table["n_cells"])
-        n_missing = (table["n_cells"] - table["n_scored"])[unscored].astype(str)
-        of = table["n_cells"][unscored].astype(str)
-        table.loc[unscored, "status"] = "not scored (" + n_missing + " of " + of + ")"
-        share = self.share_of_ceiling().reset_index().assign(metric=HEADLINE)
+        missing = [(row.n_cells - row.n_scored, row.n_cells) for row in table[unscored].itertuples()]
+        table.loc[unscored, "status"] = [f"not scored ({n} of {n_cells})" for n, n_cells in missing]
+        share = self.share_of_ceiling().reset_index().assign(metric=self.headline)
         table = table.merge(share, how="left", on=keys).astype({"mean": float, "sd": float, "share": float})
-        return self._sorted(table)
-
-    def _sorted(self, table: pd.DataFrame) -> pd.DataFrame:
         place = {name: i for i, name in enumerate(self.metric_order)}
-        order = table.assign(_control=table["kind"] == "control", _metric=table["metric"].map(place))
-        order = order.sort_values([*COLUMN, "_control", "method", "preset", "_metric"])
-        return table.loc[order.index].reset_index(drop=True)
+        table = table.assign(control=table["kind"] == "control", place=table["metric"].map(place))
+        return table.sort_values([*COLUMN, "control", "method", "preset", "place"], ignore_index=True)
 
     def summary(self) -> pd.DataFrame:
         """The table of ``leaderboard.csv`` (columns `SUMMARY`): one row per column, row and metric.
 
         ``mean`` and ``sd`` (n - 1) run over genes, each averaged over seeds first and pooled over rotations.
-        ``n_splits`` and ``n_seeds`` are those behind the mean. What failed has a row with an empty mean.
-        ``share`` stands on the rows of pcc, see `share_of_ceiling`.
+        ``n_splits`` and ``n_seeds`` are those behind the mean. Failed runs have rows with an empty mean.
+        ``share`` is on the rows of the headline metric, see `share_of_ceiling`.
         """
         return self._summary[SUMMARY].copy()
 
-    def intervals(self) -> pd.DataFrame:
-        """Mean, sd, median and the 95 % interval ``low`` to ``high`` of the mean (columns `INTERVALS`).
+    @cached_property
+    def bootstrap_means(self) -> pd.DataFrame:
+        """Mean, sd, median and the 95 % interval ``low`` to ``high`` of the mean (columns `BOOTSTRAP`).
 
         One row per column, row and metric, in the order of `summary`. The interval is a seeded bootstrap
         over rotations and the genes in them, see `stbench.board.statistics.bootstrap_intervals`; with
         several split seeds a gene counts in the first split that tested it. One gene has no interval.
         """
-        return self._intervals.copy()
-
-    @cached_property
-    def _intervals(self) -> pd.DataFrame:
         keys = [*COLUMN, *ROW, "metric"]
         tested = self.scores.drop_duplicates([*COLUMN, "gene"]).set_index([*COLUMN, "gene"])["split"]
         tested = tested.sort_index()
@@ -220,7 +207,7 @@ class Board:
         if not frames:
             frames = [pd.DataFrame(columns=[*keys, "median", "low", "high"])]
         table = self._summary.merge(pd.concat(frames), how="left", on=keys)
-        return table.astype({"median": float, "low": float, "high": float})[INTERVALS]
+        return table.astype({"median": float, "low": float, "high": float})[BOOTSTRAP]
 
     def gene_table(self, dataset: str, limit: str, metric: str) -> pd.DataFrame:
         """Scores of one metric, genes x (method, kind, preset), of what is ``ok`` there and no control."""
@@ -232,7 +219,7 @@ class Board:
         wide = scores.pivot(index="gene", columns=ROW, values="value").dropna(how="all")
         return wide.reindex(columns=pd.MultiIndex.from_frame(ok[ROW]))
 
-    def accuracy(self, leave_out: str | None = None, *, failures_last: bool = False) -> pd.DataFrame:
+    def accuracy(self, *, without: Collection[str] = (), failures_last: bool = False) -> pd.DataFrame:
         """``AS`` of every ranked row in every column, as a table rows x columns.
 
         AS is the mean over the primary metrics of rank / N, where the best of N rows gets rank N and ties
@@ -240,23 +227,20 @@ class Board:
 
         Parameters
         ----------
-        leave_out
-            A primary metric that does not count.
+        without
+            Primary metrics that do not count.
         failures_last
             Also rank what was run on every cell and failed on some: where it failed it comes last, and
             shares the last ranks with what failed too. What was not run everywhere is never ranked.
         """
-        ranked = self._tried if failures_last else self.ranked
+        failed = self._summary["failed"] if failures_last else False
+        ranked = self._everywhere((self._summary["status"] == "ok") | failed)
         table = self._summary.set_index(ROW)
         table = table[table["metric"].isin(self.primary) & table.index.isin(ranked)].reset_index()
-        names = [name for name in self.primary if name != leave_out]
+        names = [name for name in self.primary if name not in without]
         fractions = [self._fractions(table[table["metric"] == name], name) for name in names]
-        stacked = pd.concat(fractions, keys=names)
-        return (
-            stacked.groupby(level=ROW)
-            .mean()
-            .reindex(columns=pd.MultiIndex.from_tuples(self.columns, names=COLUMN))
-        )
+        means = pd.concat(fractions, keys=names).groupby(level=ROW).mean()
+        return means.reindex(columns=pd.MultiIndex.from_tuples(self.columns, names=COLUMN))
 
     def _fractions(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
         """rank / N of one metric, rows x columns."""
@@ -271,11 +255,6 @@ class Board:
         """The rows (method, kind, preset) in the rank: ok in every column for every primary metric."""
         return self._everywhere(self._summary["status"] == "ok")
 
-    @cached_property
-    def _tried(self) -> pd.MultiIndex:
-        """The rows, no controls, that are ok or failed after every cell was run, in every column."""
-        return self._everywhere((self._summary["status"] == "ok") | self._summary["failed"])
-
     def _everywhere(self, valid: pd.Series) -> pd.MultiIndex:
         """The rows, no controls, that are ``valid`` in every column for every primary metric."""
         table = self._summary.assign(valid=valid)
@@ -284,12 +263,13 @@ class Board:
         return valid.index[valid]
 
     def share_of_ceiling(self) -> pd.Series:
-        """Mean pcc over mean ceiling of the same genes, by column and row; no entry where it says nothing.
+        """Mean headline score over the mean ceiling of the same genes, by column and row.
 
-        That is for controls, and where there is no ceiling (intensities) or its mean is under `MIN_CEILING`.
+        Controls have no entry, nor has a column without a ceiling (intensities) or with a mean ceiling under
+        `MIN_CEILING`.
         """
         scores = self.gene_scores
-        scores = scores[(scores["metric"] == HEADLINE) & scores["value"].notna()]
+        scores = scores[(scores["metric"] == self.headline) & scores["value"].notna()]
         control = scores["kind"] == "control"
         ceiling = scores[control & (scores["method"] == CEILING)].rename(columns={"value": "ceiling"})
         both = scores[~control].merge(ceiling[[*COLUMN, "gene", "ceiling"]], on=[*COLUMN, "gene"])
@@ -301,13 +281,14 @@ class Board:
     def _ranks(self) -> pd.DataFrame:
         table = self.statuses[ROW].drop_duplicates().set_index(ROW)
         table["AS"] = self.accuracy().mean(axis=1)
-        table[f"AS_without_{REDUNDANT}"] = self.accuracy(leave_out=REDUNDANT).mean(axis=1)
+        for column in self.without_redundant:
+            table[column] = self.accuracy(without=self.redundant).mean(axis=1)
         table["AS_failures_last"] = self.accuracy(failures_last=True).mean(axis=1)
 
-        headline = self._summary[self._summary["metric"] == HEADLINE]
+        headline = self._summary[self._summary["metric"] == self.headline]
         n_ok = headline[headline["status"] == "ok"].groupby(ROW).size().reindex(table.index, fill_value=0)
         everywhere = n_ok == len(self.columns)
-        table[HEADLINE] = headline.groupby(ROW)["mean"].mean().where(everywhere)
+        table[self.headline] = headline.groupby(ROW)["mean"].mean().where(everywhere)
         table["share"] = self.share_of_ceiling().groupby(level=ROW).mean().where(everywhere)
         table["n_ok"] = n_ok
         table["n_columns"] = len(self.columns)
@@ -322,10 +303,10 @@ class Board:
     def ranks(self) -> pd.DataFrame:
         """One row per method and preset, best first, the unranked behind and the controls last.
 
-        ``AS``, ``AS_without_rmse`` and ``AS_failures_last`` (see `accuracy`) are means over the columns; so
-        are the mean pcc and the share of the ceiling (over the columns that have one), shown only for rows
-        that are ok in every column: a mean over other datasets would not compare. ``n_ok`` counts columns
-        that are ok, ``reason`` says what keeps a row from the rank.
+        ``AS``, ``AS_without_rmse`` (see `without_redundant`) and ``AS_failures_last`` (see `accuracy`) are
+        means over the columns. So are the mean of the headline metric and the share of the ceiling (over the
+        columns that have one), which only rows have that are ok in every column: means over different
+        datasets do not compare. ``n_ok`` counts the columns that are ok; ``reason`` is why a row has no rank.
         """
         return self._ranks.copy()
 
@@ -336,7 +317,7 @@ class Board:
         first = bad.groupby(ROW)[[*COLUMN, "status"]].first()
         more = bad.groupby(ROW).size() - 1
         reasons = [
-            f"{row.status} on {label(row.dataset, row.limit)}" + (f", and {n} more" if n else "")
+            f"{row.status} on {column_name(row.dataset, row.limit)}" + (f", and {n} more" if n else "")
             for row, n in zip(first.itertuples(index=False), more, strict=True)
         ]
         return pd.Series(reasons, index=first.index, name="reason", dtype=object)
@@ -346,33 +327,3 @@ class Board:
         bad = self.runs[self.runs["status"] != "ok"].fillna({"reason": ""})
         keys = [*COLUMN, *ROW, "status", "reason"]
         return bad.groupby(keys).size().rename("n_runs").reset_index()
-
-
-def label(dataset: str, limit: str) -> str:
-    """``dataset`` or ``dataset [limit]``: how a column is written."""
-    return f"{dataset} [{limit}]" if limit else dataset
-
-
-def _status(row: Mapping[str, float]) -> str:
-    """The status of ``n_cells`` cells from the number of ``ok`` ones and of each failure."""
-    n_ok, n_cells = int(row["ok"]), int(row["n_cells"])
-    if n_ok == n_cells:
-        return "ok"
-    for failure in FAILURES:
-        if row.get(failure):
-            return f"{failure} ({int(row[failure])} of {n_cells})"
-    return f"partial ({n_ok} of {n_cells})" if n_ok else "not run"
-
-
-def _check(table: pd.DataFrame, name: str, columns: list[str], keys: list[str]) -> None:
-    missing = [column for column in columns if column not in table]
-    if missing:
-        raise StbenchError(f"The {name} have no column '{missing[0]}'.")
-    empty = [key for key in keys if table[key].isna().any()]
-    if empty:
-        raise StbenchError(f"The {name} have rows without '{empty[0]}'.")
-    twice = table.duplicated(keys)
-    if twice.any():
-        row = table[twice].iloc[0]
-        where = ", ".join(f"{key} {row[key]}" for key in keys if row[key] != "")
-        raise StbenchError(f"The {name} hold the same entry twice: {where}. Keep one.")

@@ -1,26 +1,29 @@
-"""Who beats whom on a `Board`: tests over genes in each dataset, win rates, tests over datasets.
+"""Comparisons of methods on a `Board`: tests over genes in each dataset, win rates, tests over datasets.
 
-In a dataset, baselines and methods compete that are ``ok`` there; over datasets, those that are ranked, which
-is ``ok`` in every one. Controls never compete.
+Within a dataset, the baselines and methods are compared that are ``ok`` there; over datasets, those that are
+``ok`` in all. Controls are never compared.
 """
 
 from __future__ import annotations
 
 import pandas as pd
 
-from stbench.board.board import COLUMN, HEADLINE, ROW, Board
+from stbench.board.board import Board
+from stbench.board.columns import COLUMN, ROW, keys_of
 from stbench.board.statistics import COMPARISON, Best, Friedman, friedman, paired_wilcoxon, win_rates
 from stbench.errors import StbenchError
 
 PAIR = ["method", "preset", "other_method", "other_preset"]
 
 
-def paired_tests(board: Board, metric: str = HEADLINE) -> pd.DataFrame:
+def paired_tests(board: Board, metric: str | None = None) -> pd.DataFrame:
     """Wilcoxon tests over genes between all pairs, dataset by dataset, with Holm's correction in each.
 
     One row per column of the board and pair: dataset, limit, metric, `PAIR`, and the numbers of
-    `stbench.board.statistics.paired_wilcoxon`; differences are method minus other method.
+    `stbench.board.statistics.paired_wilcoxon`; differences are method minus other method. The metric is the
+    headline metric by default.
     """
+    metric = metric or board.headline
     frames = []
     for column in board.columns:
         table = _expand(paired_wilcoxon(board.gene_table(*column, metric)))
@@ -28,12 +31,13 @@ def paired_tests(board: Board, metric: str = HEADLINE) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)[[*COLUMN, "metric", *PAIR, *COMPARISON[2:]]]
 
 
-def win_table(board: Board, metric: str = HEADLINE) -> pd.DataFrame:
+def win_table(board: Board, metric: str | None = None) -> pd.DataFrame:
     """How often a method beats another: the share of genes in each dataset, then the mean over datasets.
 
     One row per ordered pair: metric, `PAIR`, ``win_rate`` (a tie is half a win), and ``n_datasets`` and
-    ``n_genes`` where both are ok. A pair that never met has no row.
+    ``n_genes`` where both are ok. A pair without a common dataset has no row.
     """
+    metric = metric or board.headline
     best = direction(board, metric)
     frames = []
     for column in board.columns:
@@ -48,16 +52,24 @@ def win_table(board: Board, metric: str = HEADLINE) -> pd.DataFrame:
     return _expand(table).assign(metric=metric)[["metric", *PAIR, "win_rate", "n_datasets", "n_genes"]]
 
 
-def over_datasets(board: Board, metric: str = HEADLINE) -> Friedman | None:
+def over_datasets(board: Board, metric: str | None = None) -> Friedman | None:
     """Friedman and Nemenyi tests of the means of all ranked rows, over the datasets that have the metric.
 
     Methods are (method, kind, preset). None with under three ranked rows or under two datasets: there is
     nothing to test.
     """
+    metric = metric or board.headline
     summary = board.summary().set_index(ROW)
     table = summary[(summary["metric"] == metric) & summary.index.isin(board.ranked)].reset_index()
     means = table.pivot(index=COLUMN, columns=ROW, values="mean").dropna(axis=1)
     return friedman(means, direction(board, metric))
+
+
+def name_pairs(board: Board, table: pd.DataFrame) -> pd.DataFrame:
+    """A table with the columns `PAIR`, and the names of both methods in ``first`` and ``second``."""
+    names = {(method, preset): name for (method, _, preset), name in board.names.items()}
+    first, second = ([names[key] for key in keys_of(table, pair)] for pair in (PAIR[:2], PAIR[2:]))
+    return table.assign(first=first, second=second)
 
 
 def direction(board: Board, metric: str) -> Best:

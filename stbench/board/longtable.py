@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stbench.board.board import HEADLINE, RUNS, SCORES, Board
+from stbench.board.board import Board
+from stbench.board.columns import RUNS, SCORES
 from stbench.errors import StbenchError, unknown_name
-from stbench.metric import REGISTRY
+from stbench.metric import REGISTRY, headline
 
 KEYS = ["dataset", "method", "gene", "metric"]
 
@@ -17,9 +18,9 @@ KEYS = ["dataset", "method", "gene", "metric"]
 def read_long_table(file: Path) -> Board:
     """The board of a CSV file with the columns ``dataset,method,gene,metric,value``.
 
-    Metrics are matched to the registered ones by name, whatever the case; their formulas are those of whoever
-    made the file. An empty value is a missing one. The genes of a dataset are those that any method has a
-    value of: a method that lacks some is ``invalid`` there and a method without any row was ``not run``, so
+    Metrics are matched to the registered ones by name, whatever the case; their formulas are those of the
+    authors of the file. An empty value is a missing one. The genes of a dataset are those with a value of any
+    method: a method that lacks some is ``invalid`` there and a method without any row was ``not run``, so
     neither is ranked as if it were complete.
 
     Raises
@@ -38,8 +39,8 @@ def read_long_table(file: Path) -> Board:
     if not repeated.empty:
         names = ", ".join(f"{key} {repeated.iloc[0][key]}" for key in KEYS)
         raise StbenchError(f"'{file}' holds a score twice: {names}.")
-    if HEADLINE not in set(table["metric"]):
-        raise StbenchError(f"'{file}' has no '{HEADLINE}', which heads the leaderboard.")
+    if headline() not in set(table["metric"]):
+        raise StbenchError(f"'{file}' has no '{headline()}', which heads the leaderboard.")
 
     own = {"limit": "", "kind": "method", "preset": "", "family": "", "rotation": 0, "split_seed": 0}
     own |= {"split": "published", "seed": 0}

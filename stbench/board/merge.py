@@ -1,15 +1,16 @@
 """One results folder from several, made on different machines and perhaps by strangers.
 
-What does not compare is refused: two preparations of one dataset, two versions of one metric. The content is
-data and is treated so: only the known files are copied, each checked; a link is refused; nothing is
+Folders whose numbers do not compare are refused: two preparations of one dataset, two versions of one metric.
+Nothing in the folders is trusted: only known files are copied, after a check; links are refused; nothing is
 unpickled.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from stbench.runs.manifest import OK
 from stbench.runs.results import Results
 from stbench.scoring.prediction import stored_scores
 
+log = logging.getLogger(__name__)
+
 RUN_FILES = ("manifest.json", "prediction.h5ad", "log.txt", "scores.parquet")
 DATASET_FILES = ("dataset.json", "truth.h5ad")
 
@@ -30,18 +33,18 @@ class _Run:
     """One run and the results folder that it is taken from."""
 
     results: Results
-    record: dict[str, Any]
+    manifest: dict[str, Any]
 
     @property
     def folder(self) -> Path:
-        return self.results.run_folder(self.record["key"])
+        return self.results.run_folder(self.manifest["key"])
 
 
-def merge(folders: Sequence[Path], out: Path, say: Callable[[str], None] = lambda text: None) -> int:
+def merge(folders: Sequence[Path], out: Path) -> int:
     """Copy the current runs of all results folders into the new folder ``out``; returns their number.
 
-    Of a run that is in several, one that is ok is taken before one that is not, then the newer. ``say``
-    hears of what is left out: damaged runs, and runs of an older preparation or version.
+    Of a run that is in several, one that is ok is taken before one that is not, then the newer. Damaged
+    runs, and runs of an older preparation or version, are left out with a warning.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def merge(folders: Sequence[Path], out: Path, say: Callable[[str], None] = lambd
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StbenchError(f"'{out}' is there and not empty. Give a new folder with --out.")
-    runs = [run for folder in folders for run in _runs(folder, say)]
+    runs = [run for folder in folders for run in _runs(folder)]
     _check_one_value(_data_hashes(runs), "Dataset", "prepared in two ways", "Run one of them again")
     _check_one_value(
         _definitions(runs), "Metric", "scored by two versions", "Score again with stbench leaderboard"
@@ -60,31 +63,31 @@ def merge(folders: Sequence[Path], out: Path, say: Callable[[str], None] = lambd
     chosen = _choose(runs)
     merged = Results.create(out)
     for run in chosen:
-        data = run.record["dataset"], run.record["data_hash"]
+        data = run.manifest["dataset"], run.manifest["data_hash"]
         _copy(run.results.dataset_folder(*data), merged.dataset_folder(*data), DATASET_FILES)
-        merged.store_split(run.results.split(run.record["split"]["hash"]))
-        _copy(run.folder, merged.run_folder(run.record["key"]), RUN_FILES)
+        merged.store_split(run.results.split(run.manifest["split"]["hash"]))
+        _copy(run.folder, merged.run_folder(run.manifest["key"]), RUN_FILES)
     return len(chosen)
 
 
-def _runs(folder: Path, say: Callable[[str], None]) -> list[_Run]:
+def _runs(folder: Path) -> list[_Run]:
     """The current and sound runs of a results folder."""
     results = Results.open(folder)
     _refuse_links(folder)
     damaged = results.damaged(thorough=True)
     for part, reason in damaged.items():
-        say(f"Left out, damaged: {folder / part} ({reason})")
-    runs = [_Run(results, record) for record in newest(results.records(), say)]
+        log.warning("Left out, damaged: %s (%s)", folder / part, reason)
+    runs = [_Run(results, manifest) for manifest in newest(results.manifests())]
     return [run for run in runs if not damaged.keys() & set(_parts(run))]
 
 
 def _parts(run: _Run) -> Iterator[str]:
     """What a run needs in its results folder, as `Results.damaged` names it."""
-    data = run.results.dataset_folder(run.record["dataset"], run.record["data_hash"])
+    data = run.results.dataset_folder(run.manifest["dataset"], run.manifest["data_hash"])
     yield from (
         f"runs/{run.folder.name}",
         f"datasets/{data.name}",
-        f"splits/{run.record['split']['hash']}.json",
+        f"splits/{run.manifest['split']['hash']}.json",
     )
 
 
@@ -101,12 +104,14 @@ def _refuse_links(folder: Path) -> None:
 
 def _data_hashes(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
     for run in runs:
-        limit = f" [{run.record['limit']}]" if run.record["limit"] else ""
-        yield run.record["dataset"] + limit, run.record["data_hash"], run.results.folder
+        limit = f" [{run.manifest['limit']}]" if run.manifest["limit"] else ""
+        yield run.manifest["dataset"] + limit, run.manifest["data_hash"], run.results.folder
 
 
 def _truths(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
-    folders = {r.results.dataset_folder(r.record["dataset"], r.record["data_hash"]): r.results for r in runs}
+    folders = {
+        r.results.dataset_folder(r.manifest["dataset"], r.manifest["data_hash"]): r.results for r in runs
+    }
     for folder, results in folders.items():
         if not (folder / "truth.h5ad").is_file():
             raise StbenchError(f"'{folder}' has no truth.h5ad: the results folder is not whole.")
@@ -116,7 +121,7 @@ def _truths(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
 def _definitions(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
     for run in runs:
         file = run.folder / "scores.parquet"
-        if run.record["status"] == OK and file.is_file():
+        if run.manifest["status"] == OK and file.is_file():
             scores = stored_scores(file)[["metric", "definition"]].drop_duplicates().astype(str)
             for metric, definition in scores.itertuples(index=False, name=None):
                 yield metric, definition, run.results.folder
@@ -136,8 +141,8 @@ def _check_one_value(found: Iterator[tuple[str, str, Path]], noun: str, problem:
 
 def _choose(runs: list[_Run]) -> list[_Run]:
     """One run for every key: ok before not ok, then the newest."""
-    order = sorted(runs, key=lambda run: (run.record["status"] == OK, run.record.get("started") or ""))
-    return list({run.record["key"]: run for run in order}.values())
+    order = sorted(runs, key=lambda run: (run.manifest["status"] == OK, run.manifest.get("started") or ""))
+    return list({run.manifest["key"]: run for run in order}.values())
 
 
 def _copy(source: Path, target: Path, names: Sequence[str]) -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from stbench.board.board import Board
 from stbench.errors import StbenchError
 from stbench.renderer import REGISTRY, Renderer
 
+log = logging.getLogger(__name__)
 
-def render(
-    board: Board,
-    folder: Path,
-    names: Sequence[str] = (),
-    *,
-    slow: bool = False,
-    say: Callable[[str], None] = print,
-) -> list[Path]:
+
+def render(board: Board, folder: Path, names: Sequence[str] = (), *, slow: bool = False) -> list[Path]:
     """The files that the renderers wrote into ``folder``, in the order of the renderers' names.
+
+    A renderer whose package is missing is left out with a warning, unless it is named.
 
     Parameters
     ----------
@@ -28,8 +26,6 @@ def render(
         Only these renderers. Default: all, the slow ones only with ``slow``.
     slow
         Whether renderers that take long are run.
-    say
-        Hears of renderers that are left out because a package is missing.
 
     Raises
     ------
@@ -48,7 +44,7 @@ def render(
         elif names:
             raise StbenchError(_lacks(renderer))
         else:
-            say(f"Left out: {_lacks(renderer)}")
+            log.warning("Left out: %s", _lacks(renderer))
     return paths
 
 

@@ -1,7 +1,7 @@
 """Statistics of per-gene scores on plain tables: bootstrap intervals, paired tests, win rates, Friedman.
 
-Tables are genes x methods, or datasets x methods, with one score per cell. Nothing here knows of runs or
-files; `stbench.board.board.Board` says which rows may be compared.
+Tables are genes x methods, or datasets x methods, with one score per cell. Runs and files play no
+part here; `stbench.board.board.Board` says which rows may be compared.
 """
 
 from __future__ import annotations

@@ -1,25 +1,18 @@
-"""The shape of the paper's Table I, and the words every table comes with; renderers add the markup."""
+"""The shape of the paper's Table I, and the notes under every table; renderers add the markup."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from math import isnan
 from typing import Literal
 
 import pandas as pd
 
-from stbench.board.board import (
-    CEILING,
-    COLUMN,
-    HEADLINE,
-    MIN_CEILING,
-    REDUNDANT,
-    ROW,
-    Board,
-    label,
-)
+from stbench.board.board import MIN_CEILING, Board
+from stbench.board.columns import COLUMN, ROW, column_name
 from stbench.board.statistics import DIGITS
+from stbench.scoring.controls import CEILING
 
 Mark = Literal["best", "second", ""]
 
@@ -80,7 +73,7 @@ class Block:
 
 def headers(board: Board) -> list[str]:
     """The columns of every block: ``dataset [limit]``, and ``mean`` over them where there are several."""
-    names = [label(*column) for column in board.columns]
+    names = [column_name(*column) for column in board.columns]
     return [*names, "mean"] if len(names) > 1 else names
 
 
@@ -91,10 +84,9 @@ def metric_block(board: Board, metric: str) -> Block:
     return _block(board, metric, board.metrics[metric].best, table[["mean", "sd", "status"]])
 
 
-def accuracy_block(board: Board, leave_out: str | None = None) -> Block:
+def accuracy_block(board: Board, name: str = "AS", *, without: Collection[str] = ()) -> Block:
     """``AS`` per dataset; rows that are not ranked show why."""
-    name = f"AS without {leave_out}" if leave_out else "AS"
-    scores = board.accuracy(leave_out).stack(COLUMN, future_stack=True).rename("mean")
+    scores = board.accuracy(without=without).stack(COLUMN, future_stack=True).rename("mean")
     statuses = board.statuses[~board.statuses["by_scorer"] & (board.statuses["kind"] != "control")]
     table = statuses.set_index([*ROW, *COLUMN])[["status"]].join(scores).assign(sd=float("nan"))
     unranked = table["mean"].isna() & (table["status"] == "ok")
@@ -105,17 +97,27 @@ def accuracy_block(board: Board, leave_out: str | None = None) -> Block:
 def share_block(board: Board) -> Block:
     """Share of the ceiling per dataset, see `Board.share_of_ceiling`; empty where there is none."""
     summary = board.summary()
-    table = summary[(summary["metric"] == HEADLINE) & (summary["kind"] != "control")]
+    table = summary[(summary["metric"] == board.headline) & (summary["kind"] != "control")]
     table = table.set_index([*ROW, *COLUMN])[["share", "status"]].rename(columns={"share": "mean"})
     return _block(board, "share of the ceiling", "high", table.assign(sd=float("nan")))
 
 
+def rank_columns(board: Board) -> dict[str, str]:
+    """The columns of `Board.ranks` that a table of ranks shows, and their heads."""
+    return {
+        "AS": "AS",
+        **board.without_redundant,
+        "AS_failures_last": "AS, failures last",
+        board.headline: f"mean {board.headline}",
+        "share": "share of the ceiling",
+    }
+
+
 def table1(board: Board) -> list[Block]:
-    """The paper's Table I: a block per primary metric, AS, AS without rmse, and the share of the ceiling."""
+    """The paper's Table I: a block per primary metric, AS with and without redundant ones, the share."""
     blocks = [metric_block(board, metric) for metric in board.primary]
     blocks.append(accuracy_block(board))
-    if REDUNDANT in board.primary:
-        blocks.append(accuracy_block(board, REDUNDANT))
+    blocks += [accuracy_block(board, n, without=board.redundant) for n in board.without_redundant.values()]
     return [*blocks, share_block(board)] if len(board.share_of_ceiling()) else blocks
 
 
@@ -157,7 +159,7 @@ def notes(board: Board) -> Iterator[str]:
     )
     yield (
         "Best in bold, second underlined, among baselines and methods whose runs are all ok in that column. "
-        "Controls stand apart and do not compete."
+        "Controls are listed apart and do not compete."
     )
     for best in ("high", "low"):
         names = [name for name in board.metric_order if board.metrics[name].best == best]
@@ -165,30 +167,30 @@ def notes(board: Board) -> Iterator[str]:
             yield f"{best.capitalize()}er is better: {', '.join(names)}."
     level = [name for name in board.metric_order if board.metrics[name].best == "level"]
     if level:
-        yield f"Best at the nominal level of the intervals, which nobody is marked for: {', '.join(level)}."
+        yield f"Best at the nominal level of the intervals, where no method is marked: {', '.join(level)}."
     yield (
         f"AS is the mean over {', '.join(board.primary)} of rank/N per dataset, over the N baselines and "
         "methods that are ok on every listed dataset: the best has N/N = 1, ties share their mean rank."
     )
     yield (
         "Failures: a run that failed, timed out, ran out of memory, was invalid, unsupported or skipped has "
-        "no score and no substitute for one. Whoever has such a run, or was not run everywhere, has no AS. "
+        "no score and no substitute for one. A method with such a run, or not run everywhere, has no AS. "
         "AS with failures last also ranks what was run everywhere: where a run failed, the method is last."
     )
     if len(board.share_of_ceiling()):
         yield (
-            f"Share of the ceiling: mean {HEADLINE} over the mean {CEILING} of the same genes, which "
+            f"Share of the ceiling: mean {board.headline} over the mean {CEILING} of the same genes, which "
             "estimates what a perfect answer scores against noisy counts; none for intensities or below "
             f"a ceiling of {MIN_CEILING}."
         )
-    if REDUNDANT in board.primary:
+    for name in board.redundant:
         yield (
-            f"{REDUNDANT} = sqrt(2 - 2 {HEADLINE}) by algebra, so AS counts correlation twice; "
-            f"AS without {REDUNDANT} counts it once."
+            f"{name} = {board.metrics[name].redundant} by algebra, so AS counts the same property twice; "
+            f"AS without {name} counts it once."
         )
     yield (
         f"Preset: the named set of parameters (here: {_listed(board.runs['preset'])}); other parameters "
-        "stand in the name of the method."
+        "are in the name of the method."
     )
     yield f"Runs per method: {'; '.join(_grids(board))}."
     yield (
@@ -203,7 +205,9 @@ def _grids(board: Board) -> Iterator[str]:
     sizes = board.runs.groupby(COLUMN)[["split", "seed"]].nunique()
     for (n_splits, n_seeds), group in sizes.groupby(["split", "seed"]):
         where = (
-            "" if len(group) == len(sizes) else f" on {', '.join(label(*column) for column in group.index)}"
+            ""
+            if len(group) == len(sizes)
+            else f" on {', '.join(column_name(*column) for column in group.index)}"
         )
         yield f"{n_splits} splits x {n_seeds} seeds{where}"
 

@@ -38,7 +38,7 @@ def leaderboard(
     if results.suffix == ".csv":
         board = read_long_table(results)
     else:
-        board = collect(Results.open(results), print, data or [])
+        board = collect(Results.open(results), data or [])
     names = [name.strip() for name in only.split(",") if name.strip()]
     for path in render(board, writable_folder(out), names, slow=True):
         print(f"Wrote {path}")

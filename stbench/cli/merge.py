@@ -15,5 +15,5 @@ def merge(
     """Merge results folders of many machines. Example: stbench merge results_a results_b --out results"""
     from stbench.board.merge import merge as merge_folders
 
-    n_runs = merge_folders(folders, out, print)
+    n_runs = merge_folders(folders, out)
     print(f"Wrote {out}: {n_runs} runs of {len(folders)} folders.")

@@ -14,6 +14,7 @@ from stbench.config.options import RunOptions
 
 if TYPE_CHECKING:
     from stbench.runs.benchmark import Summary
+    from stbench.runs.results import Results
 
 
 @takes(RunOptions)
@@ -49,7 +50,7 @@ def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
     if not summary.todo and summary.specs:
         print(f"Nothing to do: all {there} runs are in {out}.")
     if summary.records:
-        _tables(out)
+        _tables(summary.results)
     for name, reason in summary.broken_datasets.items():
         print(f"Dataset {name} left out: {reason}")
     for record in summary.without_answer:
@@ -67,18 +68,17 @@ def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
         print(f"Run them again with: {shlex.join(['stbench', *sys.argv[1:]])} --overwrite failed")
 
 
-def _tables(out: Path) -> None:
+def _tables(results: Results) -> None:
     from rich.console import Console
 
     from stbench.board.collect import collect
     from stbench.board.render import render
     from stbench.cli.table import show
-    from stbench.runs.results import Results
 
-    board = collect(Results.open(out))
+    board = collect(results)
     console = Console()
     show(board, console if console.is_terminal else Console(width=200))  # a log need not fold its lines
-    folder = out / "leaderboard"
+    folder = results.folder / "leaderboard"
     folder.mkdir(exist_ok=True)
     paths = render(board, folder)
     print(f"Tables: {', '.join(path.name for path in paths)} in {folder}")

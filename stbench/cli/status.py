@@ -1,4 +1,4 @@
-"""``stbench status``: how a grid stands."""
+"""``stbench status``: the state of a grid."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def status(
     ] = False,
     log: Annotated[str | None, typer.Option(help="Print the log of the run with this key.")] = None,
 ) -> None:
-    """Say what is done, running, failed and still to come. Example: stbench status results --watch"""
+    """Show which runs are done, running, failed and waiting. Example: stbench status results --watch"""
     from rich.console import Console
     from rich.live import Live
 

@@ -23,22 +23,21 @@ def show(board: Board, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from stbench.board.board import HEADLINE, REDUNDANT
     from stbench.board.tables import headers, metric_block
 
-    block, names, ranks = metric_block(board, HEADLINE), headers(board), board.ranks()
+    block, names, ranks = metric_block(board, board.headline), headers(board), board.ranks()
     shown = range(len(names)) if len(board.columns) <= MAX_COLUMNS else [len(names) - 1]
-    table = Table(title=f"Mean {HEADLINE} over test genes ({block.direction})", title_justify="left")
+    table = Table(title=f"Mean {board.headline} over test genes ({block.direction})", title_justify="left")
     for name in ("method", "preset"):
         table.add_column(name, no_wrap=True)
-    for name in ("AS", f"AS without {REDUNDANT}", *(names[i] for i in shown), "datasets ok"):
+    for name in ("AS", *board.without_redundant.values(), *(names[i] for i in shown), "datasets ok"):
         table.add_column(Text(name), justify="right")
 
     rows = ranks.set_index(["method", "kind", "preset"]).to_dict("index")
     for lines in (block.methods, block.controls):
         for line in lines:
             row = rows[line.method, line.kind, line.preset]
-            scores = [_number(row["AS"]), _number(row[f"AS_without_{REDUNDANT}"])]
+            scores = [_number(row[name]) for name in ("AS", *board.without_redundant)]
             cells = [_text(line.cells[i]) for i in shown]
             n_ok = f"{row['n_ok']} of {row['n_columns']}"
             table.add_row(Text(line.method), Text(line.preset), *scores, *cells, n_ok)

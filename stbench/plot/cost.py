@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def pareto_front(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """True for every entry that no other equals at less cost or beats at no more, (n,).
+    """True for every entry that no other one beats in cost or score and equals in the other, (n,).
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 The test asks whether the past of one series helps to predict another. Cells of a scRNA-seq experiment have
 no past: their order in the file is arbitrary, and along a pseudotime neighbours resemble each other by
-construction, which the test takes for prediction. So every p-value stands beside those of the same pair
+construction, which the test takes for prediction. So every p-value is shown beside those of the same pair
 under a null, and a small p-value alone says nothing about one gene causing another.
 """
 

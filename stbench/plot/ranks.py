@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def rank_diagram(mean_ranks: pd.Series, p_values: pd.DataFrame, ax: Axes) -> Axes:
-    """The axes with the methods along their mean ranks; bars join those that the test does not part at 5 %.
+    """The axes with the methods along their mean ranks; bars join methods that do not differ at 5 %.
 
     Parameters
     ----------

@@ -132,7 +132,7 @@ def ceiling_plot(means: pd.DataFrame, ceiling: pd.Series, ax: Axes, *, ylabel: s
     means
         Methods as rows, datasets as columns.
     ceiling
-        By dataset; those without one have no bar and stand last.
+        By dataset; those without one have no bar and come last.
     ax
         Where to draw.
     ylabel

@@ -53,11 +53,12 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
     Controls are grey.
     """
     from stbench.method import REGISTRY
+    from stbench.scoring.controls import CEILING, PERFECT
 
     names = list(names)
     known = REGISTRY.items()
     controls = {name for name, method in known.items() if method.info.kind == "control"}
-    controls |= {"perfect", "ceiling"}
+    controls |= {PERFECT, CEILING}
     others = sorted({base(name) for name in names} - set(known) - controls)
     chosen = dict.fromkeys(controls, CONTROL)
     taken: set[int] = set()

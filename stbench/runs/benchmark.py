@@ -20,7 +20,7 @@ from stbench.runs import slurm
 from stbench.runs.events import Reporter
 from stbench.runs.executors import open_executor
 from stbench.runs.grid import Grid
-from stbench.runs.manifest import BAD, OK, damage
+from stbench.runs.manifest import BAD, OK
 from stbench.runs.results import Results
 from stbench.runs.spec import RunSpec, plan
 
@@ -31,9 +31,10 @@ log = logging.getLogger(__name__)
 class Summary:
     """What a call of `run` did: runs that were already there, runs made now, datasets that failed to load.
 
-    ``scripts`` are the jobs that were written (``--emit``) instead of making the runs.
+    ``results`` is the folder of the runs. ``scripts`` are the jobs that were written (``--emit``) instead.
     """
 
+    results: Results
     specs: list[RunSpec] = field(default_factory=list)
     todo: list[RunSpec] = field(default_factory=list)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -60,7 +61,7 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
     """
     chosen, datasets = _requested(options)
     results = Results.create(options.out)
-    summary = Summary()
+    summary = Summary(results)
     references = slurm.folder(results) if options.emit else None
     with (
         disk_errors(results.folder),
@@ -93,8 +94,8 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
             summary.scripts = slurm.emit(grid.todo, results, options)
         elif not options.dry_run:
             grid.run()
-    stored = (spec.key for spec in summary.specs if damage(results.run_folder(spec.key)) is None)
-    summary.records = {key: record for key in stored if (record := results.record(key)) is not None}
+    stored = (spec.key for spec in summary.specs if results.damage(spec.key) is None)
+    summary.records = {key: record for key in stored if (record := results.manifest(key)) is not None}
     return summary
 
 
@@ -112,7 +113,7 @@ def make_one(file: Path, reporter: Reporter) -> dict[str, Any]:
     ):
         grid.todo = [spec]
         grid.run()
-    record = results.record(spec.key)
+    record = results.manifest(spec.key)
     if record is None:
         raise StbenchError(f"The run of '{file}' was not stored in '{folder}'.")
     return record

@@ -20,7 +20,7 @@ from stbench.exchange.taskfolder import InvalidPrediction
 from stbench.files import disk_errors
 from stbench.runs.claims import Claims
 from stbench.runs.events import EventLog, Reporter
-from stbench.runs.manifest import OK, damage
+from stbench.runs.manifest import OK
 from stbench.runs.provenance import environment
 from stbench.runs.results import Results, run_manifest
 from stbench.runs.spec import RunSpec
@@ -107,14 +107,13 @@ class Grid:
                 self._claims.release_all()
 
     def _wanted(self, spec: RunSpec, overwrite: str) -> bool:
-        folder = self.results.run_folder(spec.key)
-        if not folder.exists() or overwrite == "all":
+        if not self.results.run_folder(spec.key).exists() or overwrite == "all":
             return True
-        problem = damage(folder)
+        problem = self.results.damage(spec.key)
         if problem is not None:
             log.warning("Made again because it is damaged: %s (%s)", spec.title, problem)
             return True
-        record = self.results.record(spec.key)
+        record = self.results.manifest(spec.key)
         return overwrite == "failed" and record is not None and record["status"] != OK
 
     def _run(self, waiting: list[RunSpec]) -> None:
@@ -155,7 +154,7 @@ class Grid:
         self.reporter.started(spec)
         stamp = self.results.stamp(spec.key)
         if stamp is not None and stamp != self._seen.get(spec.key):  # another grid has stored it since
-            record = self.results.record(spec.key)
+            record = self.results.manifest(spec.key)
             self._claims.release(spec.key)
             self.reporter.finished(spec, record or {})
             return False

@@ -1,4 +1,4 @@
-"""The manifest of a run as it is read back. A results folder may come from a stranger: nothing is trusted.
+"""Reads the manifest of a run. A results folder may come from a stranger, so nothing in it is trusted.
 
 Whatever becomes part of a path, a query or a table is checked here, once, for its form and its size.
 """
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from stbench.errors import StbenchError
-from stbench.files import read_json, sha256
+from stbench.files import read_json
 
 OK = "ok"
 BAD = ("failed", "timeout", "out_of_memory", "invalid")  # these make the exit code non-zero
@@ -30,7 +30,7 @@ class _Split(BaseModel):
     split_seed: int
 
 
-class _Record(BaseModel):
+class _Manifest(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
     key: Hash
@@ -55,39 +55,18 @@ class _Record(BaseModel):
     prediction_bytes: int | None = None
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest in a run folder; `StbenchError` says what is wrong with it."""
     file = folder / "manifest.json"
     if file.is_file() and file.stat().st_size > MAX_MANIFEST_BYTES:
         raise StbenchError(f"File '{file}' is too large for a manifest.")
-    record: dict[str, Any] = read_json(file)
+    manifest: dict[str, Any] = read_json(file)
     try:
-        _Record.model_validate(record)
+        _Manifest.model_validate(manifest)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise StbenchError(f"File '{file}' is no manifest: {where}: {first['msg']}.") from error
-    if record["key"] != folder.name:
-        raise StbenchError(f"File '{file}' belongs to the run '{record['key']}'.")
-    return record
-
-
-def damage(folder: Path, *, thorough: bool = False) -> str | None:
-    """What is wrong with a stored run, None for a sound one.
-
-    The quick look reads the manifest and the size of the prediction, the thorough one all its bytes.
-    """
-    try:
-        record = read_record(folder)
-    except StbenchError as error:
-        return str(error)
-    prediction = folder / "prediction.h5ad"
-    if record["status"] != OK:
-        return None
-    if not prediction.is_file():
-        return f"File '{prediction}' is missing."
-    if record.get("prediction_bytes") not in (None, prediction.stat().st_size):
-        return f"File '{prediction}' has another size than when it was stored."
-    if thorough and record.get("prediction_sha256") not in (None, sha256(prediction)):
-        return f"File '{prediction}' has changed since it was stored."
-    return None
+    if manifest["key"] != folder.name:
+        raise StbenchError(f"File '{file}' belongs to the run '{manifest['key']}'.")
+    return manifest

@@ -25,12 +25,12 @@ from stbench.data.prepare import Pair
 from stbench.data.split import Split
 from stbench.errors import StbenchError
 from stbench.files import read_h5ad, read_json, sha256, whole_folder, writable_folder, write_json
-from stbench.runs.manifest import OK, damage, read_record
+from stbench.runs.manifest import OK, read_manifest
 from stbench.runs.spec import RunSpec
 
 FORMAT = 1
 MAX_LOG_BYTES = 1 << 20
-KEPT_TRUTHS = 2  # tables in memory: scores are asked for dataset by dataset
+KEPT_TRUTHS = 2  # tables in memory: scores are computed dataset by dataset
 
 
 class Results:
@@ -39,6 +39,7 @@ class Results:
     def __init__(self, folder: Path):
         self.folder = folder
         self._truths: dict[Path, AnnData] = {}
+        self._manifests: dict[str, tuple[int, dict[str, Any] | StbenchError]] = {}  # with the stamp
 
     @classmethod
     def create(cls, folder: Path) -> Results:
@@ -65,7 +66,7 @@ class Results:
 
     @property
     def claims_folder(self) -> Path:
-        """Where grids say which runs they are making."""
+        """Where grids mark the runs that they are making."""
         return self.folder / ".claims"
 
     @property
@@ -129,22 +130,56 @@ class Results:
             raise StbenchError(f"File '{file}' has changed since it was stored.")
         return split
 
-    def record(self, key: str) -> dict[str, Any] | None:
-        """The manifest of a finished run, None where there is none."""
-        folder = self.run_folder(key)
-        return read_record(folder) if folder.is_dir() else None
+    def manifest(self, key: str) -> dict[str, Any] | None:
+        """The manifest of a finished run, None where there is none; `StbenchError` for a damaged one.
 
-    def records(self) -> list[dict[str, Any]]:
+        The file is read once and again after it has changed, as another grid may store the run anew.
+        """
+        folder, stamp = self.run_folder(key), self.stamp(key)
+        if stamp is None:
+            return read_manifest(folder) if folder.exists() else None  # raises: the file is missing
+        if key not in self._manifests or self._manifests[key][0] != stamp:
+            try:
+                self._manifests[key] = stamp, read_manifest(folder)
+            except StbenchError as error:
+                self._manifests[key] = stamp, error
+        found = self._manifests[key][1]
+        if isinstance(found, StbenchError):
+            raise found
+        return found
+
+    def manifests(self) -> list[dict[str, Any]]:
         """The manifests of all finished runs that are sound, sorted by dataset, split, seed, method."""
-        found = [read_record(folder) for folder in self._run_folders() if damage(folder) is None]
-        return sorted(found, key=lambda r: (r["dataset"], r["split"]["rotation"], r["seed"], r["label"]))
+        sound = (self.manifest(key) for key in self._keys() if self.damage(key) is None)
+        manifests = [manifest for manifest in sound if manifest is not None]
+        return sorted(manifests, key=lambda m: (m["dataset"], m["split"]["rotation"], m["seed"], m["label"]))
+
+    def damage(self, key: str, *, thorough: bool = False) -> str | None:
+        """What is wrong with the stored run ``key``; None for a sound run, and where there is none.
+
+        The quick check reads the manifest and the size of the prediction, the thorough one all its bytes.
+        """
+        try:
+            manifest = self.manifest(key)
+        except StbenchError as error:
+            return str(error)
+        if manifest is None or manifest["status"] != OK:
+            return None
+        prediction = self.run_folder(key) / "prediction.h5ad"
+        if not prediction.is_file():
+            return f"File '{prediction}' is missing."
+        if manifest.get("prediction_bytes") not in (None, prediction.stat().st_size):
+            return f"File '{prediction}' has another size than when it was stored."
+        if thorough and manifest.get("prediction_sha256") not in (None, sha256(prediction)):
+            return f"File '{prediction}' has changed since it was stored."
+        return None
 
     def damaged(self, *, thorough: bool = False) -> dict[str, str]:
-        """What is wrong with each stored run, split and dataset that is not sound, by its path in here.
+        """What is wrong with each stored run, split and dataset that is damaged, by its path in this folder.
 
-        The quick look reads every manifest, the thorough one every byte of what is stored.
+        The quick check reads every manifest, the thorough one every byte of what is stored.
         """
-        found = {folder: damage(folder, thorough=thorough) for folder in self._run_folders()}
+        found = {self.run_folder(key): self.damage(key, thorough=thorough) for key in self._keys()}
         if thorough:
             for file in self.folder.glob("splits/[!.]*.json"):
                 try:
@@ -164,8 +199,8 @@ class Results:
         else:
             path.unlink()
 
-    def _run_folders(self) -> list[Path]:
-        return sorted((self.folder / "runs").glob("[!.]*"))
+    def _keys(self) -> list[str]:
+        return sorted(path.name for path in (self.folder / "runs").glob("[!.]*"))
 
     def store_run(
         self, manifest: dict[str, Any], work: Path | None = None, scores: pd.DataFrame | None = None
@@ -202,7 +237,7 @@ def _is_sound(folder: Path) -> bool:
 
 
 def _copy_end(source: Path, target: Path) -> None:
-    """Copy a log, of a long one only the end, where it says why."""
+    """Copy a log; of a long one only the end, which has the error."""
     with source.open("rb") as log, target.open("wb") as copy:
         if source.stat().st_size > MAX_LOG_BYTES:
             copy.write(b"[the beginning is left out]\n")

@@ -1,4 +1,4 @@
-"""How a grid stands: what its results folder says is done, running, failed or still to come."""
+"""The state of a grid: which runs of its results folder are done, running, failed or waiting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WAITING, RUNNING, DAMAGED = "waiting", "running", "damaged"
 
 @dataclass(frozen=True)
 class RunState:
-    """One run as of now. ``status`` is that of its record, or waiting, running, damaged."""
+    """One run as of now. ``status`` is that of its manifest, or waiting, running, damaged."""
 
     key: str
     title: str
@@ -41,47 +41,48 @@ class RunState:
 
 
 def survey(results: Results) -> list[RunState]:
-    """Every run of a results folder: those that are stored, and those that some grid has planned."""
+    """Every run of a results folder: the stored ones, and those that a grid has planned."""
     claims = Claims(results.claims_folder)
-    told: dict[str, dict[str, Any]] = {}
+    planned: dict[str, dict[str, Any]] = {}
     for event in read_events(results.events_file):
-        about = told.setdefault(event["key"], {"title": event["title"], "method": "", "dataset": ""})
+        about = planned.setdefault(event["key"], {"title": event["title"], "method": "", "dataset": ""})
         if event["event"] == "planned":
             about |= {"method": str(event.get("method")), "dataset": str(event.get("dataset"))}
         elif event["event"] == "started":
             about["started"] = event["time"]
-    states = {key: RunState(key=key, status=WAITING, **about) for key, about in told.items()}
-    for record in results.records():
-        states[record["key"]] = _stored(results, record)
+    states = {key: RunState(key=key, status=WAITING, **about) for key, about in planned.items()}
+    for manifest in results.manifests():
+        states[manifest["key"]] = _stored(results, manifest)
     for part, reason in results.damaged().items():
         key = part.rpartition("/")[2]
-        about = told.get(key, {"title": key, "method": "", "dataset": ""})
+        about = planned.get(key, {"title": key, "method": "", "dataset": ""})
         states[key] = RunState(key=key, status=DAMAGED, reason=reason, **about)
-    for key, about in told.items():
+    for key, about in planned.items():
         if claims.held(key):
             states[key] = RunState(key=key, status=RUNNING, **about)
     return list(states.values())
 
 
-def _stored(results: Results, record: dict[str, Any]) -> RunState:
-    split, log = record["split"]["rotation"], results.run_folder(record["key"]) / "log.txt"
+def _stored(results: Results, manifest: dict[str, Any]) -> RunState:
+    split, log = manifest["split"]["rotation"], results.run_folder(manifest["key"]) / "log.txt"
     return RunState(
-        key=record["key"],
-        title=f"{record['label']} · {record['dataset']} · split {split} · seed {record['seed']}",
-        method=record["label"],
-        dataset=record["dataset"],
-        status=record["status"],
-        reason=record["reason"],
-        wall_s=record.get("wall_s"),
-        started=record.get("started"),
+        key=manifest["key"],
+        title=f"{manifest['label']} · {manifest['dataset']} · split {split} · seed {manifest['seed']}",
+        method=manifest["label"],
+        dataset=manifest["dataset"],
+        status=manifest["status"],
+        reason=manifest["reason"],
+        wall_s=manifest.get("wall_s"),
+        started=manifest.get("started"),
         log=str(log) if log.is_file() else None,
     )
 
 
 def expected_seconds(states: list[RunState]) -> float | None:
-    """Wall time until the last run ends, None while there is nothing to judge by or nothing runs.
+    """Wall time until the last run ends; None when no run has finished or none is running.
 
-    A run takes the mean time of its method so far, or of all methods; as many go on at once as do now.
+    A run is assumed to take the mean time of its method so far, or of all methods. The number of runs at
+    once is assumed to stay as it is.
     """
     known = defaultdict(list)
     for state in states:

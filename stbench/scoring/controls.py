@@ -13,8 +13,11 @@ import pandas as pd
 from scipy import sparse
 
 from stbench.errors import StbenchError
+from stbench.metric import REGISTRY
+from stbench.scoring.scores import default_metrics
 from stbench.toolbox.scale import size_factors
 
+PERFECT, CEILING = "perfect", "ceiling"  # names of the two controls
 DRAWS = 10
 ROUNDING = 1e-12  # a variance below this share of the mean square is rounding, not signal
 
@@ -25,16 +28,15 @@ def perfect(truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def ceiling_scores(counts: Any, totals: np.ndarray, *, seed: int = 0) -> pd.DataFrame:
-    """Ceilings per gene, columns ``pcc = sqrt(2r / (1 + r))`` and ``rmse = sqrt(2 - 2 pcc)``.
+    """Ceilings, genes x the default metrics that declare one (`stbench.metric.Metric.ceiling`).
 
-    ``r`` is `split_half_correlation`, with the same parameters. ``2r / (1 + r)`` corrects it to the full
-    depth (Spearman 1910, Brown 1910); its root is the correlation of one measurement with the true rates.
-    There is no ceiling for other metrics, nor for intensities. It assumes Poisson sampling and was good to
-    about .04 in simulation, less so for genes with nearly no signal: the root turns r = .02 into .2.
+    Each is computed from `split_half_correlation`, with the same parameters. There is no ceiling for
+    intensities. It assumes Poisson sampling. In simulation the ceiling of the correlation was right to about
+    .04, less so for genes with nearly no signal: the root in it turns r = .02 into .2.
     """
     r = split_half_correlation(counts, totals, seed=seed)
-    pcc = np.sqrt(2 * r / (1 + r))
-    return pd.DataFrame({"pcc": pcc, "rmse": np.sqrt(2 - 2 * pcc)})
+    metrics = [REGISTRY.get(name) for name in default_metrics()]
+    return pd.DataFrame({metric.name: metric.ceiling(r) for metric in metrics if metric.ceiling})
 
 
 def split_half_correlation(counts: Any, totals: np.ndarray, *, seed: int = 0) -> np.ndarray:

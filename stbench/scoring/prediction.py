@@ -46,7 +46,7 @@ def long(wide: pd.DataFrame) -> pd.DataFrame:
 
 
 def stored_scores(file: Path) -> pd.DataFrame:
-    """The scores kept in ``file``; none where it is missing or not what was written: they are made anew."""
+    """The scores stored in ``file``; an empty table where it is missing or damaged."""
     import pyarrow.parquet
 
     try:

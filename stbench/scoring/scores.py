@@ -60,7 +60,7 @@ def score(
         intervals=bounded,
     )
     if not names:
-        raise StbenchError("No metric is left: those asked for need coordinates, or prediction intervals.")
+        raise StbenchError("No metric is left: the requested ones need coordinates or prediction intervals.")
     _check_names(truth.index, prediction.index, "spot")
     _check_names(truth.columns, prediction.columns, "gene")
     order = np.ix_(prediction.index.get_indexer(truth.index), prediction.columns.get_indexer(truth.columns))

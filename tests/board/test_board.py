@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from math import nan, sqrt
 
 import pandas as pd
 import pytest
 
-from stbench.board.board import INTERVALS, RUNS, SCORES, SUMMARY, Board, label
+from stbench.board.board import Board
+from stbench.board.columns import BOOTSTRAP, RUNS, SCORES, SUMMARY, column_name
 from stbench.board.comparisons import over_datasets, paired_tests, win_table
+from stbench.board.tables import rank_columns
 from stbench.errors import StbenchError
 from stbench.metrics import Metric
 
 METRICS = {
-    "pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1),
+    "pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1, headline=True),
     "ssim": Metric("ssim", None, "high", (-1, 1), "1", primary=True, column=2),
-    "rmse": Metric("rmse", None, "low", (0, 2), "1", primary=True, column=3),
+    "rmse": Metric("rmse", None, "low", (0, 2), "1", primary=True, column=3, redundant="sqrt(2 - 2 pcc)"),
     "js": Metric("js", None, "low", (0, 1), "1", primary=True, column=4),
     "spearman": Metric("spearman", None, "high", (-1, 1), "1", column=5),
 }
@@ -114,7 +117,7 @@ def test_limited_runs_and_presets_are_never_mixed(maker):
     assert row(board, limit="cells=9", preset="cpu")["mean"] == 0.2
     assert row(board, limit="", preset="paper")["mean"] == 0.3
     assert row(board, limit="cells=9", preset="paper")["status"] == "not run"
-    assert [label(*column) for column in board.columns] == ["d", "d [cells=9]"]
+    assert [column_name(*column) for column in board.columns] == ["d", "d [cells=9]"]
 
 
 def test_statuses_are_counted_on_the_grid_of_their_column(maker):
@@ -367,9 +370,9 @@ def test_summary_has_the_share_on_the_rows_of_pcc(maker):
 def test_intervals_have_the_numbers_of_the_summary_and_hold_the_mean(maker):
     maker.run("m", pcc=[0.1, 0.2, 0.9]).run("n", pcc=[0.3]).run("bad", status="failed")
     board = maker.board()
-    table = board.intervals()
-    assert list(table.columns) == INTERVALS
-    shared = [name for name in INTERVALS if name in SUMMARY]
+    table = board.bootstrap_means
+    assert list(table.columns) == BOOTSTRAP
+    shared = [name for name in BOOTSTRAP if name in SUMMARY]
     pd.testing.assert_frame_equal(table[shared], board.summary()[shared])
     table = table[table["metric"] == "pcc"].set_index("method")
     assert table.loc["m", "median"] == 0.2
@@ -384,7 +387,7 @@ def test_rotations_count_in_the_interval(maker):
     for split, value in (("s0", 0.1), ("s1", 0.5)):
         part = genes[:20] if split == "s0" else genes[20:]
         maker.run("m", split=split, pcc=[value] * 20, genes=part)
-    found = maker.board().intervals().query("metric == 'pcc'").iloc[0]
+    found = maker.board().bootstrap_means.query("metric == 'pcc'").iloc[0]
     assert (found["low"], found["high"]) == pytest.approx((0.1, 0.5))  # both draws may hit one rotation
     assert found["n_splits"] == 2
 
@@ -436,3 +439,28 @@ def test_methods_without_intervals_have_no_row_of_coverage(maker):
     assert set(board.ranks().query("reason == ''")["method"]) == {"with", "without"}
     with pytest.raises(StbenchError, match="'coverage' is best at the nominal level"):
         win_table(board, "coverage")
+
+
+def test_exactly_one_metric_is_the_headline(maker):
+    board = maker.all_four("m").board()
+    assert (board.headline, board.redundant) == ("pcc", ["rmse"])
+    for headline in ([], ["pcc", "ssim"]):
+        metrics = {name: replace(metric, headline=name in headline) for name, metric in METRICS.items()}
+        with pytest.raises(StbenchError, match=rf"Exactly one metric .*not {len(headline)}"):
+            Board(board.scores, board.runs, metrics).ranks()
+
+
+def test_the_declarations_name_the_columns(maker):
+    metrics = {
+        name: replace(metric, headline=name == "ssim", redundant="") for name, metric in METRICS.items()
+    }
+    metrics["js"] = replace(metrics["js"], redundant="f(ssim)")
+    board = maker.all_four("m", ssim=0.3).board()
+    ranks = Board(board.scores, board.runs, metrics).ranks()
+    assert "AS_without_js" in ranks
+    assert not {"AS_without_rmse", "pcc"} & set(ranks)
+    assert rank_columns(Board(board.scores, board.runs, metrics)) == {
+        "AS": "AS", "AS_without_js": "AS without js", "AS_failures_last": "AS, failures last",
+        "ssim": "mean ssim", "share": "share of the ceiling",
+    }  # fmt: skip
+    assert ranks["ssim"].tolist() == [0.3]

@@ -45,7 +45,7 @@ def two(made, tmp_path):
 
 
 def runs(folder):
-    return {record["label"]: folder / "runs" / record["key"] for record in Results(folder).records()}
+    return {record["label"]: folder / "runs" / record["key"] for record in Results(folder).manifests()}
 
 
 def edit(file, **changes):
@@ -98,22 +98,23 @@ def test_an_ok_run_is_taken_before_a_failed_one_and_the_newer_of_two(two, tmp_pa
     edit(failed / "manifest.json", status="failed", reason="boom", started="2999-01-01T00:00:00+00:00")
     edit(runs(two[1])["ridge"] / "manifest.json", threads=17)
     merge(two, tmp_path / "c")
-    assert Results(tmp_path / "c").record(failed.name)["threads"] == 17
+    assert Results(tmp_path / "c").manifest(failed.name)["threads"] == 17
     edit(runs(two[0])["mean"] / "manifest.json", seed=0)
     shutil.copytree(runs(two[0])["mean"], two[1] / "runs" / runs(two[0])["mean"].name)
     edit(runs(two[1])["mean"] / "manifest.json", started="2999-01-01T00:00:00+00:00", threads=18)
     merge(two[::-1], tmp_path / "d")
-    assert Results(tmp_path / "d").record(runs(two[0])["mean"].name)["threads"] == 18
+    assert Results(tmp_path / "d").manifest(runs(two[0])["mean"].name)["threads"] == 18
 
 
-def test_a_damaged_run_is_left_out_and_said(two, tmp_path):
+def test_a_damaged_run_is_left_out_with_a_warning(two, tmp_path, caplog):
     file = runs(two[1])["knn"] / "prediction.h5ad"
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    said = []
-    assert merge(two, tmp_path / "c", said.append) == 2
-    assert any("Left out, damaged" in line and "has changed since it was stored" in line for line in said)
+    assert merge(two, tmp_path / "c") == 2
+    assert any(
+        "Left out, damaged" in line and "has changed since it was stored" in line for line in caplog.messages
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,11 +137,10 @@ def test_a_device_is_refused(two, tmp_path):
         merge(two, tmp_path / "c")
 
 
-def test_names_that_lead_out_of_the_folder_are_no_runs(two, tmp_path):
+def test_names_that_lead_out_of_the_folder_are_no_runs(two, tmp_path, caplog):
     edit(runs(two[1])["knn"] / "manifest.json", dataset="../../../escape")
-    said = []
-    assert merge(two, tmp_path / "c", said.append) == 2
-    assert any("is no manifest: dataset" in line for line in said)
+    assert merge(two, tmp_path / "c") == 2
+    assert any("is no manifest: dataset" in line for line in caplog.messages)
 
 
 def test_unknown_files_stay_behind(two, tmp_path):

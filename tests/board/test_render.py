@@ -36,18 +36,17 @@ def names(paths):
 
 @pytest.mark.usefixtures("renderers")
 def test_slow_ones_run_when_asked(tmp_path):
-    assert names(render("board", tmp_path, say=str)) == ["quick"]
-    assert names(render("board", tmp_path, slow=True, say=str)) == ["quick", "slow"]
+    assert names(render("board", tmp_path)) == ["quick"]
+    assert names(render("board", tmp_path, slow=True)) == ["quick", "slow"]
     assert names(render("board", tmp_path, ["slow"])) == ["slow"]
     assert (tmp_path / "slow").read_text() == "board"
 
 
 @pytest.mark.usefixtures("renderers")
-def test_the_others_are_written_when_a_package_is_missing(tmp_path):
-    said = []
-    assert names(render("board", tmp_path, say=said.append)) == ["quick"]
+def test_the_others_are_written_when_a_package_is_missing(tmp_path, caplog):
+    assert names(render("board", tmp_path)) == ["quick"]
     install = 'Install: pip install "stbench[leaderboard]"'
-    assert said == [f"Left out: 'lacking' needs no_such_package. {install}"]
+    assert caplog.messages == [f"Left out: 'lacking' needs no_such_package. {install}"]
 
 
 @pytest.mark.usefixtures("renderers")

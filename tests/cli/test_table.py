@@ -7,13 +7,14 @@ import io
 import pandas as pd
 from rich.console import Console
 
-from stbench.board.board import RUNS, SCORES, Board
+from stbench.board.board import Board
+from stbench.board.columns import RUNS, SCORES
 from stbench.cli.table import show
 from stbench.metrics import Metric
 
 METRICS = {
-    "pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1),
-    "rmse": Metric("rmse", None, "low", (0, 2), "1", primary=True, column=2),
+    "pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1, headline=True),
+    "rmse": Metric("rmse", None, "low", (0, 2), "1", primary=True, column=2, redundant="sqrt(2 - 2 pcc)"),
 }
 
 

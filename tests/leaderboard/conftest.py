@@ -7,13 +7,14 @@ from math import nan
 import pandas as pd
 import pytest
 
-from stbench.board.board import RUNS, SCORES, Board
+from stbench.board.board import Board
+from stbench.board.columns import RUNS, SCORES
 from stbench.metrics import Metric
 
 METRICS = {
-    "pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1),
+    "pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1, headline=True),
     "ssim": Metric("ssim", None, "high", (-1, 1), "1", primary=True, column=2),
-    "rmse": Metric("rmse", None, "low", (0, 2), "1", primary=True, column=3),
+    "rmse": Metric("rmse", None, "low", (0, 2), "1", primary=True, column=3, redundant="sqrt(2 - 2 pcc)"),
     "js": Metric("js", None, "low", (0, 1), "1", primary=True, column=4),
     "spearman": Metric("spearman", None, "high", (-1, 1), "1", column=5),
 }

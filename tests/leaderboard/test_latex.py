@@ -85,7 +85,44 @@ def test_the_body_goes_into_a_two_column_paper(board, tmp_path):
     REGISTRY.get("latex")(board, tmp_path)
     paper = tmp_path / "paper.tex"
     paper.write_text(
-        "\\documentclass[twocolumn]{article}\\usepackage{graphicx}"
+        "\\documentclass[twocolumn]{article}\\usepackage{booktabs,graphicx}"
         "\\begin{document}Text.\\input{table1_body}\\end{document}"
     )
     assert "Overfull" not in compiled(paper)
+
+
+def test_ranks_without_a_test_over_two_methods(board, tmp_path):
+    (path,) = REGISTRY.get("latex_ranks")(board, tmp_path)
+    lines = path.read_text().splitlines()
+    assert r"odd(a\_b=50\%) & 1.000 & 1.000 & 1.000 & -- & 0.400 & 0.500 & 2 of 2 \\" in lines
+    assert r"b & -- & -- & 0.500 & -- & -- & -- & 1 of 2 \\" in lines
+    assert "Friedman" not in path.read_text()
+    assert "random" not in path.read_text()
+
+
+def test_the_test_stands_in_the_caption(wide_board, tmp_path):
+    (path,) = REGISTRY.get("latex_ranks")(wide_board, tmp_path)
+    text = path.read_text()
+    # six methods in the same order on all 37 datasets: chi-squared 37 x 5, q 2.850 (Demsar 2006, table 5)
+    assert "Friedman: chi-squared 185.0" in text
+    assert f"critical difference {2.850 * (6 * 7 / (6 * 37)) ** 0.5:.2f} at 5" in text
+    row = next(line for line in text.splitlines() if line.startswith(r"method\_7 &"))
+    assert row.split(" & ")[4] == "1.000"
+
+
+@needs_pdflatex
+def test_the_ranks_compile(wide_board, tmp_path):
+    REGISTRY.get("latex_ranks")(wide_board, tmp_path)
+    paper = tmp_path / "paper.tex"
+    paper.write_text(
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}"
+        "\\begin{document}Text.\\input{ranks_body}\\end{document}"
+    )
+    assert "Overfull" not in compiled(paper)
+
+
+def test_the_rules_are_those_of_booktabs(tex):
+    lines = tex.splitlines()
+    assert lines.count(r"\toprule") == lines.count(r"\bottomrule") == tex.count(r"\begin{tabular}")
+    assert r"\hline" not in tex
+    assert r"\usepackage{booktabs,graphicx}" in tex

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from stbench.board.board import RUNS, SCORES, Board
+from stbench.board.board import Board
+from stbench.board.columns import RUNS, SCORES
 from stbench.leaderboard import REGISTRY
 from stbench.leaderboard.reported import SOURCES, beside, read, too_large_rmse
 from stbench.metrics import Metric
@@ -25,7 +26,7 @@ def measured():
         values = [0.1, 0.3] if preset == "cpu" else [0.2, 0.4]
         if status == "ok":
             scores += [own | {"gene": f"g{i}", "metric": "pcc", "value": v} for i, v in enumerate(values)]
-    metrics = {"pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1)}
+    metrics = {"pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1, headline=True)}
     return Board(pd.DataFrame(scores)[SCORES], pd.DataFrame(runs)[RUNS], metrics)
 
 

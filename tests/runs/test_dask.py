@@ -201,7 +201,7 @@ def test_a_lost_scheduler_ends_the_grid_in_one_line_and_the_next_completes(clust
     assert "connection to the Dask scheduler is lost" in str(result[0])
     wait_for(lambda: not is_alive(child))
     assert Results(out).damaged(thorough=True) == {}
-    assert {record["key"] for record in Results(out).records()} == set(quick.records)
+    assert {record["key"] for record in Results(out).manifests()} == set(quick.records)
     again = go(out, data_folder, "random", "harm_sleeps")
     assert [spec.method for spec in again.todo] == ["harm_sleeps"]
     assert {record["status"] for record in again.records.values()} == {"ok"}

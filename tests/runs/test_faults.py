@@ -239,7 +239,7 @@ def test_two_grids_on_one_folder_make_no_run_twice(data_folder, tmp_path):
     assert [process.returncode for process in both] == [0, 0], said
     assert sorted(line.split()[0] for line in marks.read_text().splitlines()) == ["0", "1", "2", "3"]
     assert Results(out).damaged(thorough=True) == {}
-    assert {record["status"] for record in Results(out).records()} == {"ok"}
+    assert {record["status"] for record in Results(out).manifests()} == {"ok"}
 
 
 def test_a_claim_ends_with_its_process(tmp_path):
@@ -364,7 +364,7 @@ def test_a_full_disk_of_the_results_stops_the_grid_in_one_line(data_folder, smal
     with pytest.raises(StbenchError, match="No space left on device"):
         go(out, data_folder, "harm_sleeps", "mean")
     assert Results(out).damaged(thorough=True) == {}
-    assert len(Results(out).records()) == 1
+    assert len(Results(out).manifests()) == 1
     (small_disk / "filler").unlink()
     again = go(out, data_folder, "harm_sleeps", "mean")
     assert [spec.method for spec in again.todo] == ["mean"]

@@ -80,7 +80,7 @@ def slurm(tmp_path_factory):
 
 
 def statuses(out):
-    return sorted((r["method"], r["status"]) for r in Results.open(out).records())
+    return sorted((r["method"], r["status"]) for r in Results.open(out).manifests())
 
 
 def test_an_emitted_array_makes_its_runs(data_folder, tmp_path):

@@ -165,7 +165,7 @@ def test_a_job_array_makes_the_runs_of_a_grid(done, data_folder, tmp_path):
         )
         codes[read_spec(out / "slurm" / "cpu-0" / f"{i}.json")[0].method] = task.returncode
     assert codes == {"odd_fine": 0, "odd_raises": 1}
-    records = {record["key"]: record["status"] for record in Results(out).records()}
+    records = {record["key"]: record["status"] for record in Results(out).manifests()}
     assert records == {key: record["status"] for key, record in done[1].records.items()}
     assert "Nothing to do" in stbench(*base).stdout
 
@@ -214,7 +214,7 @@ def test_a_job_that_the_cluster_killed_goes_on_from_its_checkpoint(data_folder, 
     first.kill()
     first.wait()
     assert subprocess.run(command, check=False).returncode == 0
-    (manifest,) = Results.open(out).records()
+    (manifest,) = Results.open(out).manifests()
     assert manifest["status"] == "ok"
     assert "try 2" in (out / "runs" / manifest["key"] / "log.txt").read_text()
     assert list((out / "checkpoints").iterdir()) == []

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from stbench.errors import StbenchError
 from stbench.methods import REGISTRY, Context
-from stbench.metrics.intervals import coverage
+from stbench.metrics.coverage import coverage
 from stbench.tables import dense
 from stbench.task import Task
 from stbench.toolbox.conformal import conformal, gene_folds

@@ -1,4 +1,4 @@
-"""Statistics as CSV: ``intervals``, ``comparisons``, ``win_rate`` and ``critical_difference``."""
+"""Tables as CSV: ``leaderboard``, and the statistics ``intervals``, ``comparisons`` and others."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from stbench.board.board import Board
 
 
+@register("csv")
+def summary_csv(board: Board, folder: Path) -> list[Path]:
+    """The path of ``leaderboard.csv``, the table of `Board.summary` at full precision."""
+    file = folder / "leaderboard.csv"
+    board.summary().to_csv(file, index=False, lineterminator="\n")
+    return [file]
+
+
 @register("statistics", slow=True)
 def statistics_csv(board: Board, folder: Path) -> list[Path]:
     """The paths of four CSV files at full precision; the last three hold the primary metrics."""
@@ -21,7 +29,7 @@ def statistics_csv(board: Board, folder: Path) -> list[Path]:
     from stbench.board.comparisons import paired_tests, win_table
 
     tables = {
-        "intervals.csv": board.intervals(),
+        "intervals.csv": board.bootstrap_means,
         "comparisons.csv": pd.concat([paired_tests(board, metric) for metric in board.primary]),
         "win_rate.csv": pd.concat([win_table(board, metric) for metric in board.primary]),
         "critical_difference.csv": pd.concat([_mean_ranks(board, metric) for metric in board.primary]),

@@ -4,7 +4,7 @@ from scipy import stats
 
 from stbench.methods import Prediction
 from stbench.metrics import REGISTRY
-from stbench.metrics.intervals import coverage, coverage_nonzero, interval_score
+from stbench.metrics.coverage import coverage, coverage_nonzero, interval_score
 
 
 def test_by_hand():
