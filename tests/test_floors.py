@@ -47,7 +47,19 @@ MAY_IMPORT = {
 }
 BUILD_ON_THEIR_KIND = {"metrics", "leaderboard"}  # a formula, and a table, are written once
 # Words that are also names of plugins.
-WORDS = {"mean", "random", "depth", "pair", "text", "markdown", "latex", "figures", "harmony", "site"}
+WORDS = {
+    "mean",
+    "random",
+    "depth",
+    "pair",
+    "text",
+    "markdown",
+    "latex",
+    "figures",
+    "harmony",
+    "site",
+    "kernel",
+}
 
 
 def modules(root: Path) -> dict[str, Path]:

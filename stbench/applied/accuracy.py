@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stbench.applied.choosing import LEVEL, SEED, similarity
-from stbench.applied.crossval import METRIC, CrossValidation
+from stbench.applied.crossval import CrossValidation
 from stbench.board.statistics import bootstrap_intervals
 from stbench.exchange.taskfolder import read_prediction
 from stbench.tables import dense
@@ -50,7 +50,7 @@ class Accuracy:
         from sklearn.model_selection import cross_val_predict
 
         line, known = IsotonicRegression(out_of_bounds="clip"), self.scores
-        inputs, pcc = known[["similarity"]].to_numpy(), known[METRIC].to_numpy()
+        inputs, pcc = known[["similarity"]].to_numpy(), known[headline()].to_numpy()
         folds = min(FOLDS, len(pcc))
         errors = pcc - cross_val_predict(line, inputs, pcc, cv=folds)
         low, high = np.quantile(errors, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -60,7 +60,7 @@ class Accuracy:
         expected = line.predict(similarities.to_numpy()) * np.clip(share, 0, 1)
         columns = {"": expected, "_low": expected + low, "_high": expected + high}
         return pd.DataFrame(
-            {f"expected_pcc{name}": np.clip(values, -1, 1) for name, values in columns.items()},
+            {f"expected_{headline()}{name}": np.clip(values, -1, 1) for name, values in columns.items()},
             index=similarities.index,
         )
 
@@ -82,11 +82,11 @@ def accuracy(validation: CrossValidation, chosen: Mapping[int, str]) -> Accuracy
         similarities.append(similarity(validation.pair, spec.split.train + spec.split.val, genes))
     outer = validation.outer
     outer = outer[outer["method"] == outer["rotation"].map(chosen)].set_index("gene")
-    scores = pd.DataFrame({"similarity": pd.concat(similarities), METRIC: outer[METRIC]}).dropna()
-    interval = bootstrap_intervals(outer[[METRIC]], list(outer["rotation"]), level=LEVEL, seed=SEED)
-    low, high = interval.loc[METRIC, ["low", "high"]]
+    scores = pd.DataFrame({"similarity": pd.concat(similarities), headline(): outer[headline()]}).dropna()
+    interval = bootstrap_intervals(outer[[headline()]], list(outer["rotation"]), level=LEVEL, seed=SEED)
+    low, high = interval.loc[headline(), ["low", "high"]]
     values, wrong = np.concatenate(predicted), np.concatenate(errors)
     if len(values) > ERROR_VALUES:
         kept = np.random.default_rng(SEED).choice(len(values), ERROR_VALUES, replace=False)
         values, wrong = values[kept], wrong[kept]
-    return Accuracy(values, wrong, scores, float(outer[METRIC].mean()), float(low), float(high))
+    return Accuracy(values, wrong, scores, float(outer[headline()].mean()), float(low), float(high))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stbench.applied.crossval import METRIC, CrossValidation, cross_validate
+from stbench.applied.crossval import CrossValidation, cross_validate
 from stbench.board.statistics import bootstrap_intervals
 from stbench.config.options import ChooseOptions, Options
 from stbench.config.variants import Variant, select_methods, variants
@@ -16,6 +16,7 @@ from stbench.data.prepare import Pair
 from stbench.errors import StbenchError
 from stbench.files import kept_folder
 from stbench.method import REGISTRY, Method
+from stbench.metric import headline
 from stbench.plugins import load_plugin
 from stbench.runs.events import Reporter
 from stbench.tables import dense
@@ -128,7 +129,7 @@ def conclude(validation: CrossValidation) -> Choice:
     Raises `StbenchError` when no method but controls gave a prediction everywhere.
     """
     outer = validation.outer
-    table = outer.pivot(index="gene", columns="method", values=METRIC)
+    table = outer.pivot(index="gene", columns="method", values=headline())
     rotations = outer.drop_duplicates("gene").set_index("gene")["rotation"].reindex(table.index)
     kinds = outer.drop_duplicates("method").set_index("method")["kind"]
     candidates = [name for name in table if kinds[name] != "control"]
@@ -136,8 +137,8 @@ def conclude(validation: CrossValidation) -> Choice:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in validation.failures.items())
         raise StbenchError(f"No method gave a prediction in every rotation ({reasons or 'controls only'}).")
     intervals = _intervals(table, rotations)
-    means = pd.DataFrame({"kind": kinds, METRIC: table.mean(), "n_genes": table.count()})
-    means = means.join(intervals).sort_values(METRIC, ascending=False)
+    means = pd.DataFrame({"kind": kinds, headline(): table.mean(), "n_genes": table.count()})
+    means = means.join(intervals).sort_values(headline(), ascending=False)
     best = str(means.index[means.index.isin(candidates)][0])
     genes = table.assign(similarity=_similarities(validation))
     genes["group"] = pd.qcut(genes["similarity"].rank(method="first"), len(GROUPS), labels=list(GROUPS))
@@ -146,7 +147,7 @@ def conclude(validation: CrossValidation) -> Choice:
         best=best,
         expected=_estimate(table, rotations, chosen),
         chosen=chosen,
-        methods=means[["kind", METRIC, "low", "high", "n_genes"]],
+        methods=means[["kind", headline(), "low", "high", "n_genes"]],
         genes=genes,
         groups=_groups(genes, candidates),
         beats_baselines=_beats_baselines(table, rotations, means, best),
@@ -175,7 +176,7 @@ def _intervals(table: pd.DataFrame, rotations: pd.Series) -> pd.DataFrame:
 
 def _chosen(inner: pd.DataFrame, candidates: list[str]) -> dict[int, str]:
     """The method that was best on the validation genes, by rotation."""
-    means = inner.groupby(["rotation", "method"])[METRIC].mean().unstack()[candidates]
+    means = inner.groupby(["rotation", "method"])[headline()].mean().unstack()[candidates]
     return {int(rotation): str(method) for rotation, method in means.idxmax(axis=1).items()}
 
 
@@ -203,7 +204,7 @@ def _groups(genes: pd.DataFrame, candidates: list[str]) -> pd.DataFrame:
             "to": grouped["similarity"].max(),
             "n_genes": grouped.size(),
             "best": means.idxmax(axis=1),
-            METRIC: means.max(axis=1),
+            headline(): means.max(axis=1),
         }
     )
 

@@ -16,6 +16,7 @@ from stbench.config.options import ChooseOptions, Options, PredictOptions
 from stbench.config.variants import Variant
 from stbench.data.prepare import Pair
 from stbench.data.split import Split
+from stbench.metric import headline
 from stbench.runs.events import Reporter
 from stbench.runs.executors import open_executor
 from stbench.runs.grid import Executor, Grid
@@ -24,8 +25,6 @@ from stbench.runs.results import Results
 from stbench.runs.spec import RunSpec, plan
 from stbench.scoring.prediction import score_prediction
 
-METRIC = "pcc"
-COLUMNS = ["method", "kind", "rotation", "gene", METRIC]
 INNER = "inner"  # folder of the inner runs, in the results folder of the outer ones
 SPLIT_SEED = 0
 
@@ -68,7 +67,7 @@ def cross_validate(
     """Run ``methods`` on ``options.splits`` rotations of ``pair``; ``folder`` keeps the results."""
     results = Results.create(folder)
     failures: dict[str, str] = {}
-    inner = pd.DataFrame(columns=COLUMNS)
+    inner = pd.DataFrame(columns=_columns())
     with open_executor(options, folder) as executor:
         specs = plan(
             pair,
@@ -120,7 +119,11 @@ def _scores(specs: list[RunSpec], results: Results, failures: dict[str, str]) ->
             continue
         file = results.run_folder(spec.key) / "prediction.h5ad"
         scores = score_prediction(file, results.truth(spec.dataset, spec.data_hash), spec.split.test)
-        scores = scores[(scores["metric"] == METRIC) & scores["value"].notna()]
-        table = pd.DataFrame({"gene": scores["gene"], METRIC: scores["value"]})
+        scores = scores[(scores["metric"] == headline()) & scores["value"].notna()]
+        table = pd.DataFrame({"gene": scores["gene"], headline(): scores["value"]})
         tables.append(table.assign(method=spec.label, kind=spec.kind, rotation=spec.split.rotation))
-    return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
+    return pd.concat(tables, ignore_index=True)[_columns()] if tables else pd.DataFrame(columns=_columns())
+
+
+def _columns() -> list[str]:
+    return ["method", "kind", "rotation", "gene", headline()]

@@ -27,6 +27,7 @@ from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import read_prediction, write_tables
 from stbench.files import kept_folder, whole_file
 from stbench.method import REGISTRY, Prediction, Shape
+from stbench.metric import headline
 from stbench.runs.events import Reporter
 from stbench.runs.executors import limits
 from stbench.runs.manifest import OK
@@ -187,7 +188,8 @@ def _empty(file: h5py.File, name: str, shape: tuple[int, int]) -> h5py.Dataset:
 
 
 def _about(pair: Pair, spec: RunSpec, known: Accuracy, chosen: Mapping[int, str]) -> dict[str, Any]:
-    """What a reader of the file must know of where it comes from."""
+    """The provenance of the file, for its readers."""
+    metric = headline()
     return {
         "stbench_version": __version__,
         "command": " ".join(command()),
@@ -201,10 +203,10 @@ def _about(pair: Pair, spec: RunSpec, known: Accuracy, chosen: Mapping[int, str]
         "limit": str(pair.limit),
         "units": spec.units,
         "n_measured_genes": len(pair.genes),
-        "mean_pcc": known.mean,
-        "mean_pcc_low": known.low,
-        "mean_pcc_high": known.high,
-        "mean_pcc_of": [chosen[rotation] for rotation in sorted(chosen)],
+        f"mean_{metric}": known.mean,
+        f"mean_{metric}_low": known.low,
+        f"mean_{metric}_high": known.high,
+        f"mean_{metric}_of": [chosen[rotation] for rotation in sorted(chosen)],
         "scale": "X is log(N c / sum(c) + 1) for counts, log1p(value) for intensities",
         "interval_level": LEVEL,
     }

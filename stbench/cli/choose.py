@@ -40,16 +40,18 @@ def report(choice: Choice) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
-    methods = Table("method", "kind", "mean PCC", "90 % interval", "genes", title="All measured genes")
+    from stbench.metric import headline
+
+    console, metric = Console(), headline()
+    methods = Table("method", "kind", f"mean {metric}", "90 % interval", "genes", title="All measured genes")
     for name, row in choice.methods.iterrows():
         interval = f"{row['low']:.3f} to {row['high']:.3f}"
-        methods.add_row(str(name), row["kind"], f"{row['pcc']:.3f}", interval, str(row["n_genes"]))
+        methods.add_row(str(name), row["kind"], f"{row[metric]:.3f}", interval, str(row["n_genes"]))
     console.print(methods)
-    groups = Table("genes", "similarity", "number", "best method", "mean PCC", title="By gene")
+    groups = Table("genes", "similarity", "number", "best method", f"mean {metric}", title="By gene")
     for name, row in choice.groups.iterrows():
         span = f"{row['from']:.2f} to {row['to']:.2f}"
-        groups.add_row(str(name), span, str(row["n_genes"]), row["best"], f"{row['pcc']:.3f}")
+        groups.add_row(str(name), span, str(row["n_genes"]), row["best"], f"{row[metric]:.3f}")
     console.print(groups)
     print("Similarity: correlation in the reference with the most similar measured gene.")
     for name, reason in choice.validation.failures.items():

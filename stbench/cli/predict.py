@@ -18,6 +18,7 @@ def predict(options: PredictOptions, pair: PairArgument) -> None:
     from stbench.applied.pairs import pair_called
     from stbench.cli.progress import live
     from stbench.files import writable_folder
+    from stbench.metric import headline
 
     if options.out is not None:
         writable_folder(options.out.parent)
@@ -25,6 +26,8 @@ def predict(options: PredictOptions, pair: PairArgument) -> None:
     with live() as reporter:
         answer = predict_genes(options, tissue, reporter)
     about = answer.uns["stbench"]
-    expected = f"{about['mean_pcc']:.3f} ({about['mean_pcc_low']:.3f} to {about['mean_pcc_high']:.3f})"
-    print(f"{about['method']}: expected mean PCC {expected} over genes like the measured ones")
+    metric = headline()
+    mean, low, high = (about[f"mean_{metric}{end}"] for end in ("", "_low", "_high"))
+    expected = f"{mean:.3f} ({low:.3f} to {high:.3f}) over genes like the measured ones"
+    print(f"{about['method']}: expected mean {metric} {expected}")
     print(f"Wrote {options.out}: {answer.n_obs} spots x {answer.n_vars} genes")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stbench.methods import Context
+from stbench.method import Context
 from stbench.toolbox.nn.diffusion import clean_from_noise, cosine_alpha_bar, denoise, sample_times
 from stbench.toolbox.nn.training import generator
 
