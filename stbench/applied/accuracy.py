@@ -12,6 +12,7 @@ from stbench.applied.choosing import LEVEL, SEED, similarity
 from stbench.applied.crossval import CrossValidation
 from stbench.board.statistics import bootstrap_intervals
 from stbench.exchange.taskfolder import read_prediction
+from stbench.metric import headline
 from stbench.tables import dense
 
 FOLDS = 10
