@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stbench.methods.causalged.mask import CLEAN, CONDITION, NOISY, causal_mask, draw_step_sizes
 from stbench.methods.causalged.model import CAT, Block
-from stbench.toolbox.nn.training import autocast
+from stbench.toolbox.nn.learner import autocast
 
 LATENT = 256
 CONDITION_TOKENS = 64

@@ -1,6 +1,6 @@
 """CausalGeD: diffusion over the latents of genes with causal attention, as the paper describes it.
 
-``data.py`` turns a task into rows of genes, ``mask.py`` says who is generated when and who sees whom,
+``data.py`` turns a task into rows of genes, ``mask.py`` draws the autoregressive steps and masks attention,
 ``model.py`` holds the networks, ``learner.py`` trains them and ``sample.py`` generates the hidden genes.
 """
 
@@ -14,7 +14,6 @@ from stbench.methods import Context, Method, Shape, Task, register
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
 
 @register(
@@ -117,7 +116,7 @@ class CausalGeD(Method):
     - Diffusion runs in latent space (Eq. 3) and is decoded once; the paper's inference decodes a noise.
     - Autoencoding and Kullback-Leibler terms are added: neither text nor code has what trains the decoder.
     - Latents are standardised over genes, and the encoder of maps gets no gradient from their denoising.
-    - The reference latent is the mean of its posterior: it is told, not explained.
+    - The reference latent is the mean of its posterior: it is an input, with no likelihood to explain it.
     - AdamW with warm-up, constant rate and averaged weights; the published rate of 3e-6, divided by ten
       every 100 epochs, cannot move an output layer that starts at zero.
     - Samples are averaged, and denoised at a subset of the times of the schedule.
@@ -218,12 +217,10 @@ class CausalGeD(Method):
         """Whether a gene sees the clean latents of genes of earlier steps; with one step there are none."""
         return self.context == "clean" and self.ar_steps == "random"
 
-    def time_grid(self) -> Tensor:
-        """The diffusion times in use: every one, or the multiples of n for ``t_sampling="1/n"``."""
-        import torch
-
-        stride = 1 if self.t_sampling == "full" else int(self.t_sampling.removeprefix("1/"))
-        return torch.arange(0, self.timesteps, stride)
+    @property
+    def time_stride(self) -> int:
+        """The diffusion times in use are its multiples: n for ``t_sampling="1/n"``."""
+        return 1 if self.t_sampling == "full" else int(self.t_sampling.removeprefix("1/"))
 
     def memory_bytes(self, shape: Shape) -> int:
         """Weights with their optimiser, activations of one step, the samples, and the rows of genes."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,20 +11,20 @@ from torch import Tensor
 from torch.nn.functional import huber_loss, mse_loss
 
 from stbench.methods import Context, Task
-from stbench.toolbox.nn.diffusion import add_noise
-from stbench.toolbox.nn.learner import DiffusionLearner
-from stbench.toolbox.nn.training import autocast, generator
+from stbench.toolbox.nn.diffusion import Diffusion
+from stbench.toolbox.nn.learner import DiffusionLearner, Optimisation, autocast, build, generator
 from stbench.toolbox.scale import target_maxima
 
 from .data import gene_rows
 from .mask import CLEAN, CONDITION, NOISY, causal_mask, draw_step_sizes, step_weights
-from .model import CausalGeDNet, build
+from .model import CausalGeDNet, initialise
 from .sample import generate
 
 if TYPE_CHECKING:
     from . import CausalGeD
 
 BETAS = (0.9, 0.95)  # CausalFusion
+LATENT_RANGE = 4.0  # standard deviations; latents of known genes hardly ever lie outside
 
 
 class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
@@ -36,14 +37,17 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
         self.settings, self.task = settings, task
         self.rows = gene_rows(task, ctx.device)
         n_spots, n_cells = self.rows.maps.shape[1], self.rows.profiles.shape[1]
-        net = build(n_spots, n_cells, settings, generator(ctx.seed, "weights")).to(ctx.device)
         super().__init__(
-            net, ctx, lr=settings.lr, n_times=settings.timesteps, betas=BETAS, clip=settings.clip,
-            warmup=settings.warmup, averaging=settings.ema,
-        )  # fmt: skip
+            build(lambda: CausalGeDNet(n_spots, n_cells, settings), ctx, initialise),
+            ctx,
+            Diffusion(settings.timesteps, settings.objective, ctx.device, stride=settings.time_stride),
+            Optimisation(settings.lr, settings.warmup, BETAS, settings.clip, settings.ema),
+            n_rows=len(self.rows.maps),
+            batch=settings.seq_genes,
+        )
         if settings.compile:
-            net.cat.compile(dynamic=True)  # the number of clean tokens differs between updates
-        self.times = settings.time_grid().to(ctx.device)
+            self.net.cat.compile(dynamic=True)  # the number of clean tokens differs between updates
+        self.rng = np.random.default_rng(ctx.seed)  # draws orders and steps, on the host
 
     def update(self) -> Tensor:
         """Take one step of the optimiser, pretrained; the loss before it, a scalar."""
@@ -51,21 +55,16 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
             super().update()
         return super().update()
 
-    def loss(self) -> Tensor:
-        """Autoencoding and, after pretraining, alignment and diffusion; a scalar."""
-        pretraining = self.done < self.settings.pretrain_steps
-        self.net.decoder.requires_grad_(pretraining or self.settings.decoder == "joint")
-        with autocast(self.ctx.device):
-            return self.loss_of(pretraining)
+    def next_batch(self) -> Tensor:
+        """Numbers of ``seq_genes`` random genes, usually all; every sequence of an update holds them."""
+        return self.on_device(np.sort(self.rng.permutation(self.n_rows)[: self.batch]))
 
-    def loss_of(self, pretraining: bool) -> Tensor:
-        """The loss of either phase, a scalar.
-
-        All sequences of an update hold the same ``seq_genes`` genes, usually all, each in its own order.
-        """
+    def loss(self, rows: Tensor) -> Tensor:
+        """Autoencoding and, after pretraining, alignment and diffusion of these genes; a scalar."""
         settings, net = self.settings, self.net
-        chosen = self.on_device(np.sort(self.rng.permutation(len(self.rows.maps))[: settings.seq_genes]))
-        maps, profiles = self.rows.maps[chosen], self.rows.profiles[chosen]  # (genes, n_spots or n_cells)
+        pretraining = self.done < settings.pretrain_steps
+        net.decoder.requires_grad_(pretraining or settings.decoder == "joint")
+        maps, profiles = self.rows.maps[rows], self.rows.profiles[rows]  # (genes, n_spots or n_cells)
         draws = torch.rand(maps.shape, generator=self.generator, device=maps.device)
         posterior = net.encoder.of_maps(maps * (draws >= settings.denoise_input))
         latents = posterior.draw(self.generator)  # (genes, latent)
@@ -78,8 +77,8 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
         if settings.generation == "diffusion":
             net.fit_scales(posterior, conditions)
             # detached: the encoder could make its latents easy to predict by making them all alike
-            wanted = net.map_scale(latents.detach())
-            loss = loss + self.diffusion_loss(wanted, net.profile_scale(conditions))
+            clean = net.map_scale(latents.detach())
+            loss = loss + self.diffusion_loss(clean, net.profile_scale(conditions))
         return loss
 
     def diffusion_loss(self, latents: Tensor, profiles: Tensor) -> Tensor:
@@ -98,15 +97,11 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
         # no gene comes after the last step, so it has no clean tokens
         seen = order[:, : n_genes - sizes[-1] if settings.sees_clean else 0]
 
-        time = torch.randint(
-            len(self.times),
-            (n_sequences, 1 if settings.t_shared else len(sizes)),
-            generator=self.generator,
-            device=latents.device,
-        )
-        time = self.times[time].expand(-1, len(sizes)).gather(1, step)  # (sequences, genes)
-        noise = torch.randn(n_sequences, *latents.shape, generator=self.generator, device=latents.device)
-        noisy = add_noise(latents, noise, self.alpha_bar[time][..., None])  # (sequences, genes, latent)
+        n_times = 1 if settings.t_shared else len(sizes)
+        time = self.diffusion.draw_times((n_sequences, n_times), self.generator)
+        time = time.expand(-1, len(sizes)).gather(1, step)  # (sequences, genes)
+        clean = latents.expand(n_sequences, -1, -1)
+        noisy, expected = self.diffusion.corrupt(clean, time, self.generator)  # (sequences, genes, latent)
 
         conditioned = profiles if settings.cond == "own" else profiles[:0]
         tokens = (
@@ -119,9 +114,17 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
         hidden, _ = cat(torch.cat(tokens, dim=1), causal_mask(kind, steps)[:, None])
         prediction = cat.read(hidden[:, -n_genes:])  # (sequences, genes, latent)
 
-        wanted = noise if settings.objective == "eps" else latents.expand_as(noise)
         weights = self.on_device(step_weights(sizes, settings.ar_weights, settings.ar_weight_max))
-        return (weights.float()[step] * (wanted - prediction).square().mean(dim=-1)).mean()
+        return (weights.float()[step] * (expected - prediction).square().mean(dim=-1)).mean()
+
+    def state(self) -> dict[str, Any]:
+        """The state of any diffusion learner, and where the draws on the host are."""
+        return super().state() | {"rng": self.rng.bit_generator.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from ``state``, to the bit on the CPU."""
+        super().restore(state)
+        self.rng.bit_generator.state = state["rng"]
 
     def check(self) -> np.ndarray:
         """Maps of the targets, (n_spots, n_targets), each between 0 and 1, by the sampler for checks."""
@@ -137,10 +140,13 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
     def maps(self, n_samples: int, n_steps: int) -> np.ndarray:
         """Samples (n_samples, n_targets, n_spots) by the averaged weights; the same noise at every call."""
         net, rows = self.average, self.rows
-        noise = generator(self.ctx.seed, "sampling", self.ctx.device)
+        fresh = generator(self.ctx.seed, "sampling", self.ctx.device)
+        sample = partial(
+            self.diffusion.sample, n_steps=n_steps, generator=fresh, eta=self.settings.eta, limit=LATENT_RANGE
+        )
         with autocast(self.ctx.device):
             net.fit_scales(net.encoder.of_maps(rows.maps), net.encoder.of_profiles(rows.profiles))
-            maps = generate(net, rows, self.settings, noise, n_samples=n_samples, n_steps=n_steps)
+            maps = generate(net, rows, self.settings, n_samples, sample)
         return maps.double().cpu().numpy()
 
     def on_device(self, values: object) -> Tensor:

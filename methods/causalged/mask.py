@@ -1,4 +1,4 @@
-"""Who is generated when, and who may look at whom: Algorithms 1 and 2 of the CausalGeD paper."""
+"""When each gene is generated and which tokens it attends to: Algorithms 1 and 2 of the CausalGeD paper."""
 
 from __future__ import annotations
 

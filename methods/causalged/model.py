@@ -72,7 +72,7 @@ class Encoder(nn.Module):
     def of_profiles(self, profiles: Tensor) -> Tensor:
         """Latents (genes, latent) of genes from their profiles (genes, n_cells).
 
-        No draw: the profile is what the model is told, not what it has to explain.
+        The mean, without a draw: a profile is an input, and the model has no likelihood for it.
         """
         return self.mean(self.trunk(self.profile_head(profiles))).float()
 
@@ -185,7 +185,7 @@ class CAT(nn.Module):
         self.out = nn.Linear(width, latent)
 
     def condition_tokens(self, profile: Tensor) -> Tensor:
-        """(..., genes, width) from the profile latents: what the reference says about the genes."""
+        """Tokens (..., genes, width) of the genes in the reference, from their profile latents."""
         return self.of_profile(profile) + self.ident(profile.detach()) + self.kind.weight[CONDITION]
 
     def clean_tokens(self, latent: Tensor, profile: Tensor) -> Tensor:
@@ -211,6 +211,14 @@ class CAT(nn.Module):
             cache.append(seen)
         return tokens, cache
 
+    def predict(self, profiles: Tensor, past: Cache, latents: Tensor, time: Tensor) -> Tensor:
+        """Prediction (batch, genes, latent) for noisy ``latents`` at ``time`` () of genes that see the past.
+
+        ``profiles`` (genes, latent) are their profile latents.
+        """
+        hidden, _ = self(self.noisy_tokens(latents, profiles, time[None]), past=past)
+        return self.read(hidden)
+
     def read(self, hidden: Tensor) -> Tensor:
         """Prediction (..., genes, latent) from the hidden states of noisy tokens."""
         return self.out(self.norm_out(hidden)).float()
@@ -234,30 +242,16 @@ class CausalGeDNet(nn.Module):
         self.profile_scale.fit(Posterior(profiles, None))
 
 
-def build(n_spots: int, n_cells: int, sizes: CausalGeD, generator: torch.Generator) -> CausalGeDNet:
-    """A network on the CPU whose weights come from ``generator`` alone."""
-    with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights from the global generator
-        net = CausalGeDNet(n_spots, n_cells, sizes)
-    initialise(net, generator)
-    return net
-
-
 @torch.no_grad()
 def initialise(net: CausalGeDNet, generator: torch.Generator) -> None:
-    """Set every weight and buffer of ``net``."""
+    """Set the weights of ``net``; norms and scales keep PyTorch's ones and zeros."""
     for module in net.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.LayerNorm):
-            nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=0.02, generator=generator)  # as small as in other transformers
-        elif isinstance(module, Standardiser):
-            nn.init.zeros_(module.mean)
-            nn.init.ones_(module.std)
     nn.init.zeros_(net.cat.out.weight)  # the first prediction is 0, so the first loss is that of no model
     if net.encoder.logvar is not None:
         # narrow posteriors at first: under unit noise the decoder would learn to ignore the latents

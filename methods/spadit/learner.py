@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +10,15 @@ from torch import Tensor, nn
 from torch.nn.functional import huber_loss, mse_loss
 
 from stbench.methods import Context, Task
-from stbench.toolbox.nn.diffusion import add_noise
-from stbench.toolbox.nn.learner import DiffusionLearner
-from stbench.toolbox.nn.training import autocast, build, generator
+from stbench.toolbox.nn.diffusion import Diffusion
+from stbench.toolbox.nn.learner import (
+    DiffusionLearner,
+    Optimisation,
+    autocast,
+    build,
+    even_batches,
+    generator,
+)
 from stbench.toolbox.scale import target_maxima
 
 from .data import gene_rows
@@ -29,69 +34,59 @@ class SpaDiTLearner(DiffusionLearner[nn.Module]):
     def __init__(self, settings: SpaDiT, task: Task, ctx: Context):
         self.settings, self.task = settings, task
         self.genes = gene_rows(task, settings.sc_reduce, ctx.device)
-        super().__init__(build(self._network, ctx), ctx, lr=settings.lr, n_times=settings.timesteps)
+        super().__init__(
+            build(self._network, ctx),
+            ctx,
+            Diffusion(settings.timesteps, settings.objective, ctx.device),
+            Optimisation(settings.lr),
+            n_rows=len(self.genes.maps),
+            batch=settings.batch,
+        )
 
-    def loss(self) -> Tensor:
-        """Error on the noised entries of the next batch of genes, a scalar."""
-        return self.loss_on(self.next_batch(len(self.genes.maps), self.settings.batch))
-
-    def loss_on(self, genes: Tensor) -> Tensor:
-        """Error on the noised entries of some genes, (batch,) of their numbers, a scalar.
+    def loss(self, rows: Tensor) -> Tensor:
+        """Error on the noised entries of the visible genes with these numbers, (batch,), a scalar.
 
         Every gene draws its own time. Squared error where the map is not zero plus Huber loss where it is.
         """
-        maps, profiles = self.genes.maps[genes][None], self.genes.profiles[genes][None]
-        zero = self.genes.zero[genes][None]
-        time = torch.randint(
-            len(self.alpha_bar), maps.shape[:2], generator=self.generator, device=maps.device
-        )
-        noise = torch.randn(maps.shape, generator=self.generator, device=maps.device)
+        maps, profiles = self.genes.maps[rows][None], self.genes.profiles[rows][None]
+        zero = self.genes.zero[rows][None]
+        time = self.diffusion.draw_times(maps.shape[:2], self.generator)
+        noisy, expected = self.diffusion.corrupt(maps, time, self.generator)
         chance = torch.rand(maps.shape, generator=self.generator, device=maps.device)
         noised = chance < torch.where(zero, self.settings.rho_zero, self.settings.rho)
-        noisy = torch.where(noised, add_noise(maps, noise, self.alpha_bar[time][..., None]), maps)
-        predicted = self.estimate(noisy, profiles, time)
-        wanted = noise if self.settings.objective == "eps" else maps
-        squared = mse_loss(predicted, wanted, reduction="none")
-        huber = huber_loss(predicted, wanted, reduction="none")
+        predicted = self.estimate(torch.where(noised, noisy, maps), profiles, time)
+        squared = mse_loss(predicted, expected, reduction="none")
+        huber = huber_loss(predicted, expected, reduction="none")
         return _mean(squared, noised & ~zero) + _mean(huber, noised & zero)
 
     def estimate(self, noisy: Tensor, profiles: Tensor, time: Tensor) -> Tensor:
         """Noise or map, as the network predicts it; shapes as in `GeneTransformer.forward`."""
-        with autocast(self.ctx.device):
-            return self.net(noisy, profiles, time).float()
-
-    def check(self) -> np.ndarray:
-        """The prediction: a check costs little."""
-        return self.predict()
+        return self.net(noisy, profiles, time).float()
 
     @torch.no_grad()
     def predict(self) -> np.ndarray:
         """Mean of ``n_samples`` samples on the scale of ``X``, (n_spots, n_targets)."""
         fresh = generator(self.ctx.seed, "sampling", self.ctx.device)
-        targets = self.genes.target_profiles
-        batches = targets.tensor_split(math.ceil(len(targets) / self.settings.batch))
-        maps = torch.cat([self._sample_batch(batch, fresh) for batch in batches])
+        batches = even_batches(self.genes.target_profiles, self.batch)
+        with autocast(self.ctx.device):
+            maps = torch.cat([self._sample_batch(batch, fresh) for batch in batches])
         return (maps.double().cpu().numpy().T + 1) / 2 * target_maxima(self.task)
 
     def _sample_batch(self, profiles: Tensor, fresh: torch.Generator) -> Tensor:
         """Mean maps (batch, n_spots) of targets with these profiles, (batch, n_features)."""
-        n_targets, device = len(profiles), profiles.device
-        shape = (self.settings.n_samples, n_targets, self.genes.maps.shape[1])
-        order = torch.randperm(len(self.genes.maps), generator=fresh, device=device)
-        context = order[: self.settings.context_genes]
+        settings, n_targets = self.settings, len(profiles)
+        shape = (settings.n_samples, n_targets, self.genes.maps.shape[1])
+        order = torch.randperm(self.n_rows, generator=fresh, device=self.ctx.device)
+        context = order[: settings.context_genes]
         others = self.genes.maps[context].expand(shape[0], -1, -1)  # (n_samples, n_context, n_spots)
         profiles = torch.cat((profiles, self.genes.profiles[context])).expand(shape[0], -1, -1)
 
         def estimate(x: Tensor, t: Tensor) -> Tensor:
-            noise = torch.randn(others.shape, generator=fresh, device=device)
-            noisy = torch.cat((x, add_noise(others, noise, self.alpha_bar[t])), dim=1)
-            return self.estimate(noisy, profiles, t.expand(1, 1))[:, :n_targets]
+            noisy, _ = self.diffusion.corrupt(others, t, fresh)
+            return self.estimate(torch.cat((x, noisy), dim=1), profiles, t.expand(1, 1))[:, :n_targets]
 
-        settings = self.settings
-        return self.sample(
-            estimate, shape, n_steps=settings.sampling_steps, objective=settings.objective,
-            sampler=settings.sampler, fresh=fresh,
-        ).mean(dim=0)  # fmt: skip
+        eta = float(settings.sampler == "ancestral")
+        return self.diffusion.sample(estimate, shape, settings.sampling_steps, fresh, eta=eta).mean(dim=0)
 
     def _network(self) -> nn.Module:
         n_spots, n_features = self.genes.maps.shape[1], self.genes.profiles.shape[1]

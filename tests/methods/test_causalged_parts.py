@@ -26,9 +26,9 @@ from stbench.methods.causalged.mask import (
     draw_step_sizes,
     step_weights,
 )
-from stbench.methods.causalged.model import Posterior, Standardiser, build
+from stbench.methods.causalged.model import CausalGeDNet, Posterior, Standardiser, initialise
 from stbench.methods.causalged.sample import read_context
-from stbench.toolbox.nn.learner import DiffusionLearner
+from stbench.toolbox.nn.learner import DiffusionLearner, build
 
 SMALL = CausalGeD(
     hidden=16, latent=8, width=16, depth=2, heads=2, pretrain_steps=0, batch=2, seq_genes=9, warmup=1, lr=1e-2
@@ -132,8 +132,9 @@ def test_weights_fall_from_the_largest_to_one():
 
 
 def test_time_grid_is_the_multiples_of_n():
-    assert CausalGeD(t_sampling="1/4", timesteps=40).time_grid().tolist() == list(range(0, 40, 4))
-    assert CausalGeD(timesteps=5).time_grid().tolist() == [0, 1, 2, 3, 4]
+    learner = trained(replace(SMALL, t_sampling="1/4", timesteps=40), n_updates=0)
+    assert learner.diffusion.times.tolist() == list(range(0, 40, 4))
+    assert trained(replace(SMALL, timesteps=5), n_updates=0).diffusion.times.tolist() == [0, 1, 2, 3, 4]
 
 
 def small_task(n_visible=9, n_targets=4, n_spots=12, n_cells=15) -> Task:
@@ -155,7 +156,7 @@ def trained(settings: CausalGeD = SMALL, n_updates: int = 5) -> CausalGeDLearner
 
 
 def test_a_new_model_predicts_zero_whatever_the_noise():
-    cat = build(12, 15, SMALL, torch.Generator().manual_seed(0)).cat
+    cat = build(lambda: CausalGeDNet(12, 15, SMALL), Context(), initialise).cat
     assert torch.equal(
         cat.read(torch.randn(3, 16, generator=torch.Generator().manual_seed(0))), torch.zeros(3, 8)
     )
@@ -375,7 +376,8 @@ def test_the_cpu_preset_stays_within_its_budget():
         task = small_task(n_visible, n_targets, n_spots=1500, n_cells=2000)
         learner = CausalGeDLearner(replace(settings, pretrain_steps=0), task, Context())
         joint = np.mean([operations(learner.update) for _ in range(4)])
-        pretraining = operations(lambda: learner.loss_of(pretraining=True).backward())
+        start = CausalGeDLearner(settings, task, Context())
+        pretraining = operations(lambda: start.loss(start.next_batch()).backward())
         check = operations(learner.check) / settings.val_every
         return pretraining * settings.pretrain_steps + (joint + check) * settings.steps
 

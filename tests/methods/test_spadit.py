@@ -64,14 +64,14 @@ def test_loss_by_hand(make_task, objective):
     task, _ = make_task()
     made = learner(task, objective=objective, rho=0.3, rho_zero=0.1)
     genes, state = torch.arange(10), made.generator.get_state()
-    loss = made.loss_on(genes)
+    loss = made.loss(genes)
     made.generator.set_state(state)
     time = torch.randint(50, (1, 10), generator=made.generator)
     noise = torch.randn((1, 10, 70), generator=made.generator)
     chance = torch.rand((1, 10, 70), generator=made.generator)
     maps, zero = made.genes.maps[None, :10], made.genes.zero[None, :10]
     noised = torch.where(zero, chance < 0.1, chance < 0.3)
-    share = made.alpha_bar[time][..., None]
+    share = made.diffusion.alpha_bar[time][..., None]
     noisy = torch.where(noised, share.sqrt() * maps + (1 - share).sqrt() * noise, maps)
     error = made.net(noisy, made.genes.profiles[None, :10], time) - (noise if objective == "eps" else maps)
     squared, size = error[noised & ~zero].square(), error[noised & zero].abs()
@@ -88,7 +88,7 @@ def test_maps_without_zeros_have_a_loss(make_task):
     task, _ = make_task(edit=full)
     made = learner(task)
     assert not made.genes.zero.any()
-    assert torch.isfinite(made.loss_on(torch.arange(10)))
+    assert torch.isfinite(made.loss(torch.arange(10)))
 
 
 def test_a_fresh_transformer_answers_half_the_expected_maximum(make_task):

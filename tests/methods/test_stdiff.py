@@ -78,7 +78,7 @@ def test_observed_genes_are_clean_in_every_step_of_the_sampler(make_task):
     task, _ = make_task()
     made, seen = learner(task), []
     made.net.register_forward_pre_hook(lambda net, inputs: seen.append(inputs[0]))
-    made.sampled(4)
+    made.sample(4)
     rows, _ = spot_rows(task)
     assert len(seen) == 4 * 3  # steps x batches of 70 spots
     for step in range(4):
@@ -90,7 +90,7 @@ def test_loss_at_the_start_is_the_share_of_hidden_genes(make_task):
     """A fresh network predicts no noise, so the squared error is 1 on targets; masked genes add zero."""
     task, _ = make_task(n_cells=400)
     made = StDiffLearner(TINY, task, Context())
-    losses = [made.loss_on(made.rows[None]).item() for _ in range(5)]
+    losses = [made.loss(torch.arange(len(made.rows))).item() for _ in range(5)]
     assert np.mean(losses) == pytest.approx(4 / 28, rel=0.05)
 
 
@@ -99,11 +99,11 @@ def test_loss_by_hand(make_task, objective):
     task, _ = make_task()
     made = learner(task, objective=objective)
     rows, state = made.rows[None, :32], made.generator.get_state()
-    loss = made.loss_on(rows)
+    loss = made.loss(torch.arange(32))
     made.generator.set_state(state)
     time = torch.randint(1500, (1, 32), generator=made.generator)
     noise = torch.randn((1, 32, 4), generator=made.generator)
-    share = made.alpha_bar[time][..., None]
+    share = made.diffusion.alpha_bar[time][..., None]
     noisy = share.sqrt() * rows[..., 24:] + (1 - share).sqrt() * noise
     error = (noise if objective == "eps" else rows[..., 24:]) - made.net(rows[..., :24], noisy, time)
     torch.testing.assert_close(loss, error.square().sum() / (32 * 28))
@@ -146,7 +146,7 @@ def test_no_spot_is_left_to_a_batch_of_its_own(make_task):
     task, _ = make_task(n_spots=65)
     made, sizes = learner(task), []
     made.net.register_forward_pre_hook(lambda net, inputs: sizes.append(inputs[0].shape[1]))
-    made.sampled(1)
+    made.sample(1)
     assert sizes == [22, 22, 21]
 
 

@@ -59,25 +59,60 @@ def step_back(x_t: Tensor, x0: Tensor, now: Tensor, earlier: Tensor, eta: float,
     return earlier.sqrt() * x0 + (1 - earlier - sigma**2).clamp(min=0).sqrt() * noise + sigma * fresh
 
 
-@torch.no_grad()
-def denoise(
-    predict: Callable[[Tensor, Tensor], Tensor],
-    x: Tensor,
-    times: Tensor,
-    alpha_bar: Tensor,
-    *,
-    eta: float,
-    limit: float,
-    generator: torch.Generator,
-) -> Tensor:
-    """Clean values from pure noise ``x``, of the same shape.
+class Diffusion:
+    """A cosine schedule, the times of it that are used, and what the network predicts.
 
-    ``predict(x_t, t)`` estimates the clean values, which are then held within ±``limit``; ``times`` come
-    latest first, as from `sample_times`; ``generator`` draws the fresh noise.
+    Parameters
+    ----------
+    n_times
+        Length of the schedule.
+    objective
+        The network predicts the noise (``eps``) or the clean values (``x0``).
+    device
+        Where the values lie.
+    stride
+        Only the multiples of it are used as times, in training and in sampling.
     """
-    levels = torch.cat((alpha_bar[times], alpha_bar.new_ones(1)))
-    for t, now, earlier in zip(times, levels[:-1], levels[1:], strict=True):
-        x0 = predict(x, t).clamp(-limit, limit)
-        fresh = torch.randn(x.shape, generator=generator, device=x.device)
-        x = step_back(x, x0, now, earlier, eta, fresh)
-    return x
+
+    def __init__(self, n_times: int, objective: str, device: str, *, stride: int = 1):
+        self.alpha_bar = cosine_alpha_bar(n_times).to(device)
+        self.times = torch.arange(0, n_times, stride, device=device)
+        self.objective = objective
+
+    def draw_times(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Random times of this shape."""
+        chosen = torch.randint(len(self.times), shape, generator=generator, device=self.times.device)
+        return self.times[chosen]
+
+    def corrupt(self, x0: Tensor, time: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Clean values (..., n) with the noise of ``time`` (...), and what the network should predict."""
+        noise = torch.randn(x0.shape, generator=generator, device=x0.device)
+        noisy = add_noise(x0, noise, self.alpha_bar[time][..., None])
+        return noisy, noise if self.objective == "eps" else x0
+
+    @torch.no_grad()
+    def sample(
+        self,
+        predict: Callable[[Tensor, Tensor], Tensor],
+        shape: tuple[int, ...],
+        n_steps: int,
+        generator: torch.Generator,
+        *,
+        eta: float,
+        limit: float = 1.0,
+    ) -> Tensor:
+        """Clean values of this shape, made from pure noise in ``n_steps`` steps.
+
+        ``predict(x_t, t)`` is the network; the clean values that follow from its prediction are held within
+        ±``limit``. ``generator`` draws all noise, ``eta`` is that of `step_back`.
+        """
+        x = torch.randn(shape, generator=generator, device=self.times.device)
+        times = sample_times(self.times, n_steps)
+        levels = torch.cat((self.alpha_bar[times], self.alpha_bar.new_ones(1)))
+        for t, now, earlier in zip(times, levels[:-1], levels[1:], strict=True):
+            x0 = predict(x, t)
+            if self.objective == "eps":
+                x0 = clean_from_noise(x, x0, now)
+            fresh = torch.randn(shape, generator=generator, device=x.device)
+            x = step_back(x, x0.clamp(-limit, limit), now, earlier, eta, fresh)
+        return x

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -12,114 +14,103 @@ import torch
 from torch import Tensor, nn
 
 from stbench.method import Context
-from stbench.toolbox.nn.diffusion import clean_from_noise, cosine_alpha_bar, denoise, sample_times
-from stbench.toolbox.nn.training import generator
+from stbench.toolbox.nn.diffusion import Diffusion
+from stbench.toolbox.nn.dit import initialise
 
 Net = TypeVar("Net", bound=nn.Module)
+PURPOSES = ("weights", "training", "sampling")
 
 
-class DiffusionLearner(Generic[Net]):
-    """A network, its optimiser (AdamW without weight decay), the cosine schedule and the random draws.
-
-    A method adds its data, `loss`, `check` and `predict`. All that changes in training is in `state`.
+@dataclass(frozen=True)
+class Optimisation:
+    """AdamW without weight decay.
 
     Parameters
     ----------
-    net
-        The network, on the device.
-    lr, betas, clip, warmup
-        Rate and momenta of AdamW, largest norm of the gradient, updates until the full rate.
-    n_times
-        Times of the schedule.
-    averaging
-        Decay of the moving average of the weights, ``average``; 0: ``average`` is the network itself.
+    lr, warmup
+        Rate, which rises to its full value in the first ``warmup`` updates.
+    betas
+        Decays of the averages of the gradient and its square.
+    clip
+        Largest norm of the gradient.
+    ema
+        Decay of the moving average of the weights; 0 for no average.
+    """
+
+    lr: float
+    warmup: int = 1
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip: float = 1.0
+    ema: float = 0.0
+
+
+class DiffusionLearner(Generic[Net]):
+    """A network, its diffusion, its optimiser and its random draws; a `stbench.toolbox.nn.training.Learner`.
+
+    A method adds its data, `loss` and `predict`. ``batch`` of ``n_rows`` training rows are drawn for each
+    update. ``average`` holds the averaged weights, or is the network itself.
     """
 
     def __init__(
         self,
         net: Net,
         ctx: Context,
+        diffusion: Diffusion,
+        optimisation: Optimisation,
         *,
-        lr: float,
-        n_times: int,
-        betas: tuple[float, float] = (0.9, 0.999),
-        clip: float = 1.0,
-        warmup: int = 1,
-        averaging: float = 0.0,
+        n_rows: int,
+        batch: int,
     ):
-        self.ctx = ctx
-        self.net = net
-        self.average = copy.deepcopy(net).requires_grad_(False) if averaging else net
-        self.lr, self.clip, self.warmup, self.averaging = lr, clip, warmup, averaging
-        self.adamw = torch.optim.AdamW(net.parameters(), lr, betas, weight_decay=0.0, fused=True)
-        self.alpha_bar = cosine_alpha_bar(n_times).to(ctx.device)
-        self.rng = np.random.default_rng(ctx.seed)  # draws orders, on the host
-        self.generator = generator(ctx.seed, "training", ctx.device)  # draws noise, on the device
+        self.net, self.ctx, self.diffusion, self.optimisation = net, ctx, diffusion, optimisation
+        self.n_rows, self.batch = n_rows, batch
+        self.average = copy.deepcopy(net).requires_grad_(False) if optimisation.ema else net
+        self.adamw = torch.optim.AdamW(
+            net.parameters(), optimisation.lr, optimisation.betas, weight_decay=0.0, fused=True
+        )
+        self.generator = generator(ctx.seed, "training", ctx.device)
         self.batches: list[Tensor] = []  # the rest of this epoch
         self.done = 0
 
-    def loss(self) -> Tensor:
-        """The loss of the next update, a scalar."""
+    def loss(self, rows: Tensor) -> Tensor:
+        """The loss on the training rows with these numbers, (batch,), a scalar."""
         raise NotImplementedError
+
+    def predict(self) -> np.ndarray:
+        """Values of the task's targets on the scale of ``X``, (n_spots, n_targets)."""
+        raise NotImplementedError
+
+    def check(self) -> np.ndarray:
+        """The prediction; a method whose sampler is slow takes fewer steps here."""
+        return self.predict()
+
+    def next_batch(self) -> Tensor:
+        """Numbers of the rows of an update; every epoch takes all rows in a new order."""
+        if not self.batches:
+            order = torch.randperm(self.n_rows, generator=self.generator, device=self.ctx.device)
+            self.batches = list(even_batches(order, self.batch))
+        return self.batches.pop(0)
 
     def update(self) -> Tensor:
         """Take one step of the optimiser; the loss before it, a scalar."""
         for group in self.adamw.param_groups:
-            group["lr"] = self.lr * min(1.0, (self.done + 1) / self.warmup)
-        loss = self.loss()
+            group["lr"] = self.optimisation.lr * min(1.0, (self.done + 1) / self.optimisation.warmup)
+        with autocast(self.ctx.device):
+            loss = self.loss(self.next_batch())
         self.adamw.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # PyTorch
-        nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
+        nn.utils.clip_grad_norm_(self.net.parameters(), self.optimisation.clip)
         self.adamw.step()
         self.done += 1
-        if self.averaging:
+        if self.optimisation.ema:
             self.move_average()
         return loss.detach()
 
     @torch.no_grad()
     def move_average(self) -> None:
         """Move the averaged weights towards the current ones, at first quickly: they forget the start."""
-        decay = min(self.averaging, self.done / (self.done + 10))
+        decay = min(self.optimisation.ema, self.done / (self.done + 10))
         for average, weight in zip(self.average.parameters(), self.net.parameters(), strict=True):
             average.lerp_(weight, 1 - decay)
-
-    def next_batch(self, n_rows: int, size: int) -> Tensor:
-        """Numbers of rows, (about ``size``,): every epoch takes all in a new order, in nearly equal parts."""
-        if not self.batches:
-            order = torch.randperm(n_rows, generator=self.generator, device=self.ctx.device)
-            self.batches = list(order.tensor_split(math.ceil(n_rows / size)))
-        return self.batches.pop(0)
-
-    def sample(
-        self,
-        estimate: Callable[[Tensor, Tensor], Tensor],
-        shape: tuple[int, ...],
-        *,
-        n_steps: int,
-        objective: str,
-        sampler: str,
-        fresh: torch.Generator,
-    ) -> Tensor:
-        """Clean values of ``shape`` in [-1, 1], made from noise that ``fresh`` draws.
-
-        ``estimate(x_t, t)`` is the noise (``objective`` eps) or the clean values (x0); ``sampler`` is
-        ``ancestral`` or ``ddim``, in ``n_steps`` steps.
-        """
-        times = torch.arange(len(self.alpha_bar), device=self.ctx.device)
-
-        def clean(x: Tensor, t: Tensor) -> Tensor:
-            answer = estimate(x, t)
-            return answer if objective == "x0" else clean_from_noise(x, answer, self.alpha_bar[t])
-
-        return denoise(
-            clean,
-            torch.randn(shape, generator=fresh, device=self.ctx.device),
-            sample_times(times, n_steps),
-            self.alpha_bar,
-            eta=1.0 if sampler == "ancestral" else 0.0,
-            limit=1.0,
-            generator=fresh,
-        )
 
     def state(self) -> dict[str, Any]:
         """Weights, their average, the optimiser, and where the random draws are."""
@@ -127,9 +118,8 @@ class DiffusionLearner(Generic[Net]):
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "adamw": self.adamw.state_dict(),
-            "rng": self.rng.bit_generator.state,
             "generator": self.generator.get_state(),
-            "batches": list(self.batches),
+            "batches": self.batches,
             "done": self.done,
         }
 
@@ -138,7 +128,33 @@ class DiffusionLearner(Generic[Net]):
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.adamw.load_state_dict(state["adamw"])
-        self.rng.bit_generator.state = state["rng"]
         self.generator.set_state(state["generator"])
         self.batches = [batch.to(self.ctx.device) for batch in state["batches"]]
         self.done = state["done"]
+
+
+def even_batches(rows: Tensor, size: int) -> tuple[Tensor, ...]:
+    """``rows`` in their order, in as few batches of at most ``size`` as possible, of nearly one size."""
+    return rows.tensor_split(math.ceil(len(rows) / size))
+
+
+def generator(seed: int, purpose: str, device: str = "cpu") -> torch.Generator:
+    """A fresh generator that depends on the seed and on its purpose, one of `PURPOSES`."""
+    state = np.random.SeedSequence((seed, PURPOSES.index(purpose))).generate_state(1)
+    return torch.Generator(device).manual_seed(int(state[0]))
+
+
+def build(
+    make: Callable[[], Net], ctx: Context, start: Callable[[Net, torch.Generator], None] = initialise
+) -> Net:
+    """The network that ``make`` returns, on the device; ``start`` sets its weights, from the seed alone."""
+    with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights from the global generator
+        net = make()
+    start(net, generator(ctx.seed, "weights"))
+    return net.to(ctx.device)
+
+
+def autocast(device: str) -> AbstractContextManager[Any]:
+    """bf16 for the network on CUDA, nothing elsewhere."""
+    kind = torch.device(device).type
+    return torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")

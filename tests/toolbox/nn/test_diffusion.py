@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from stbench.toolbox.nn.diffusion import (
+    Diffusion,
     add_noise,
     clean_from_noise,
     cosine_alpha_bar,
-    denoise,
     noise_from_clean,
     sample_times,
     step_back,
@@ -79,25 +79,37 @@ def test_sampling_ends_at_the_last_estimate_held_within_the_limit():
         seen.append(int(t))
         return torch.full_like(x, 7.0 if t == 0 else 0.2)
 
-    alpha_bar, fresh = cosine_alpha_bar(20), torch.Generator().manual_seed(0)
-    times = sample_times(torch.arange(20), 5)
-    x = denoise(predict, torch.randn(3, 4), times, alpha_bar, eta=1.0, limit=1.0, generator=fresh)
-    assert seen == times.tolist()
+    fresh = torch.Generator().manual_seed(0)
+    x = Diffusion(20, "x0", "cpu").sample(predict, (3, 4), 5, fresh, eta=1.0, limit=1.0)
+    assert seen == sample_times(torch.arange(20), 5).tolist()
     assert torch.equal(x, torch.ones(3, 4))
 
 
+def test_noise_is_added_at_times_in_use_and_the_objective_is_what_to_predict():
+    fresh = torch.Generator().manual_seed(0)
+    for objective in ("eps", "x0"):
+        diffusion = Diffusion(20, objective, "cpu", stride=5)
+        time = diffusion.draw_times((200, 2), fresh)
+        assert set(time.unique().tolist()) == {0, 5, 10, 15}
+        x0, state = torch.randn(200, 2, 3), fresh.get_state()
+        noisy, expected = diffusion.corrupt(x0, time, fresh)
+        noise = torch.randn(x0.shape, generator=fresh.set_state(state))
+        assert torch.equal(expected, noise if objective == "eps" else x0)
+        assert torch.equal(noisy, add_noise(x0, noise, cosine_alpha_bar(20)[time][..., None]))
+
+
+@pytest.mark.parametrize("objective", ["eps", "x0"])
 @pytest.mark.parametrize("eta", [0.0, 1.0])
-def test_sampling_with_the_ideal_network_gives_the_distribution_of_the_data(eta):
+def test_sampling_with_the_ideal_network_gives_the_distribution_of_the_data(eta, objective):
     """For x0 ~ N(m, s²) the best estimate is known; 1,000 steps of it must give back m and s."""
     m, s, alpha_bar = 0.3, 0.1, cosine_alpha_bar(1000)
     fresh = torch.Generator().manual_seed(0)
 
     def predict(x, t):
         a = alpha_bar[t]
-        return m + a.sqrt() * s**2 / (a * s**2 + 1 - a) * (x - a.sqrt() * m)
+        x0 = m + a.sqrt() * s**2 / (a * s**2 + 1 - a) * (x - a.sqrt() * m)
+        return x0 if objective == "x0" else noise_from_clean(x, x0, a)
 
-    start = torch.randn(20_000, generator=fresh)
-    times = sample_times(torch.arange(1000), 1000)
-    x = denoise(predict, start, times, alpha_bar, eta=eta, limit=1.0, generator=fresh)
+    x = Diffusion(1000, objective, "cpu").sample(predict, (20_000,), 1000, fresh, eta=eta)
     assert x.mean().item() == pytest.approx(m, abs=0.005)
     assert x.std().item() == pytest.approx(s, rel=0.03)

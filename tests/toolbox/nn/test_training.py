@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 from anndata import AnnData
-from torch import nn
 
 from stbench.methods import Context, Task
-from stbench.toolbox.nn.training import build, generator, train_and_predict
+from stbench.toolbox.nn.training import train_and_predict
 
 
 @pytest.fixture
@@ -77,20 +76,3 @@ def test_patience_ends_the_search(task):
 def test_ties_go_to_the_earlier_check(task):
     _, (_, second), _ = run(task, {1: 1.0, 2: 1.0}, max_updates=2, check_every=1)
     assert second.updates == 1
-
-
-def test_weights_come_from_the_seed_and_leave_the_global_generator_alone():
-    state = torch.get_rng_state()
-    first, again, other = (build(lambda: nn.Linear(4, 4), Context(seed=seed)) for seed in (0, 0, 1))
-    assert torch.equal(torch.get_rng_state(), state)
-    assert torch.equal(first.weight, again.weight)
-    assert not torch.equal(first.weight, other.weight)
-
-
-def test_generators_differ_by_seed_and_purpose():
-    draws = [
-        torch.randn(3, generator=generator(seed, purpose)).tolist()
-        for seed in (0, 1)
-        for purpose in ("weights", "training", "sampling")
-    ]
-    assert len({tuple(draw) for draw in draws}) == 6
