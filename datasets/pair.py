@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @register("pair", reads=lambda folder: (folder / "sc.h5ad").is_file() and (folder / "st.h5ad").is_file())
 def load_pair(folder: Path) -> tuple[AnnData, AnnData]:
-    """Reference (cells x genes) and spatial table (spots x genes) as they lie in the two files."""
+    """Reference (cells x genes) and spatial table (spots x genes), as in the two files."""
     from stbench.files import read_h5ad
 
     return read_h5ad(folder / "sc.h5ad"), read_h5ad(folder / "st.h5ad")

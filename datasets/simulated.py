@@ -1,8 +1,8 @@
-"""A simulated tissue, so that everything works with no data at all and a test knows the truth.
+"""A simulated tissue, so that stbench works without data and tests know the truth.
 
-Cell types live in spatial domains; gene programs drive genes in a regulatory order (each program's genes
-follow its regulator with falling strength); counts are negative binomial. The reference and the space see
-the same cells' biology through a different platform: a factor per gene, capture loss, a targeted panel.
+Each cell type has its spatial domains. Each gene program has a regulator and targets that follow it with
+falling strength. Counts are negative binomial. Reference and space share the biology but not the platform:
+space has a factor per gene and a targeted panel.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ N_CELLS, N_SPOTS, N_GENES, N_PANEL = 700, 600, 400, 80
 @register("simulated", embedded=True)
 def load_simulated(folder: Path | None = None) -> tuple[AnnData, AnnData]:
     """Reference (700 cells x 400 genes) and space (600 spots x an 80-gene panel), always the same."""
-    import anndata
     import numpy as np
     import pandas as pd
+    from anndata import AnnData
     from scipy import sparse
 
     rng = np.random.default_rng(SEED)
@@ -39,34 +39,30 @@ def load_simulated(folder: Path | None = None) -> tuple[AnnData, AnnData]:
         return np.exp(baseline + (0.8 * type_programs[types] + programs) @ loadings)  # (n_obs, n_genes)
 
     cell_types = rng.integers(0, N_TYPES, N_CELLS)
-    reference = _negative_binomial(
-        rng, rates(cell_types, rng.normal(0, 0.5, (N_CELLS, N_PROGRAMS))), depth=1.0
+    reference = AnnData(
+        sparse.csr_matrix(_counts(rng, rates(cell_types, rng.normal(0, 0.5, (N_CELLS, N_PROGRAMS))))),
+        obs=pd.DataFrame(
+            {"cell_type": pd.Categorical([f"type{i}" for i in cell_types])},
+            index=[f"cell{i}" for i in range(N_CELLS)],
+        ),
+        var=pd.DataFrame(index=genes),
     )
 
     coordinates = rng.uniform(0, 1000, (N_SPOTS, 2))
     centres = rng.uniform(0, 1000, (3 * N_TYPES, 2))  # three patches of tissue per type
     spot_types = np.argmin(((coordinates[:, None] - centres) ** 2).sum(-1), axis=1) % N_TYPES
-    strangers = rng.random(N_SPOTS) < 0.15  # a few cells of other types in every domain
-    spot_types[strangers] = rng.integers(0, N_TYPES, strangers.sum())
+    mixed = rng.random(N_SPOTS) < 0.15  # a few cells of other types in every domain
+    spot_types[mixed] = rng.integers(0, N_TYPES, mixed.sum())
     platform = np.exp(rng.normal(0, 0.5, N_GENES))
-    spatial = _negative_binomial(rng, rates(spot_types, _gradients(rng, coordinates)) * platform, depth=1.0)
+    counts = _counts(rng, rates(spot_types, _gradients(rng, coordinates)) * platform)
     panel = np.sort(rng.choice(N_GENES, N_PANEL, replace=False))
-    names = [f"type{i}" for i in range(N_TYPES)]
-    return (
-        anndata.AnnData(
-            sparse.csr_matrix(reference),
-            obs=pd.DataFrame(
-                {"cell_type": pd.Categorical([names[t] for t in cell_types])}, index=_names("cell", N_CELLS)
-            ),
-            var=pd.DataFrame(index=genes),
-        ),
-        anndata.AnnData(
-            sparse.csr_matrix(spatial[:, panel]),
-            obs=pd.DataFrame(index=_names("spot", N_SPOTS)),
-            var=pd.DataFrame(index=genes[panel]),
-            obsm={"spatial": coordinates.astype("float32")},
-        ),
+    spatial = AnnData(
+        sparse.csr_matrix(counts[:, panel]),
+        obs=pd.DataFrame(index=[f"spot{i}" for i in range(N_SPOTS)]),
+        var=pd.DataFrame(index=genes[panel]),
+        obsm={"spatial": coordinates.astype("float32")},
     )
+    return reference, spatial
 
 
 def _regulation(rng: np.random.Generator) -> np.ndarray:
@@ -88,14 +84,9 @@ def _gradients(rng: np.random.Generator, coordinates: np.ndarray) -> np.ndarray:
     return 0.7 * np.sin(coordinates @ waves + rng.uniform(0, 2 * np.pi, N_PROGRAMS))
 
 
-def _negative_binomial(rng: np.random.Generator, rates: np.ndarray, depth: float) -> np.ndarray:
-    """Counts (n_obs, n_genes) with variance ``mu + mu^2 / 4`` after a capture loss that varies per cell."""
+def _counts(rng: np.random.Generator, rates: np.ndarray) -> np.ndarray:
+    """Negative binomial counts (n_obs, n_genes), variance ``mu + mu^2 / 4``, with a capture rate per cell."""
     import numpy as np
 
-    capture = depth * np.exp(rng.normal(0, 0.3, (len(rates), 1)))
-    mean = rates * capture
+    mean = rates * np.exp(rng.normal(0, 0.3, (len(rates), 1)))
     return rng.poisson(rng.gamma(4.0, mean / 4.0)).astype(np.float32)
-
-
-def _names(prefix: str, n: int) -> list[str]:
-    return [f"{prefix}{i}" for i in range(n)]

@@ -1,8 +1,8 @@
-"""The text layout of SpatialBenchmarking (Li et al. 2022) and of the Zenodo record of SpaDiT.
+"""Text files as in SpatialBenchmarking (Li et al. 2022) and the Zenodo record of SpaDiT.
 
 ``scRNA_count.txt``: tab separated, genes in rows, cells in columns. ``Spatial_count.txt`` (or
-``Insitu_count.txt``): tab separated, a header of gene names, then one line of values per spot, perhaps with
-a name first. ``Locations.txt``: two or three columns of coordinates with a header; may be absent.
+``Insitu_count.txt``): tab separated, a header of gene names, then one line of values per spot, with or
+without its name. ``Locations.txt`` (optional): two or three columns of coordinates with a header.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 SPATIAL_NAMES = ("Spatial_count.txt", "Insitu_count.txt")
 
 
-@register(
-    "text",
-    reads=lambda folder: (
-        (folder / "scRNA_count.txt").is_file() and any((folder / name).is_file() for name in SPATIAL_NAMES)
-    ),
-)
+def reads(folder: Path) -> bool:
+    """Whether ``folder`` holds both tables."""
+    return (folder / "scRNA_count.txt").is_file() and any((folder / name).is_file() for name in SPATIAL_NAMES)
+
+
+@register("text", reads=reads)
 def load_text(folder: Path) -> tuple[AnnData, AnnData]:
     """Reference (cells x genes) and spatial table (spots x genes) from the text files of ``folder``."""
     from stbench.data.textmatrix import read_text_matrix
@@ -37,8 +37,7 @@ def load_text(folder: Path) -> tuple[AnnData, AnnData]:
     if locations.is_file():
         coordinates = read_text_matrix(locations).X.toarray()
         if len(coordinates) != spatial.n_obs:
-            raise StbenchError(
-                f"File '{locations}' has {len(coordinates)} spots, '{spatial_file}' {spatial.n_obs}."
-            )
+            counted = f"{len(coordinates)} spots, '{spatial_file}' {spatial.n_obs}"
+            raise StbenchError(f"File '{locations}' has {counted}.")
         spatial.obsm["spatial"] = coordinates
     return reference, spatial

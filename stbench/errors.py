@@ -1,4 +1,4 @@
-"""The errors that users see as one line; everything else is a bug and shows its traceback."""
+"""The errors that users see as one line. Every other exception is a bug and shows its traceback."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from importlib.util import find_spec
 
 
 class StbenchError(Exception):
-    """A mistake in the input: the message names the file, gene or option and the remedy."""
+    """A mistake in the input; the message names the file, gene or option, and the remedy."""
 
 
 class Unsupported(StbenchError):
-    """The method cannot do this task by its nature, for example no coordinates. Not a failure."""
+    """The method does not apply to this task, for example without coordinates. This is not a failure."""
 
 
 class HiddenGene(StbenchError, KeyError):
@@ -22,14 +22,19 @@ class HiddenGene(StbenchError, KeyError):
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> StbenchError:
-    """Error for a name that is not registered, with the closest known ones."""
+    """The error for an unknown name, with the closest known one and a list of all."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f" Did you mean '{close[0]}'?" if close else ""
     return StbenchError(f"Unknown {what} '{name}'.{hint} Known: {', '.join(known) or 'none'}.")
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of the message of ``error``; its type where the message is empty."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def require_package(method: str, module: str, package: str, extra: str) -> None:
-    """Raise unless ``module`` can be imported; the message names the package and the extra that brings it."""
+    """Raise unless ``module`` can be imported; the message names the package and the extra to install."""
     if find_spec(module) is None:
         raise StbenchError(f"Method '{method}' needs {package}. Install: pip install \"stbench[{extra}]\".")

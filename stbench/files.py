@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stbench.errors import StbenchError
+from stbench.errors import StbenchError, first_line
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -46,10 +46,8 @@ def read_h5ad(file: Path) -> AnnData:
     try:
         return open_h5ad(file, memory_bytes("cpu"))
     except Exception as error:  # h5py and anndata raise many kinds for a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StbenchError(
-            f"File '{file}' cannot be read as h5ad ({reason}). Fetch or write it again."
-        ) from error
+        message = f"File '{file}' cannot be read as h5ad ({first_line(error)}). Fetch or write it again."
+        raise StbenchError(message) from error
 
 
 def open_h5ad(file: Path, most_bytes: int) -> AnnData:

@@ -8,7 +8,6 @@ from anndata import AnnData
 
 from stbench.config.options import Options
 from stbench.data.cache import load
-from stbench.data.describe import describe
 from stbench.data.prepare import Pair, prepare
 from stbench.data.sources import catalogue, data_folders, dataset_called
 from stbench.data.tables import raw_tables
@@ -23,7 +22,7 @@ def pair_called(options: Options, name: str) -> Pair:
     for plugin in options.plugin:  # it may hold the loader
         load_plugin(plugin)
     pair = load(dataset_called(name, catalogue(data_folders(options.data))), options.limit)
-    log.info(describe(pair))
+    log.info(pair.describe())
     return pair
 
 
@@ -39,5 +38,5 @@ def pair_of(
     """The prepared pair of two tables, see `stbench.data.tables.raw_tables`."""
     tables = raw_tables(spatial, reference, layer, spatial_key, cell_type_key)
     pair = prepare(*tables, Card("pair"), options.limit)
-    log.info(describe(pair))
+    log.info(pair.describe())
     return pair

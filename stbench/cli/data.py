@@ -63,7 +63,6 @@ def fetch(
     (HTTPS_PROXY) are respected.
     """
     from stbench.data.cache import load
-    from stbench.data.describe import describe
     from stbench.data.fetch import fetch as fetch_dataset
     from stbench.data.limit import Limit
     from stbench.data.record import mirror_or_zenodo
@@ -84,7 +83,7 @@ def fetch(
                     cards[name], others, mirror_or_zenodo(mirror), offline=offline, progress=progress
                 )
             print(f"{name}: {'fetched' if new else 'already here'}: {folder}", flush=True)
-            print(describe(load(dataset_in(folder, cards[name]), Limit())))
+            print(load(dataset_in(folder, cards[name]), Limit()).describe())
         except StbenchError as error:
             if len(wanted) == 1:
                 raise

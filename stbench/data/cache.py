@@ -1,4 +1,4 @@
-"""The cache of prepared pairs: one folder per combination of raw files, card and limit."""
+"""The cache of prepared pairs: a folder for each combination of raw files, card and limit."""
 
 from __future__ import annotations
 
@@ -24,12 +24,8 @@ log = logging.getLogger(__name__)
 def load(dataset: Dataset, limit: Limit) -> Pair:
     """The prepared pair of a dataset; from the cache where its files, card and limit are still the same.
 
-    A prepared copy that is damaged or cannot be kept is logged as a warning, and the pair is prepared again.
-
-    Raises
-    ------
-    StbenchError
-        Where the dataset is not here, differs from its lock file, or cannot be prepared.
+    A copy that is damaged or cannot be written is logged as a warning. Raises `StbenchError` where the
+    dataset is not here, differs from its lock file, or cannot be prepared.
     """
     if dataset.folder is None or dataset.problem is not None:
         return _prepare(dataset, limit)
@@ -43,20 +39,20 @@ def load(dataset: Dataset, limit: Limit) -> Pair:
     try:
         _write(folder, pair)
     except OSError as error:
-        where = f"'{folder.parent}' ({error.strerror})"
-        log.warning("%s: the prepared copy cannot be kept in %s", dataset.name, where)
+        message = "%s: the prepared copy cannot be kept in '%s' (%s)"
+        log.warning(message, dataset.name, folder.parent, error.strerror)
     return pair
 
 
 def _prepare(dataset: Dataset, limit: Limit) -> Pair:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # anndata warns of what the preparation checks and reports
+        warnings.simplefilter("ignore")  # the preparation checks and reports what anndata warns of
         reference, spatial = dataset.load()
         return prepare(reference, spatial, dataset.card, limit)
 
 
 def _key(dataset: Dataset, folder: Path, limit: Limit) -> str:
-    """The name of a prepared pair: a hash of everything that it depends on."""
+    """The name of a prepared pair: a hash of all that determines its content."""
     files = folder_hashes(folder)
     wrong = damage(folder, files)
     if wrong:

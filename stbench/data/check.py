@@ -1,8 +1,9 @@
-"""Whether a pair is fit for the benchmark: findings that stop it, ask for care, or are worth knowing."""
+"""Whether a pair is fit for the benchmark: findings that stop it, that need care, and that are only notes."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,7 @@ from stbench.dataset import Card
 from stbench.errors import StbenchError
 
 Level = Literal["stop", "care", "note"]
+Found = Iterator[tuple[Level, str]]
 
 WRONG = 0.1  # agreement of gene-gene correlations; below it the two tables do not belong together
 WEAK = 0.2  # sound pairs of this project have .39 to .67
@@ -27,7 +29,7 @@ ENSEMBL = re.compile(r"ENS[A-Z]*G\d{11}")
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence, and whether it stops the benchmark, asks for care, or is only worth knowing."""
+    """One finding in a sentence or two, and how serious it is."""
 
     level: Level
     text: str
@@ -35,7 +37,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Fitness:
-    """The figures of a pair and what they mean; parts are None where they could not be computed."""
+    """The figures and findings of a pair; a figure that could not be computed is None."""
 
     card: Card
     reference: Side | None
@@ -55,105 +57,94 @@ class Fitness:
 def check_pair(reference: AnnData, spatial: AnnData, card: Card) -> Fitness:
     """Figures and findings of a raw pair; a pair that cannot be prepared gives a finding, not an error."""
     shared = len(set(reference.var_names) & set(spatial.var_names))
+    cells: Side | None = None
+    spots: Side | None = None
     try:
         require_usable(reference, "reference")
         require_usable(spatial, "spatial table")
-    except StbenchError as error:
-        return Fitness(card, None, None, shared, None, None, None, (Finding("stop", str(error)),))
-    sides = side(reference), side(spatial)
-    try:
+        cells, spots = side(reference), side(spatial)
         pair = prepare(reference, spatial, card)
     except StbenchError as error:
         stop = Finding("stop", f"{error}{_ensembl(reference, spatial)}")
-        return Fitness(card, *sides, shared, None, None, None, (stop,))
+        return Fitness(card, cells, spots, shared, None, None, None, (stop,))
     units = {"reference_units": pair.card.reference_units or "counts", "units": pair.card.units or "counts"}
     agreement = structure(reference, spatial, **units)
     autocorrelation = pattern(spatial, units=units["units"])
-    findings = (
+    found = (
         *_of_sizes(pair),
-        *_of_values(pair, sides[1], sorted({*reference.var_names, *spatial.var_names})),
+        *_of_values(pair, spots, sorted({*reference.var_names, *spatial.var_names})),
         *_of_structure(agreement),
         *_of_pattern(autocorrelation, has_coordinates="spatial" in spatial.obsm),
     )
-    return Fitness(pair.card, *sides, shared, len(pair.genes), agreement, autocorrelation, findings)
+    findings = tuple(Finding(level, text) for level, text in found)
+    return Fitness(pair.card, cells, spots, shared, len(pair.genes), agreement, autocorrelation, findings)
 
 
-def _of_sizes(pair: Pair) -> list[Finding]:
-    found = []
+def _of_sizes(pair: Pair) -> Found:
     report, n_genes = pair.report, len(pair.genes)
     if n_genes < N_FOLDS:
-        text = f"Only {n_genes} shared genes vary on both sides; {N_FOLDS} are needed to split them."
-        found.append(Finding("stop", text))
+        yield "stop", f"Only {n_genes} shared genes vary on both sides; {N_FOLDS} are needed to split them."
     elif n_genes < FEW_GENES:
         tested = sorted({n_genes // N_FOLDS, -(-n_genes // N_FOLDS)})
-        text = f"Only {n_genes} genes: one split tests {' or '.join(map(str, tested))} of them."
-        found.append(Finding("care", f"{text} Use --splits 10."))
-    for what, now, raw in (("cells", "cells", "cells_raw"), ("spots", "spots", "spots_raw")):
-        if report[now] < report[raw] / 2:
-            text = f"Only {report[now]} of {report[raw]} {what} pass the filters (min_genes = "
-            found.append(Finding("care", f"{text}{pair.card.min_genes})."))
-        if report[now] < FEW_ROWS:
-            found.append(Finding("care", f"Only {report[now]} {what}: scores will be uncertain."))
-    if report["genes_differing_in_case"]:
-        names = report["genes_differing_in_case"]
+        numbers = " or ".join(map(str, tested))
+        yield "care", f"Only {n_genes} genes: one split tests {numbers} of them. Use --splits 10."
+    for what in ("cells", "spots"):
+        now, raw = report[what], report[f"{what}_raw"]
+        if now < raw / 2:
+            yield "care", f"Only {now} of {raw} {what} pass the filters (min_genes = {pair.card.min_genes})."
+        if now < FEW_ROWS:
+            yield "care", f"Only {now} {what}: scores will be uncertain."
+    if names := report["genes_differing_in_case"]:
         text = f"{len(names)} genes differ in upper and lower case only ({names[0]}) and are not matched."
-        found.append(Finding("care", f"{text} Spell them alike."))
-    found += [Finding("care", f"Unlike its card: {difference}.") for difference in report["unexpected"]]
+        yield "care", f"{text} Use the same spelling in both tables."
+    for difference in report["unexpected"]:
+        yield "care", f"Unlike its card: {difference}."
     if report["genes_constant"]:
-        text = f"{report['genes_constant']} shared genes never vary on one side and are left out."
-        found.append(Finding("note", text))
-    return found
+        yield "note", f"{report['genes_constant']} shared genes never vary on one side and are left out."
 
 
-def _of_values(pair: Pair, spatial: Side, names: list[str]) -> list[Finding]:
-    found = []
+def _of_values(pair: Pair, spatial: Side, names: list[str]) -> Found:
     for what, units in (("reference", pair.card.reference_units), ("spatial table", pair.card.units)):
         if units == "intensity":
             text = f"The {what} holds intensities, not whole numbers: count models will be unsupported."
-            found.append(Finding("care", f"{text} Where raw counts exist, give those."))
+            yield "care", f"{text} Where raw counts exist, give those."
     if spatial.repeated_rows:
-        text = f"{spatial.repeated_rows} of {spatial.rows} spots are exact copies of another."
-        found.append(Finding("care", text))
+        yield "care", f"{spatial.repeated_rows} of {spatial.rows} spots are exact copies of another."
     dates = [name for name in names if DATES.fullmatch(name)]
     if dates:
         text = f"{len(dates)} gene names are dates made by a spreadsheet ({dates[0]})."
-        found.append(Finding("care", f"{text} Take the original names."))
+        yield "care", f"{text} Take the original names."
     if "cell_type" not in pair.reference.obs:
-        text = "The reference has no obs['cell_type']: methods that use labels will run without them."
-        found.append(Finding("note", text))
-    return found
+        yield "note", "The reference has no obs['cell_type']: methods that use labels will run without them."
 
 
-def _of_structure(found: Structure | None) -> list[Finding]:
+def _of_structure(found: Structure | None) -> Found:
     if found is None:
-        text = "Too few shared genes are seen on both sides to tell whether the pair belongs together."
-        return [Finding("care", text)]
+        yield "care", "Too few shared genes are seen on both sides to tell whether the pair belongs together."
+        return
     agreement = f"the gene-gene correlations of the two sides agree by r = {found.r:.2f}"
     if not (found.p <= SIGNIFICANT and found.r >= WRONG):
         text = f"Wrong pairing: {agreement}, as they do with shuffled gene names (up to {found.null:.2f})."
-        return [Finding("stop", f"{text} Check the gene names and the tissue of both.")]
-    if found.r < WEAK:
+        yield "stop", f"{text} Check the gene names and the tissue of both."
+    elif found.r < WEAK:
         text = f"Weak pairing: {agreement} only (shuffled names: {found.null:.2f}; sound pairs: over {WEAK})."
-        return [Finding("care", f"{text} Causes: other patients, another region, very few or noisy cells.")]
-    return []
+        yield "care", f"{text} Causes: other patients, another region, very few or noisy cells."
 
 
-def _of_pattern(found: Pattern | None, *, has_coordinates: bool) -> list[Finding]:
+def _of_pattern(found: Pattern | None, *, has_coordinates: bool) -> Found:
     if not has_coordinates:
         text = "No coordinates in obsm['spatial']: methods and metrics that need them will be unsupported."
-        return [Finding("care", text)]
-    if found is None:
-        return [Finding("care", "Too few spots for a spatial pattern.")]
-    if found.p > SIGNIFICANT:
+        yield "care", text
+    elif found is None:
+        yield "care", "Too few spots for a spatial pattern."
+    elif found.p > SIGNIFICANT:
         text = f"Spatially uninformative: the {len(found.top)} highest Moran's I average {found.mean:.2f}, no"
-        return [Finding("care", f"{text} more than with shuffled spots (up to {found.null:.2f}).")]
-    return []
+        yield "care", f"{text} more than with shuffled spots (up to {found.null:.2f})."
 
 
 def _ensembl(reference: AnnData, spatial: AnnData) -> str:
     """A hint where one side is named by Ensembl ids and the other is not."""
-    by_id = [bool(ENSEMBL.match(str(table.var_names[0]))) for table in (reference, spatial)]
-    if by_id[0] == by_id[1]:
+    first, second = (ENSEMBL.match("".join(table.var_names[:1])) for table in (reference, spatial))
+    if bool(first) == bool(second):
         return ""
-    what = "reference" if by_id[0] else "spatial table"
-    return f" The {what} is named by Ensembl ids: use symbols on both."
+    return f" The {'reference' if first else 'spatial table'} is named by Ensembl ids: use symbols on both."

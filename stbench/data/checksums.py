@@ -1,4 +1,4 @@
-"""The lock file of a downloaded dataset: where its files came from, their sizes and their checksums."""
+"""The lock file of a downloaded dataset: the source, sizes and checksums of its files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def folder_hashes(folder: Path) -> dict[str, str]:
 
 
 def write_lock(folder: Path, **source: Any) -> None:
-    """Write the lock file of ``folder``; ``source`` says where its files came from."""
+    """Write the lock file of ``folder``; ``source`` describes where its files came from."""
     files = {
         name: {"size": (folder / name).stat().st_size, "sha256": digest}
         for name, digest in folder_hashes(folder).items()
@@ -26,7 +26,7 @@ def write_lock(folder: Path, **source: Any) -> None:
 
 
 def damage(folder: Path, hashes: dict[str, str]) -> list[str]:
-    """What differs from the lock file of ``folder``, a line per file; empty where there is no lock file.
+    """A line for each file of ``folder`` that differs from its lock file; empty without a lock file.
 
     ``hashes`` are the current `folder_hashes`. Files that are not in the lock file are ignored, such as a
     ``card.toml`` that the user added.

@@ -1,4 +1,4 @@
-"""Any two tables as a pair: raw counts in ``X``, coordinates in ``obsm["spatial"]``, one gene one column."""
+"""Makes a pair of two tables: raw counts in ``X``, coordinates in ``obsm["spatial"]``, genes in columns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sources:
-    """What a pair is made of: two tables, a layer of each (``raw``: ``.raw``), coordinates, labels."""
+    """The parts of a pair: two tables, a layer of each (``raw`` is ``.raw``), coordinates, labels."""
 
     reference: Path
     spatial: Path
@@ -34,11 +34,8 @@ class Sources:
 def convert(sources: Sources, out: Path) -> None:
     """Write the pair of ``sources`` into the new folder ``out``; every choice that was made is logged.
 
-    Raises
-    ------
-    StbenchError
-        Where ``out`` exists, a table cannot be read, a layer or column does not exist, or the two tables
-        share no gene name.
+    Raises `StbenchError` where ``out`` exists, a table cannot be read, a layer or column does not exist, or
+    the two tables share no gene name.
     """
     if out.exists():
         raise StbenchError(f"'{out}' exists. Choose another folder with --out, or remove it.")
@@ -60,7 +57,7 @@ def convert(sources: Sources, out: Path) -> None:
 
 
 def _oriented(sources: Sources, reference: AnnData, spatial: AnnData) -> tuple[AnnData, AnnData]:
-    """Both tables with genes as columns: text tables are turned so that they share the most names."""
+    """Both tables with genes in columns; text tables are transposed where they then share more names."""
     turns = [(False, True) if is_text(path) else (False,) for path in (sources.reference, sources.spatial)]
     names = [(set(table.var_names), set(table.obs_names)) for table in (reference, spatial)]
     ways = [(len(names[0][a] & names[1][b]), a, b) for a in turns[0] for b in turns[1]]
@@ -70,14 +67,17 @@ def _oriented(sources: Sources, reference: AnnData, spatial: AnnData) -> tuple[A
             f"'{sources.reference}' and '{sources.spatial}' share no gene name. "
             f"They have, for example, '{reference.var_names[0]}' and '{spatial.var_names[0]}'."
         )
-    for turned, path in ((turn_reference, sources.reference), (turn_spatial, sources.spatial)):
-        if turned:
-            log.info("%s: genes are in rows", path.name)
-    return (reference.T if turn_reference else reference), (spatial.T if turn_spatial else spatial)
+    if turn_reference:
+        log.info("%s: genes are in rows", sources.reference.name)
+        reference = reference.T
+    if turn_spatial:
+        log.info("%s: genes are in rows", sources.spatial.name)
+        spatial = spatial.T
+    return reference, spatial
 
 
 def _counts(table: AnnData, layer: str | None, what: str) -> AnnData:
-    """The table with raw values in ``X``: of the layer asked for, or of counts kept beside scaled values."""
+    """The table with raw values in ``X``: from the requested layer, or from counts beside scaled values."""
     if layer is None and not _whole(table.X):
         kept = ["counts"] if "counts" in table.layers else [RAW] if table.raw is not None else []
         layer = next((name for name in kept if _whole(with_layer(table, name, what).X)), None)
@@ -95,29 +95,28 @@ def _whole(values: object) -> bool:
 def _coordinates(spatial: AnnData, file: Path | None) -> np.ndarray | None:
     """Coordinates (n_spots, 2 or 3) from the file, from ``obsm["spatial"]``, or from columns of ``obs``."""
     if file is not None:
-        return np.asarray(read_coordinates(file, spatial.obs_names), dtype=np.float32)
-    if "spatial" in spatial.obsm:
-        return np.asarray(spatial.obsm["spatial"], dtype=np.float32)
-    columns = coordinate_columns(spatial.obs)
-    if columns is not None:
+        found = read_coordinates(file, spatial.obs_names)
+    elif "spatial" in spatial.obsm:
+        found = spatial.obsm["spatial"]
+    elif columns := coordinate_columns(spatial.obs):
         log.info("spatial table: coordinates from obs columns %s", " and ".join(columns))
-        return np.asarray(spatial.obs[list(columns)], dtype=np.float32)
-    log.warning("spatial table: no coordinates; give a table of them with --coordinates")
-    return None
+        found = spatial.obs[list(columns)]
+    else:
+        log.warning("spatial table: no coordinates; give a table of them with --coordinates")
+        return None
+    return np.asarray(found, dtype=np.float32)
 
 
 def _plain(table: AnnData, what: str, obs: pd.DataFrame) -> AnnData:
-    """Counts, names and labels only; repeated names get a suffix, as scanpy does."""
+    """Counts, names and labels only; repeated names get a suffix, as in scanpy."""
     plain = AnnData(
         sparse.csr_matrix(table.X, dtype=np.float32),
         obs=obs.set_axis(table.obs_names.astype(str)),
         var=pd.DataFrame(index=table.var_names.astype(str)),
     )
-    for names, make_unique, noun in (
-        (plain.var_names, plain.var_names_make_unique, "gene"),
-        (plain.obs_names, plain.obs_names_make_unique, "row"),
-    ):
+    for names, noun in ((plain.var_names, "gene"), (plain.obs_names, "row")):
         if not names.is_unique:
             log.warning("%s: %d repeated %s names got a suffix", what, names.duplicated().sum(), noun)
-            make_unique()
+    plain.var_names_make_unique()
+    plain.obs_names_make_unique()
     return plain

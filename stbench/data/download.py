@@ -1,4 +1,4 @@
-"""Downloads that resume: pooch checks the file and renames it, this module transfers the bytes."""
+"""Downloads that resume: pooch checks and renames the file, and this module transfers the bytes."""
 
 from __future__ import annotations
 
@@ -29,24 +29,33 @@ def download(file: RemoteFile, folder: Path, progress: Progress = lambda name, d
     A broken transfer leaves ``<name>.part``, and the next call resumes from it. A file with a wrong checksum
     is removed. ``progress`` gets the name, the bytes so far and the size.
 
-    Raises
-    ------
-    StbenchError
-        Where the server refuses, the connection is lost `ATTEMPTS` times, the checksum is wrong, or the file
-        cannot be written.
+    Raises `StbenchError` where the server refuses, the connection is lost `ATTEMPTS` times, the checksum is
+    wrong, or the file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{file.name}.part"
-    bring = Resuming(part, file.size, lambda done: progress(file.name, done, file.size))
+
+    def resume(url: str, output_file: str, pooch: Any) -> None:
+        part = folder / f"{file.name}.part"
+        for attempt in range(ATTEMPTS):
+            try:
+                _transfer(url, part, file.size, lambda done: progress(file.name, done, file.size))
+                break
+            except requests.RequestException as error:
+                refused = error.response is not None and error.response.status_code < 500  # such as 404
+                if refused or attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(PAUSE_S * 2**attempt)
+        os.replace(part, output_file)
+
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
         with FileLock(folder / f".{file.name}.lock"):
-            found = pooch.retrieve(file.url, file.checksum, fname=file.name, path=folder, downloader=bring)
+            found = pooch.retrieve(file.url, file.checksum, fname=file.name, path=folder, downloader=resume)
     except requests.RequestException as error:
         raise StbenchError(
-            f"The download of '{file.name}' broke off ({error}). The same command goes on from there."
+            f"The download of '{file.name}' broke off ({error}). The same command resumes it."
         ) from error
     except ValueError as error:  # pooch, for a wrong checksum
         raise StbenchError(f"{file.url}: {error}") from error
@@ -57,40 +66,20 @@ def download(file: RemoteFile, folder: Path, progress: Progress = lambda name, d
     return Path(found)
 
 
-class Resuming:
-    """A downloader for pooch: keeps what it has in ``part`` and requests the rest."""
-
-    def __init__(self, part: Path, size: int, progress: Callable[[int], None]):
-        self.part = part
-        self.size = size
-        self.progress = progress
-
-    def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
-        """Download ``url`` to ``output_file``; retries a lost connection, but not a refusal such as 404."""
-        for attempt in range(ATTEMPTS):
-            try:
-                self._transfer(url)
-                break
-            except requests.RequestException as error:
-                refused = error.response is not None and error.response.status_code < 500
-                if refused or attempt == ATTEMPTS - 1:
-                    raise
-                time.sleep(PAUSE_S * 2**attempt)
-        os.replace(self.part, output_file)
-
-    def _transfer(self, url: str) -> None:
-        start = self.part.stat().st_size if self.part.is_file() else 0
-        if 0 < self.size <= start:
-            if start == self.size:
-                return
-            start = 0
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-            response.raise_for_status()
-            goes_on = response.status_code == requests.codes.partial_content
-            with self.part.open("ab" if goes_on else "wb") as out:
-                for chunk in response.iter_content(CHUNK_BYTES):
-                    out.write(chunk)
-                    self.progress(out.tell())
-        if self.part.stat().st_size < self.size:
-            raise requests.ConnectionError(f"{self.part.stat().st_size} of {self.size} bytes came")
+def _transfer(url: str, part: Path, size: int, progress: Callable[[int], None]) -> None:
+    """Append to ``part`` the bytes of ``url`` that it does not have yet."""
+    start = part.stat().st_size if part.is_file() else 0
+    if 0 < size <= start:
+        if start == size:
+            return
+        start = 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
+        response.raise_for_status()
+        resumes = response.status_code == requests.codes.partial_content
+        with part.open("ab" if resumes else "wb") as out:
+            for chunk in response.iter_content(CHUNK_BYTES):
+                out.write(chunk)
+                progress(out.tell())
+    if part.stat().st_size < size:
+        raise requests.ConnectionError(f"{part.stat().st_size} of {size} bytes arrived")

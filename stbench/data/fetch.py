@@ -1,4 +1,4 @@
-"""Fetch the datasets of a public record: find the archive, extract the folder, write a lock file."""
+"""Fetches a dataset of a public record: finds the archive, extracts the folder, writes a lock file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stbench.dataset import Card
 from stbench.errors import StbenchError
 from stbench.files import cache_folder, read_json, whole_folder, write_json
 
-# what zipfile and tarfile raise for damaged, encrypted or unknown content
+# the errors of zipfile and tarfile for damaged, encrypted or unknown content
 UNPACKING = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError)
 Extract = Callable[[str], IO[bytes] | None]
 
@@ -34,15 +34,11 @@ def fetch(
     offline: bool = False,
     progress: Progress = lambda name, done, size: None,
 ) -> tuple[Path, bool]:
-    """The folder of a dataset in the cache, and whether it was made now.
+    """The folder of a dataset in the cache, and whether it is new.
 
     ``others`` are the cards of the same record: an archive that is named after one of them is not searched.
-    With ``offline``, only files that were downloaded before are used.
-
-    Raises
-    ------
-    StbenchError
-        Where the record or an archive cannot be read, has changed, or does not hold the dataset.
+    With ``offline``, only files that were downloaded before are used. Raises `StbenchError` where the record
+    or an archive cannot be read, has changed, or does not hold the dataset.
     """
     folder = cache_folder("datasets") / card.name
     if (folder / LOCK_FILE).is_file() and not damage(folder, folder_hashes(folder)):
@@ -56,16 +52,16 @@ def fetch(
         file = downloads / archive.name if offline else download(archive, downloads, progress)
         if _extract(file, card, folder, archive):
             return folder, True
-    looked = ", ".join(archive.name for archive in archives) or "nothing"
+    searched = ", ".join(archive.name for archive in archives) or "nothing"
     raise StbenchError(
-        f"No folder '{card.archive_folder}' with a readable dataset in record {card.record}"
-        f"{' as downloaded so far' if offline else ''} (looked in: {looked}; zip and tar are read). "
+        f"No folder '{card.archive_folder}' with a readable dataset in {'the downloads of ' * offline}"
+        f"record {card.record} (searched zip and tar archives: {searched}). "
         f"Unpack it yourself and give the folder with --data."
     )
 
 
 def verify(folder: Path) -> list[str]:
-    """What is wrong with a downloaded dataset, a line per file; a damaged dataset is removed."""
+    """A line for each damaged file of a downloaded dataset; a damaged dataset is removed."""
     wrong = damage(folder, folder_hashes(folder))
     if wrong:
         shutil.rmtree(folder)
@@ -73,20 +69,19 @@ def verify(folder: Path) -> list[str]:
 
 
 def _locked_record(number: str, downloads: Path, server: str, offline: bool) -> Record:
-    """The record, as it was when its first file was fetched; an error where its files have changed since."""
+    """The record as it was at the first fetch; `StbenchError` where its files have changed since."""
     lock = downloads / "record.json"
-    before = {}
-    if lock.is_file():
-        before = {entry["name"]: entry for entry in read_json(lock)["files"]}
+    locked = [RemoteFile(**entry) for entry in read_json(lock)["files"]] if lock.is_file() else []
     if offline:
-        if not before:
+        if not locked:
             raise StbenchError(f"Nothing of record {number} is downloaded. Fetch it once without --offline.")
-        return Record(number, "", tuple(RemoteFile(**entry) for entry in before.values()))
+        return Record(number, "", tuple(locked))
     record = read_record(number, server)
+    expected = {file.name: file.checksum for file in locked}
     for file in record.files:
-        if file.name in before and file.checksum != before[file.name]["checksum"]:
+        if expected.get(file.name, file.checksum) != file.checksum:
             raise StbenchError(
-                f"'{file.name}' of record {number} has changed: expected {before[file.name]['checksum']}, "
+                f"'{file.name}' of record {number} has changed: expected {expected[file.name]}, "
                 f"found {file.checksum}. Remove '{lock}' to accept the new one."
             )
     downloads.mkdir(parents=True, exist_ok=True)
@@ -95,16 +90,14 @@ def _locked_record(number: str, downloads: Path, server: str, offline: bool) -> 
 
 
 def _candidates(record: Record, card: Card, others: Sequence[Card]) -> list[RemoteFile]:
-    """The archives that may hold the dataset: the one named after it, or those named after no other."""
+    """The archives that may hold the dataset: the one named after it, or all those named after no other."""
     own = [file for file in record.files if _names(file.name, card)]
-    if own:
-        return own
     free = [file for file in record.files if not any(_names(file.name, other) for other in others)]
-    return sorted(free, key=lambda file: file.size)
+    return own or sorted(free, key=lambda file: file.size)
 
 
 def _names(text: str, card: Card) -> bool:
-    """Whether a file or folder name is that of the dataset, ``dataset-MG`` as well as ``dataset_mg.zip``."""
+    """Whether the dataset has this file or folder name, for example ``dataset-MG`` or ``dataset_mg.zip``."""
     stem = re.sub(r"(\.zip|\.tgz|\.tar(\.\w+)?)$", "", text.casefold())
     plain = re.sub(r"[-_ ]", "", stem)
     return plain in (re.sub(r"[-_ ]", "", card.archive_folder.casefold()), card.name.casefold())
@@ -120,8 +113,7 @@ def _extract(file: Path, card: Card, folder: Path, archive: RemoteFile) -> bool:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with whole_folder(folder) as part:
                 for name, member in members.items():
-                    source = extract(member)
-                    if source is not None:
+                    if source := extract(member):
                         with source, (part / name).open("wb") as target:
                             shutil.copyfileobj(source, target, 1 << 20)
                 problem = dataset_in(part, card).problem
@@ -135,7 +127,7 @@ def _extract(file: Path, card: Card, folder: Path, archive: RemoteFile) -> bool:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[tuple[list[str], Extract]]:
-    """The names in an archive and a function that opens one of them; no names for another kind of file."""
+    """The file names in an archive and a function that opens one; no names for another kind of file."""
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as packed:
             yield [name for name in packed.namelist() if not name.endswith("/")], packed.open
@@ -147,19 +139,17 @@ def _opened(file: Path) -> Iterator[tuple[list[str], Extract]]:
 
 
 def _members(names: list[str], card: Card, *, named_after: bool) -> dict[str, str]:
-    """The files of the dataset's folder, by their names without folders.
+    """The members of the dataset's folder, by their names without folders.
 
     An archive that is itself named after the dataset may hold the files in any one folder.
     """
-    found: dict[str, str] = {}
-    for name in names:
-        path = PurePosixPath(name)
-        if path.name.startswith(".") or "__MACOSX" in path.parts:
-            continue
-        if _names(path.parent.name, card):
-            found[path.name] = name
-    if not found and named_after:
-        visible = [PurePosixPath(name) for name in names if "__MACOSX" not in name]
-        if len({path.parent for path in visible}) == 1:
-            found = {path.name: str(path) for path in visible if not path.name.startswith(".")}
+    paths = {name: PurePosixPath(name) for name in names}
+    visible = {
+        name: path
+        for name, path in paths.items()
+        if not path.name.startswith(".") and "__MACOSX" not in path.parts
+    }
+    found = {path.name: name for name, path in visible.items() if _names(path.parent.name, card)}
+    if not found and named_after and len({path.parent for path in visible.values()}) == 1:
+        found = {path.name: name for name, path in visible.items()}
     return found

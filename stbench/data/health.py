@@ -1,8 +1,8 @@
-"""How healthy a pair is: sizes, depth, whether the two sides belong together, whether space holds a pattern.
+"""How healthy a pair is: sizes, depth, whether the two sides belong together, whether spots form a pattern.
 
-`structure` asks whether reference and space correlate the same genes with each other: another tissue or
-shuffled gene names do not. `pattern` asks whether neighbouring spots are alike: a few spots drawn from all
-over a tissue are not. Both come with a permutation null, and `stbench.data.check` turns them into words.
+`structure` tests whether the same genes correlate in the reference and in space. They do not in two different
+tissues or with shuffled gene names. `pattern` tests whether neighbouring spots are alike. They are not where
+a few spots were drawn from the whole tissue. Both compare with permutations.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from stbench.toolbox.moran import N_NEIGHBORS, morans_i, spot_graph
 from stbench.toolbox.scale import log_normalise, zscore
 
 SEED = 0
-MAX_ROWS = 20_000  # cells or spots that the two tests look at, a seeded draw
+MAX_ROWS = 20_000  # cells or spots that the two tests use, a seeded draw
 MAX_GENES = 400  # the most variable ones
-SEEN = 0.02  # share of cells, and of spots, that must see a gene
+SEEN = 0.02  # share of cells, and of spots, in which a gene must be detected
 N_TOP = 10  # genes with the strongest pattern
 N_DRAWS = {"structure": 499, "pattern": 99}
 
 
 @dataclass(frozen=True)
 class Side:
-    """One table: sizes, share of zeros, medians over its rows, genes that never vary, repeated rows."""
+    """The figures of one raw table: ``zeros`` is a share, the medians are over the rows."""
 
     rows: int
     genes: int
@@ -44,9 +44,9 @@ class Side:
 class Structure:
     """Agreement of the gene-gene correlations of the two sides.
 
-    ``r`` correlates, over pairs of genes, the correlation in the reference with that in space; ``null`` is
-    the 95 % quantile of the same under shuffled gene names, ``p`` its p-value. ``mean_rho`` is the Spearman
-    correlation, over genes, of the mean expression in the reference with that in space.
+    ``r`` is the correlation, over pairs of genes, of their correlation in the reference with that in space.
+    ``null`` is the 95 % quantile of ``r`` with shuffled gene names, ``p`` the p-value. ``mean_rho`` is the
+    Spearman correlation, over genes, of the mean expression in the reference with that in space.
     """
 
     r: float
@@ -60,8 +60,8 @@ class Structure:
 class Pattern:
     """The genes with the highest Moran's I and the mean of these values.
 
-    ``null`` is the 95 % quantile of that mean under shuffled spots (the highest ones chosen anew), ``p`` its
-    p-value.
+    ``null`` is the 95 % quantile of that mean with shuffled spots (the highest values are chosen anew), ``p``
+    the p-value.
     """
 
     top: dict[str, float]
@@ -96,14 +96,14 @@ def side(table: AnnData) -> Side:
 def structure(
     reference: AnnData, spatial: AnnData, *, reference_units: str = "counts", units: str = "counts"
 ) -> Structure | None:
-    """Do both sides correlate the same genes? None where fewer than ten shared genes are seen in both.
+    """Agreement of the gene-gene correlations; None where fewer than ten shared genes can be used.
 
-    Looks at the shared genes seen in over 2 % of cells and of spots, at most the 400 most variable in space.
+    These are the genes detected in over 2 % of cells and of spots, at most the 400 most variable in space.
     """
     rng = np.random.default_rng(SEED)
     shared = sorted(set(reference.var_names) & set(spatial.var_names))
-    cells = _scaled(_some_rows(reference, rng), reference_units)[:, shared]
-    spots = _scaled(_some_rows(spatial, rng), units)[:, shared]
+    cells = _some_rows(reference, reference_units, rng)[:, shared]
+    spots = _some_rows(spatial, units, rng)[:, shared]
     seen = [np.asarray((table.X > 0).mean(axis=0)).ravel() > SEEN for table in (cells, spots)]
     genes = _most_variable(spots[:, seen[0] & seen[1]])
     if len(genes) < N_TOP:
@@ -122,14 +122,14 @@ def structure(
 
 
 def pattern(spatial: AnnData, *, units: str = "counts") -> Pattern | None:
-    """Is there a spatial pattern? None without coordinates or with fewer spots than neighbours.
+    """Moran's I of the 400 most variable genes on the graph of six neighbours.
 
-    Moran's I on the graph of six neighbours, over the 400 most variable genes.
+    None without coordinates, or without more spots than neighbours.
     """
     if "spatial" not in spatial.obsm or spatial.n_obs <= N_NEIGHBORS:
         return None
     rng = np.random.default_rng(SEED)
-    spots = _scaled(_some_rows(spatial, rng), units)
+    spots = _some_rows(spatial, units, rng)
     genes = _most_variable(spots)
     weights, z = spot_graph(spots.obsm["spatial"]), zscore(dense(spots, genes))
 
@@ -143,14 +143,10 @@ def pattern(spatial: AnnData, *, units: str = "counts") -> Pattern | None:
     return Pattern(top, mean, float(np.quantile(draws, 0.95)), _p_value(mean, draws))
 
 
-def _some_rows(table: AnnData, rng: np.random.Generator) -> AnnData:
-    if table.n_obs <= MAX_ROWS:
-        return table
-    return table[np.sort(rng.choice(table.n_obs, MAX_ROWS, replace=False))]
-
-
-def _scaled(table: AnnData, units: str) -> AnnData:
-    """A copy on the scale of the benchmark."""
+def _some_rows(table: AnnData, units: str, rng: np.random.Generator) -> AnnData:
+    """A copy of at most `MAX_ROWS` rows, on the scale of the benchmark."""
+    if table.n_obs > MAX_ROWS:
+        table = table[np.sort(rng.choice(table.n_obs, MAX_ROWS, replace=False))]
     scaled = table.copy()
     scaled.X = log_normalise(table.X) if units == "counts" else sparse.csr_matrix(table.X).log1p()
     return scaled

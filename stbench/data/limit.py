@@ -1,15 +1,13 @@
-"""A limit: a seeded subsample of a pair, for quick grids."""
+"""The limit of a pair: how many cells, spots and genes a quick grid uses, in a seeded draw."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-TAKES = "takes cells=N,spots=N,genes=N with whole numbers"
-
 
 @dataclass(frozen=True)
 class Limit:
-    """At most so many cells, spots and (most variable) genes."""
+    """The largest number of cells, spots and (most variable) genes; None is no limit."""
 
     cells: int | None = None
     spots: int | None = None
@@ -17,14 +15,13 @@ class Limit:
 
     @classmethod
     def parse(cls, text: str) -> Limit:
-        """Read ``cells=2000,spots=1500,genes=300``; any part may be absent. Raises ValueError."""
+        """The limit in a text like ``cells=2000,spots=1500``; raises ValueError for any other text."""
         parts: dict[str, int] = {}
         for part in filter(None, str(text).replace(" ", "").split(",")):
             name, _, value = part.partition("=")
-            if name not in cls.__dataclass_fields__ or name in parts:
-                raise ValueError(f"{TAKES}, not '{part}'")
-            if not (value.isascii() and value.isdigit() and int(value)):
-                raise ValueError(f"{TAKES}, not '{part}'")
+            is_whole = value.isascii() and value.isdigit() and int(value)
+            if name not in cls.__dataclass_fields__ or name in parts or not is_whole:
+                raise ValueError(f"takes cells=N,spots=N,genes=N with whole numbers, not '{part}'")
             parts[name] = int(value)
         return cls(**parts)
 

@@ -1,6 +1,6 @@
 """From the raw pair to the prepared pair: filters, shared genes, scale (CausalGeD paper, section IV-A).
 
-Everything here is part of the dataset, the same for every method, and happens before any split.
+The prepared pair is the same for every method. All of this happens before any split.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from stbench.toolbox.scale import log_normalise
 MIN_GENES = 500  # detected genes per cell, paper IV-A
 WIDE = 5000  # where the card does not say: a table with at least this many genes is a whole transcriptome
 VARIABLE_SHARE = 0.25  # paper IV-A
-PREPARATION = 2  # rises when the same files give another prepared pair
+PREPARATION = 2  # raise it when the same files give another prepared pair
 LIMIT_SEED = 0
 DOWNSAMPLE_SEED = 0
 
@@ -34,8 +34,8 @@ class Pair:
 
     ``reference``: cells x all its genes, as in `stbench.task.Task`. ``spatial``: spots x the genes of the
     benchmark, ``X`` normalised over *all* genes of the file, raw values in ``layers["counts"]`` (for
-    counts), ``obs["total"]`` the sum over all genes. ``report`` says what the preparation did; ``measured``
-    are the names of all genes of the spatial file, whether in the benchmark or not.
+    counts), ``obs["total"]`` the sum over all genes. ``report`` describes what the preparation did;
+    ``measured`` are the names of all genes of the spatial file, whether in the benchmark or not.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Pair:
 
     @property
     def hash(self) -> str:
-        """Identifies the content: values, names, coordinates, labels, units."""
+        """A hash of the content: values, names, coordinates, labels, units."""
         digest = hashlib.sha256(f"{self.card.units} {self.card.reference_units}".encode())
         for table in (self.reference, self.spatial):
             values = sparse.csr_matrix(table.layers.get("counts", table.X))
@@ -68,9 +68,27 @@ class Pair:
             digest.update("\n".join(self.reference.obs["cell_type"].astype(str)).encode())
         return digest.hexdigest()
 
+    def describe(self) -> str:
+        """One line with the sizes, what was left out and what was inferred."""
+        report, case_only = self.report, self.report["genes_differing_in_case"]
+        parts = [
+            f"{self.name}: {report['cells']} of {report['cells_raw']} cells",
+            f"{report['spots']} of {report['spots_raw']} spots",
+            f"{report['genes']} of {report['genes_shared']} shared genes",
+        ]
+        if report["genes_constant"]:
+            parts.append(f"{report['genes_constant']} constant genes left out")
+        if case_only:
+            parts.append(f"{len(case_only)} genes differ in case only and are not matched ({case_only[0]})")
+        parts += [f"WARNING: {difference}" for difference in report["unexpected"]]
+        inferred = ", ".join(f"{key}={value}" for key, value in report["inferred"].items())
+        if inferred:
+            parts.append(f"inferred {inferred}")
+        return ", ".join(parts)
+
 
 def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | None = None) -> Pair:
-    """Filter, subsample, match genes by name, choose them, and normalise.
+    """The prepared pair of two raw tables: filtered, subsampled, with shared genes, normalised.
 
     Raises `StbenchError` for negative or missing values, repeated names, an empty table, no shared genes.
     """
@@ -82,8 +100,8 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
         "spots_raw": spatial.n_obs,
         "reference_genes_raw": reference.n_vars,
         "spatial_genes_raw": spatial.n_vars,
-        "reference_zeros_raw": zeros(reference),
-        "spatial_zeros_raw": zeros(spatial),
+        "reference_zeros_raw": _zeros(reference),
+        "spatial_zeros_raw": _zeros(spatial),
     }
     card = _complete(card, reference, spatial, report)
     if card.downsample is not None:
@@ -91,10 +109,8 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     measured = tuple(spatial.var_names)
     rng = np.random.default_rng(LIMIT_SEED)
 
-    reference = _rows(
-        reference, np.diff(_csr(reference).indptr) >= max(card.min_genes or 0, 1), limit.cells, rng
-    )
-    spatial = _rows(spatial, np.diff(_csr(spatial).indptr) > 0, limit.spots, rng)
+    reference = _rows(reference, max(card.min_genes or 0, 1), limit.cells, rng)
+    spatial = _rows(spatial, 1, limit.spots, rng)
     for table, what, remedy in (
         (reference, "cell", f"lower min_genes (now {card.min_genes}) on its card"),
         (spatial, "spot", "check that X holds the raw values"),
@@ -121,7 +137,7 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
 def require_usable(table: AnnData, what: str) -> None:
     """Raise `StbenchError` for a table that cannot be prepared; ``what`` names it in the message.
 
-    That is an empty table, repeated names, and values that are negative, NaN or infinite.
+    Such a table is empty, has repeated names, or values that are negative, NaN or infinite.
     """
     if 0 in table.shape:
         raise StbenchError(f"The {what} is empty ({table.n_obs} x {table.n_vars}).")
@@ -140,13 +156,13 @@ def require_usable(table: AnnData, what: str) -> None:
         )
 
 
-def zeros(table: AnnData) -> float:
+def _zeros(table: AnnData) -> float:
     """Share of the values that are zero."""
     return float(1 - _csr(table).nnz / (table.n_obs * table.n_vars))
 
 
 def _unexpected(card: Card, report: dict[str, Any]) -> list[str]:
-    """Where the report differs from the card's published figures; shares of zeros may differ by rounding."""
+    """The differences between the report and the card's published figures; zeros may differ by rounding."""
     known = [key for key, value in report.items() if isinstance(value, int | float)]
     found = []
     for key, value in card.expected.items():
@@ -158,7 +174,7 @@ def _unexpected(card: Card, report: dict[str, Any]) -> list[str]:
 
 
 def _downsampled(card: Card, *tables: AnnData) -> list[AnnData]:
-    """The tables with every count kept with the probability of the card's ``downsample`` (a seeded draw)."""
+    """The tables after a seeded draw that keeps every count with the probability ``card.downsample``."""
     share = card.downsample or 0.0
     if not 0 < share < 1 or {card.units, card.reference_units} != {"counts"}:
         raise StbenchError(
@@ -175,7 +191,7 @@ def _downsampled(card: Card, *tables: AnnData) -> list[AnnData]:
 
 
 def _complete(card: Card, reference: AnnData, spatial: AnnData, report: dict[str, Any]) -> Card:
-    """The card with every rule filled in; the report lists those that were inferred from the tables."""
+    """The card with every rule filled in; the report lists the rules that were inferred from the tables."""
     inferred: dict[str, Any] = {}
     if card.units is None:
         inferred["units"] = _units(spatial)
@@ -201,9 +217,9 @@ def _csr(table: AnnData) -> sparse.csr_matrix:
     return table.X
 
 
-def _rows(table: AnnData, keep: np.ndarray, limit: int | None, rng: np.random.Generator) -> AnnData:
-    """The kept rows, at most ``limit`` of them (a seeded draw, in their old order)."""
-    rows = np.flatnonzero(keep)
+def _rows(table: AnnData, min_genes: int, limit: int | None, rng: np.random.Generator) -> AnnData:
+    """The rows with ``min_genes`` detected genes, at most ``limit`` of them (a seeded draw, in order)."""
+    rows = np.flatnonzero(np.diff(_csr(table).indptr) >= min_genes)
     if limit is not None and len(rows) > limit:
         rows = np.sort(rng.choice(rows, limit, replace=False))
     kept = AnnData(
@@ -232,11 +248,9 @@ def variance(values: sparse.csr_matrix) -> np.ndarray:
 
 
 def _most_variable(reference: AnnData) -> np.ndarray:
-    """Marks the 25 % of reference genes with the largest variance of ``X``."""
-    spread = variance(reference.X)
-    marked = np.zeros(reference.n_vars, dtype=bool)
-    marked[np.argsort(-spread, kind="stable")[: int(VARIABLE_SHARE * reference.n_vars)]] = True
-    return marked
+    """A mask of the 25 % of reference genes with the largest variance of ``X``."""
+    order = np.argsort(-variance(reference.X), kind="stable")
+    return np.isin(np.arange(reference.n_vars), order[: int(VARIABLE_SHARE * reference.n_vars)])
 
 
 def _choose_genes(
@@ -261,12 +275,10 @@ def _choose_genes(
     usable = varies(spatial[:, shared].X) & varies(reference[:, shared].X)
     report["genes_constant"] = int((~usable).sum())
     scores = scores[usable].sort_values(ascending=False, kind="stable")
-    keep = len(scores)
+    keep = len(scores) if limit.genes is None else min(len(scores), limit.genes)
     if card.panel == "transcriptome":
         variable = int(reference.var["highly_variable"].sum())
         keep = min(keep, int(VARIABLE_SHARE * variable))
         report["genes_variable_in_reference"] = variable
-    if limit.genes is not None:
-        keep = min(keep, limit.genes)
     report["genes"] = keep
     return sorted(scores.index[:keep])

@@ -1,4 +1,4 @@
-"""Tables of counts in the formats that users of scanpy, anndata and squidpy have."""
+"""Reads tables of counts and coordinates in the formats of scanpy, anndata and squidpy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from anndata import AnnData
 
 from stbench.data.textmatrix import read_text_matrix
-from stbench.errors import StbenchError
+from stbench.errors import StbenchError, first_line
 from stbench.files import read_h5ad
 
 TEXT = (".csv", ".tsv", ".txt")
@@ -17,7 +17,7 @@ FORMATS = (
     ".h5ad, 10x .h5, a folder with matrix.mtx, .loom, .zarr (AnnData or SpatialData), "
     ".csv, .tsv or .txt (perhaps .gz)"
 )
-COORDINATES = (  # x, y as the platforms call them
+COORDINATES = (  # the names of x and y on each platform
     ("x", "y"),
     ("x_centroid", "y_centroid"),  # Xenium
     ("center_x", "center_y"),  # MERSCOPE
@@ -37,10 +37,7 @@ def is_text(path: Path) -> bool:
 def read_table(path: Path) -> AnnData:
     """The table at ``path``, rows and columns as in the file.
 
-    Raises
-    ------
-    StbenchError
-        Where the path does not exist, is damaged, or has a format that is not known.
+    Raises `StbenchError` where the path does not exist, is damaged, or has an unknown format.
     """
     if not path.exists():
         raise StbenchError(f"'{path}' does not exist.")
@@ -48,7 +45,7 @@ def read_table(path: Path) -> AnnData:
         return read_h5ad(path)
     if is_text(path):
         return read_text_matrix(path)
-    import scanpy as sc  # slow to import, and needed for the formats below only
+    import scanpy as sc  # slow to import, and only the formats below need it
 
     try:
         if path.suffix == ".h5":
@@ -62,8 +59,7 @@ def read_table(path: Path) -> AnnData:
     except ImportError as error:
         raise StbenchError(f"'{path}': {error}. Install: pip install \"stbench[formats]\".") from error
     except (OSError, ValueError, KeyError, IndexError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StbenchError(f"'{path}' cannot be read ({reason}).") from error
+        raise StbenchError(f"'{path}' cannot be read ({first_line(error)}).") from error
     hint = " Save R objects as .h5ad first." if path.suffix.lower() in (".rds", ".rda", ".rdata") else ""
     raise StbenchError(f"The format of '{path}' is not known. Known: {FORMATS}.{hint}")
 
@@ -80,7 +76,7 @@ def _spatialdata_table(store: Path) -> Path | None:
 def read_coordinates(path: Path, names: pd.Index) -> pd.DataFrame:
     """Coordinates of the spots called ``names`` from a table, (n_spots, 2), in their order.
 
-    The rows are matched by name where a column holds the names, else by order where the numbers are equal.
+    Rows are matched by name where a column holds all names, else by order where the numbers are equal.
     Raises `StbenchError` where neither is possible or no columns of coordinates are known.
     """
     if not path.is_file():
@@ -93,7 +89,7 @@ def read_coordinates(path: Path, names: pd.Index) -> pd.DataFrame:
         else:
             table = pd.read_csv(path, sep="," if ".csv" in path.suffixes else "\t")
     except (OSError, ValueError) as error:
-        raise StbenchError(f"File '{path}' is not a table ({str(error).splitlines()[0]}).") from error
+        raise StbenchError(f"File '{path}' is not a table ({first_line(error)}).") from error
     columns = coordinate_columns(table)
     if columns is None:
         known = "; ".join(", ".join(pair) for pair in COORDINATES)
@@ -110,6 +106,6 @@ def read_coordinates(path: Path, names: pd.Index) -> pd.DataFrame:
 
 
 def coordinate_columns(table: pd.DataFrame) -> tuple[str, str] | None:
-    """The columns with x and y by a name that is known, in any case; None where there are none."""
+    """The columns with x and y under one of the `COORDINATES`, in any case; None where there are none."""
     by_name = {str(column).lower(): column for column in table.columns}
     return next(((by_name[x], by_name[y]) for x, y in COORDINATES if x in by_name and y in by_name), None)

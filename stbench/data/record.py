@@ -1,13 +1,9 @@
-"""A public record at Zenodo, or at a server that answers like it: its files, sizes and checksums.
-
-The licence and the files are read from the record itself, never written down here.
-"""
+"""Reads a public record at Zenodo, or at a server with the same API: licence, files, sizes and checksums."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import pooch
 import requests
@@ -21,7 +17,7 @@ TIMEOUT_S = (10, 60)  # to connect, and between two packets
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a record; ``checksum`` is ``algorithm:hexadecimal``, as pooch takes it."""
+    """A file of a record; ``checksum`` is ``algorithm:hexadecimal``, the format of pooch."""
 
     name: str
     size: int
@@ -39,23 +35,19 @@ class Record:
 
 
 def mirror_or_zenodo(mirror: str | None = None) -> str:
-    """The server to ask: the one given, ``$STBENCH_MIRROR``, or Zenodo."""
+    """The server of the record: ``mirror``, else ``$STBENCH_MIRROR``, else Zenodo."""
     return (mirror or os.environ.get("STBENCH_MIRROR") or ZENODO).rstrip("/")
 
 
 def read_record(number: str, server: str) -> Record:
-    """The record of that number; proxy settings of the environment are respected.
+    """The record with this number; the request uses the proxy settings of the environment.
 
-    pooch's class reads both formats of Zenodo's API. It knows one server: the address of another one is set
-    here, before the request and in the addresses of the files.
-
-    Raises
-    ------
-    StbenchError
-        Where the server cannot be reached, refuses, or answers with something else than a record.
+    Raises `StbenchError` where the server cannot be reached, refuses, or returns something else.
     """
     url = f"{server}/api/records/{number}"
-    zenodo = ZenodoRepository("", url, timeout=TIMEOUT_S, hooks={"response": _raise_for_status})
+    # pooch reads both formats of Zenodo's API, but not errors, and it knows no other server
+    hooks = {"response": lambda response, **_: response.raise_for_status()}
+    zenodo = ZenodoRepository("", url, timeout=TIMEOUT_S, hooks=hooks)
     zenodo.base_api_url = f"{server}/api/records"
     checksums = pooch.create(path="", base_url="")
     try:
@@ -68,23 +60,16 @@ def read_record(number: str, server: str) -> Record:
         license_ = (content.get("metadata") or {}).get("license") or {}
     except requests.RequestException as error:
         raise StbenchError(
-            f"The record {url} cannot be read ({error}). Check the connection and HTTPS_PROXY, or name "
+            f"The record {url} cannot be read ({error}). Check the connection and HTTPS_PROXY, or give "
             "another server with --mirror."
         ) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise StbenchError(
-            f"The record {url} has no list of files as Zenodo gives it ({error!r})."
-        ) from error
+        raise StbenchError(f"Record {url} has no list of files in Zenodo's format ({error!r}).") from error
     return Record(number, str(license_.get("id", "") if isinstance(license_, dict) else license_), files)
 
 
-def _raise_for_status(response: requests.Response, **_: Any) -> None:
-    """Makes a refusal an error: pooch reads any answer as a record."""
-    response.raise_for_status()
-
-
 def _safe(name: str) -> str:
-    """``name``, the name of a file on this machine; `ValueError` for one that would leave its folder."""
+    """The file name itself; `ValueError` for a name that would lead out of its folder."""
     if "/" in name or "\\" in name or name.startswith("."):
         raise ValueError(f"file name {name!r}")
     return name

@@ -1,5 +1,6 @@
-"""Which datasets there are: the embedded ones, the folders given with ``--data``, the downloaded ones, and
-the known cards. A dataset has the name of its folder; the path of a folder may be given instead of a name.
+"""The known datasets: embedded, in the folders of ``--data``, downloaded, or described by a card only.
+
+A dataset has the name of its folder; the path of a folder may be given instead of a name.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ CARD_FILE = "card.toml"
 
 @dataclass(frozen=True)
 class Dataset:
-    """One dataset by name; ``problem`` says why it cannot be used here, None where it can."""
+    """A dataset; ``problem`` is the reason why it cannot be used here, None where it can."""
 
     name: str
     card: Card
@@ -39,18 +40,22 @@ class Dataset:
 
     @property
     def fetchable(self) -> bool:
-        """Whether ``stbench data fetch`` can bring it."""
+        """Whether ``stbench data fetch`` can download it."""
         return self.folder is None and bool(self.card.record)
 
     def load(self) -> tuple[AnnData, AnnData]:
-        """Reference and spatial table with raw values, as the loader reads them."""
-        if self.problem is not None or self.loader is None:
+        """Reference and spatial table with raw values, from the loader."""
+        self.require()
+        return REGISTRY.get(str(self.loader)).load(self.folder)
+
+    def require(self) -> None:
+        """Raise `StbenchError` where the dataset cannot be used."""
+        if self.problem is not None:
             raise StbenchError(f"Dataset '{self.name}' is not available: {self.problem}")
-        return REGISTRY.get(self.loader).load(self.folder)
 
 
 def data_folders(given: Iterable[Path] = ()) -> list[Path]:
-    """The folders of ``--data`` and of ``$STBENCH_DATA``; an error for one that does not exist."""
+    """The folders of ``--data`` and ``$STBENCH_DATA``; `StbenchError` for one that does not exist."""
     from_environment = [Path(part) for part in os.environ.get("STBENCH_DATA", "").split(os.pathsep) if part]
     folders = list(dict.fromkeys(path.resolve() for path in [*given, *from_environment]))
     for folder in folders:
@@ -60,61 +65,49 @@ def data_folders(given: Iterable[Path] = ()) -> list[Path]:
 
 
 def catalogue(folders: Sequence[Path]) -> dict[str, Dataset]:
-    """Every dataset known here by name: available ones and known ones that are not."""
+    """Every known dataset by name, available or not."""
     cards = {
         file.stem: read_card(file, Card, name=file.stem)
         for folder in CARD_FOLDERS
         for file in sorted(Path(folder).glob("*.toml"))
     }
-    found: dict[str, Dataset] = {}
-    for name, card in cards.items():
-        if card.loader is not None and REGISTRY.get(card.loader).embedded:
-            found[name] = Dataset(name, card, card.loader)
+    found = {
+        name: Dataset(name, card, card.loader)
+        for name, card in cards.items()
+        if card.loader is not None and REGISTRY.get(card.loader).embedded
+    }
     for folder in folders:
         for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
             if path.name in found:
                 where = found[path.name].folder or "stbench itself"
-                raise StbenchError(
-                    f"Dataset '{path.name}' is in '{where}' and in '{path}'. Rename one folder."
-                )
+                raise StbenchError(f"Dataset '{path.name}' is in '{where}' and '{path}'. Rename one folder.")
             found[path.name] = dataset_in(path, cards.get(path.name))
-    for name, card in cards.items():
-        if name not in found:
-            found[name] = _from_cache(name, card)
+    found |= {name: _from_cache(name, card) for name, card in cards.items() if name not in found}
     return dict(sorted(found.items()))
 
 
 def select(names: Sequence[str], known: dict[str, Dataset]) -> tuple[list[Dataset], list[str]]:
-    """The datasets called ``names``, and one message for each group that was left out.
+    """The datasets called ``names``, and messages about those that were left out.
 
-    A name may be the path of a folder. ``all`` is every real dataset that is here, or the embedded one where
-    there is none.
-
-    Raises
-    ------
-    StbenchError
-        For a name that is unknown or ambiguous, and for a dataset that is not available.
+    A name may be the path of a folder. ``all`` is every available dataset except the embedded ones, or the
+    embedded ones where no other is available. Raises `StbenchError` for a name that is unknown or ambiguous,
+    and for a dataset that is not available.
     """
     if list(names) != ["all"]:
         chosen = [dataset_called(name, known) for name in dict.fromkeys(names)]
         for dataset in chosen:
-            if dataset.problem is not None:
-                raise StbenchError(f"Dataset '{dataset.name}' is not available: {dataset.problem}")
+            dataset.require()
             if sum(other.name == dataset.name for other in chosen) > 1:
                 raise StbenchError(f"Two of the datasets are called '{dataset.name}'. Rename one folder.")
         return chosen, []
     usable = [dataset for dataset in known.values() if dataset.problem is None]
     real = [dataset for dataset in usable if not dataset.embedded]
-    absent = [dataset for dataset in known.values() if dataset.problem is not None]
-    notices = [f"Left out: {d.name}: {d.problem}" for d in absent if d.folder is not None]
-    for what, names in (
-        ("not downloaded (stbench data fetch NAME)", [d.name for d in absent if d.fetchable]),
-        (
-            "no folder of this name (stbench data info NAME)",
-            [d.name for d in absent if d.folder is None and not d.fetchable],
-        ),
-    ):
-        if names:
+    broken = [d for d in known.values() if d.problem is not None and d.folder is not None]
+    absent = [d for d in known.values() if d.problem is not None and d.folder is None]
+    notices = [f"Left out: {d.name}: {d.problem}" for d in broken]
+    groups = {"not downloaded (stbench data fetch NAME)": True, "no folder (stbench data info NAME)": False}
+    for what, fetchable in groups.items():
+        if names := [d.name for d in absent if d.fetchable == fetchable]:
             notices.append(f"Left out, {what}: {', '.join(names)}.")
     if not real:
         notices.append(
@@ -125,7 +118,7 @@ def select(names: Sequence[str], known: dict[str, Dataset]) -> tuple[list[Datase
 
 
 def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
-    """The dataset of that name, or in the folder of that path; `StbenchError` where there is neither.
+    """The dataset of this name, or in the folder of this path; `StbenchError` where there is neither.
 
     As with ``--data``, a folder with the name of a known dataset gets its card.
     """
@@ -140,17 +133,17 @@ def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
 
 
 def _from_cache(name: str, card: Card) -> Dataset:
-    """A known dataset that is in no ``--data`` folder: downloaded, or the reason why it is not here."""
+    """The downloaded dataset of a card, or an absent one with the reason."""
+    if not card.record:
+        return Dataset(name, card, problem=f"no folder '{name}' in --data or $STBENCH_DATA. {card.obtain}")
     folder = cache_folder("datasets") / name
-    if card.record and folder.is_dir():
-        return dataset_in(folder, card)
-    if card.record:
+    if not folder.is_dir():
         return Dataset(name, card, problem=f"it is not downloaded. Run: stbench data fetch {name}")
-    return Dataset(name, card, problem=f"no folder '{name}' in --data or $STBENCH_DATA. {card.obtain}")
+    return dataset_in(folder, card)
 
 
 def dataset_in(folder: Path, known_card: Card | None = None) -> Dataset:
-    """The dataset in ``folder``; its ``problem`` says why the card or the files cannot be used."""
+    """The dataset in ``folder``, with a ``problem`` where the card or the files cannot be used."""
     card = known_card or Card(folder.name)
     try:
         if (folder / CARD_FILE).is_file():
@@ -158,10 +151,9 @@ def dataset_in(folder: Path, known_card: Card | None = None) -> Dataset:
         loaders = [name for name, loader in REGISTRY.items().items() if loader.reads(folder)]
     except StbenchError as error:
         return Dataset(folder.name, card, problem=str(error))
-    if card.loader is not None:
-        return Dataset(folder.name, card, card.loader, folder)
-    if len(loaders) == 1:
-        return Dataset(folder.name, card, loaders[0], folder)
-    what = f"more than one loader reads it ({', '.join(loaders)}): name one as 'loader' in its card.toml"
-    nothing = "it holds neither sc.h5ad + st.h5ad nor scRNA_count.txt + Spatial_count.txt"
-    return Dataset(folder.name, card, folder=folder, problem=f"'{folder}': {what if loaders else nothing}.")
+    if card.loader is not None or len(loaders) == 1:
+        return Dataset(folder.name, card, card.loader or loaders[0], folder)
+    problem = "it holds neither sc.h5ad + st.h5ad nor scRNA_count.txt + Spatial_count.txt"
+    if loaders:
+        problem = f"more than one loader reads it ({', '.join(loaders)}): name one as 'loader' in card.toml"
+    return Dataset(folder.name, card, folder=folder, problem=f"'{folder}': {problem}.")

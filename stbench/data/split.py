@@ -1,4 +1,4 @@
-"""Ten folds of genes; rotation k tests fold k, validates on the next two, trains on the rest (70/20/10)."""
+"""Ten folds of genes: rotation k tests fold k, validates on the next two, trains on the rest (70/20/10)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ N_FOLDS = 10
 
 @dataclass(frozen=True)
 class Split:
-    """Gene names by role; ``hash`` depends on the names and roles only."""
+    """The gene names of a split by role."""
 
     rotation: int
     split_seed: int
@@ -24,6 +24,7 @@ class Split:
 
     @property
     def hash(self) -> str:
+        """A hash of the names and roles only."""
         content = json.dumps([sorted(part) for part in (self.train, self.val, self.test)])
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
@@ -33,7 +34,7 @@ def make_splits(genes: Sequence[str], n_splits: int = 1, split_seed: int = 0) ->
 
     Raises `StbenchError` for fewer than ten genes and for another number of splits.
     """
-    import numpy as np  # here: the command line reads N_FOLDS and starts without numpy
+    import numpy as np  # not above, because the command line reads N_FOLDS and starts without numpy
 
     if len(genes) < N_FOLDS:
         raise StbenchError(
@@ -43,11 +44,10 @@ def make_splits(genes: Sequence[str], n_splits: int = 1, split_seed: int = 0) ->
         raise StbenchError(f"--splits takes 1 to {N_FOLDS}, not {n_splits}.")
     shuffled = np.random.default_rng(split_seed).permutation(sorted(genes))
     folds = [[str(gene) for gene in fold] for fold in np.array_split(shuffled, N_FOLDS)]
-
-    def rotation(k: int) -> Split:
+    splits = []
+    for k in range(n_splits):
         val = [(k + 1) % N_FOLDS, (k + 2) % N_FOLDS]
-        train = [i for i in range(N_FOLDS) if i != k and i not in val]
-        pick = [tuple(gene for i in part for gene in folds[i]) for part in (train, val, [k])]
-        return Split(k, split_seed, *pick)
-
-    return [rotation(k) for k in range(n_splits)]
+        train = [i for i in range(N_FOLDS) if i not in (k, *val)]
+        genes_of_roles = (tuple(gene for i in role for gene in folds[i]) for role in (train, val, [k]))
+        splits.append(Split(k, split_seed, *genes_of_roles))
+    return splits

@@ -1,4 +1,4 @@
-"""Raw tables as a loader gives them, from AnnData with values, coordinates and labels under any name."""
+"""Raw tables for the preparation, from AnnData with values, coordinates and labels under any name."""
 
 from __future__ import annotations
 
@@ -18,38 +18,28 @@ def raw_tables(
     spatial_key: str | None = None,
     cell_type_key: str | None = None,
 ) -> tuple[AnnData, AnnData]:
-    """Reference (cells x genes) and spatial table (spots x genes) as a loader gives them, as copies.
+    """Copies of reference (cells x genes) and spatial table (spots x genes), as a loader returns them.
 
-    Parameters
-    ----------
-    adata_sp, adata_sc
-        Spots x measured genes, and cells x genes of the reference. They are not changed.
-    layer
-        The layer of both that holds the raw values, or ``raw`` for ``.raw``. Default: ``X``.
-    spatial_key
-        The key of ``adata_sp.obsm`` with the coordinates. Default: ``spatial`` where it exists.
-    cell_type_key
-        The column of ``adata_sc.obs`` with the labels. Default: ``cell_type`` where it exists.
+    ``layer`` of both tables holds the raw values (``raw`` is ``.raw``; default: ``X``). ``spatial_key`` of
+    ``adata_sp.obsm`` holds the coordinates (default: ``spatial``, if any), ``cell_type_key`` of
+    ``adata_sc.obs`` the labels (default: ``cell_type``, if any).
 
-    Raises
-    ------
-    StbenchError
-        Where a layer, key or column that was given does not exist; the message lists those that do.
+    Raises `StbenchError` for a name that does not exist; the message lists those that do.
     """
     if spatial_key is not None and spatial_key not in adata_sp.obsm:
         raise unknown_name("key of adata_sp.obsm", spatial_key, adata_sp.obsm)
     labels = cell_types(adata_sc, cell_type_key)
-    tables = []
-    for name, table, obs in (
-        ("adata_sc", adata_sc, labels),
-        ("adata_sp", adata_sp, pd.DataFrame(index=adata_sp.obs_names)),
-    ):
+
+    def raw(table: AnnData, name: str, obs: pd.DataFrame) -> AnnData:
         values = table if layer is None else with_layer(table, layer, name)
-        tables.append(AnnData(values.X.copy(), obs=obs, var=pd.DataFrame(index=values.var_names)))
+        return AnnData(values.X.copy(), obs=obs, var=pd.DataFrame(index=values.var_names))
+
+    reference = raw(adata_sc, "adata_sc", labels)
+    spatial = raw(adata_sp, "adata_sp", pd.DataFrame(index=adata_sp.obs_names))
     coordinates = adata_sp.obsm.get(spatial_key or "spatial")
     if coordinates is not None:
-        tables[1].obsm["spatial"] = np.array(coordinates)
-    return tables[0], tables[1]
+        spatial.obsm["spatial"] = np.array(coordinates)
+    return reference, spatial
 
 
 def with_layer(table: AnnData, layer: str, what: str) -> AnnData:
@@ -63,9 +53,11 @@ def with_layer(table: AnnData, layer: str, what: str) -> AnnData:
 
 
 def cell_types(reference: AnnData, column: str | None) -> pd.DataFrame:
-    """``cell_type`` from the column asked for, or the one of that name; no column where there is none."""
+    """``cell_type`` from ``column`` of obs (default: the one of that name); without labels no column."""
     if column is not None and column not in reference.obs:
         raise unknown_name("column of the reference's obs", column, reference.obs.columns)
-    source = column or ("cell_type" if "cell_type" in reference.obs else None)
-    labels = {} if source is None else {"cell_type": pd.Categorical(reference.obs[source].astype(str))}
-    return pd.DataFrame(labels, index=reference.obs_names)
+    source = column or "cell_type"
+    obs = pd.DataFrame(index=reference.obs_names)
+    if source in reference.obs:
+        obs["cell_type"] = pd.Categorical(reference.obs[source].astype(str))
+    return obs

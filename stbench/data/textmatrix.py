@@ -1,4 +1,4 @@
-"""Tables of numbers as text, read block by block into sparse matrices: a whole atlas fits in memory."""
+"""Reads text tables of numbers block by block into sparse matrices, so that an atlas fits in memory."""
 
 from __future__ import annotations
 
@@ -13,29 +13,20 @@ from anndata import AnnData
 from pyarrow import csv as arrow
 from scipy import sparse
 
-from stbench.errors import StbenchError
+from stbench.errors import StbenchError, first_line
 
-BLOCK_BYTES = 1 << 26  # text parsed at once; wide lines need large blocks to be quick
+BLOCK_BYTES = 1 << 26  # text that is parsed at once; wide lines are slow in small blocks
 
 
 def read_text_matrix(file: Path, *, named_rows: bool | None = None, unnamed: str = "row") -> AnnData:
     """The table in ``file``, rows x columns as in the file, float32 CSR.
 
-    Parameters
-    ----------
-    file
-        Comma separated (``.csv``) or tab separated, perhaps compressed (``.gz``), with a header.
-    named_rows
-        Whether the first column holds the names of the rows. Default: it does where the header has one
-        field less than the rows (as R writes it), where the header of the first column is empty, or where
-        its first value is not a number.
-    unnamed
-        The prefix for the names of rows that have none; their number from 0 follows.
+    The file has a header and is comma separated (``.csv``) or tab separated, perhaps compressed (``.gz``).
+    ``named_rows`` is whether the first column holds names. By default it does where the header has one field
+    less than the rows (as R writes it), where the header of the first column is empty, or where its first
+    value is not a number. Rows without names are called ``unnamed`` and their number from 0.
 
-    Raises
-    ------
-    StbenchError
-        For a file that is not such a table; the message names the file.
+    Raises `StbenchError` for a file that is not such a table; the message names the file.
     """
     delimiter = "," if ".csv" in file.suffixes else "\t"
     try:
@@ -59,8 +50,7 @@ def read_text_matrix(file: Path, *, named_rows: bool | None = None, unnamed: str
             parts.append(sparse.csr_matrix(np.stack(columns, axis=1)))
             rows += block.column(0).to_pylist() if named_rows else []
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StbenchError(f"File '{file}' is not a table of numbers ({reason}).") from error
+        raise StbenchError(f"File '{file}' is not a table of numbers ({first_line(error)}).") from error
     values = sparse.vstack(parts, format="csr")
     if not named_rows:
         rows = [f"{unnamed}{i}" for i in range(values.shape[0])]
@@ -68,7 +58,7 @@ def read_text_matrix(file: Path, *, named_rows: bool | None = None, unnamed: str
 
 
 def _blocks(file: Path, delimiter: str, n_fields: int, named_rows: bool) -> arrow.CSVStreamingReader:
-    positions = [str(i) for i in range(n_fields)]  # repeated names in the header are kept, to be reported
+    positions = [str(i) for i in range(n_fields)]  # names in the header may be repeated
     types = dict.fromkeys(positions, pa.float32())
     if named_rows:
         types["0"] = pa.string()

@@ -1,4 +1,4 @@
-"""The spatial table that a method may see under a split."""
+"""The spatial table without the test genes of a split."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def visible_spatial(truth: AnnData, split: Split, units: str) -> AnnData:
 
     ``truth`` is the prepared spatial table. Counts are normalised anew over the visible genes.
     """
-    role = dict.fromkeys(split.train, "train") | dict.fromkeys(split.val, "val")
-    genes = [gene for gene in truth.var_names if gene in role]
-    seen = truth[:, genes]
+    roles = dict.fromkeys(split.train, "train") | dict.fromkeys(split.val, "val")
+    role = pd.Series(roles, name="split").reindex(truth.var_names).dropna()
+    seen = truth[:, role.index]
     table = AnnData(
         log_normalise(seen.layers["counts"]) if units == "counts" else sparse.csr_matrix(seen.X),
         obs=pd.DataFrame(index=truth.obs_names.copy()),
-        var=pd.DataFrame({"split": [role[gene] for gene in genes]}, index=genes),
+        var=role.to_frame(),
     )
     if units == "counts":
         table.layers["counts"] = sparse.csr_matrix(seen.layers["counts"])

@@ -10,7 +10,6 @@ from typing import Any
 from stbench.config.options import RunOptions
 from stbench.config.variants import Variant, select_methods, variants
 from stbench.data.cache import load
-from stbench.data.describe import describe
 from stbench.data.sources import Dataset, catalogue, data_folders, select
 from stbench.errors import StbenchError
 from stbench.files import disk_errors
@@ -86,7 +85,7 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
                     raise
                 summary.broken_datasets[dataset.name] = str(error)
                 continue
-            log.info(describe(pair))
+            log.info(pair.describe())
             summary.specs += specs
             grid.add(pair, specs, options.overwrite, store=not options.dry_run)
         summary.todo = grid.todo

@@ -78,7 +78,7 @@ def test_offline(record, cache):
     get("HBC", record)
     record.asked.clear()
     get("ME", record, offline=True)
-    with pytest.raises(StbenchError, match="as downloaded so far"):
+    with pytest.raises(StbenchError, match="in the downloads of record"):
         get("MG", record, offline=True)
     assert record.asked == []
 
