@@ -1,4 +1,4 @@
-"""Finds the content folders of a source checkout."""
+"""The content folders of a source checkout."""
 
 from pathlib import Path
 

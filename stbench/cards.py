@@ -1,7 +1,6 @@
-"""Cards: TOML files that describe a dataset or an external method, read into a checked dataclass.
+"""Reads cards (TOML files that describe a dataset or an external method) into checked dataclasses.
 
-The checks are made here and not by pydantic, because ``stbench list methods`` reads cards and pydantic takes
-longer to import than the whole command.
+Pydantic would take longer to import than the whole of ``stbench list methods``, which reads cards.
 """
 
 from __future__ import annotations
@@ -29,13 +28,8 @@ def read_card(file: Path, cls: type[T], **given: Any) -> T:
     """The card in ``file`` as an object of the dataclass ``cls``; ``given`` fields replace those of the file.
 
     The type hints of ``cls`` may use ``str``, ``int``, ``float``, ``bool``, ``list[...]``,
-    ``dict[str, ...]``, ``Literal`` and unions of them.
-
-    Raises
-    ------
-    StbenchError
-        Where the file is not TOML, or where a field is unknown, missing or of another type. The message names
-        the file, the field and what is expected.
+    ``dict[str, ...]``, ``Literal`` and unions of them. Raises `StbenchError` where the file is not TOML, or
+    where a field is unknown, missing or of another type; the message names the file and the field.
     """
     try:
         content = tomllib.loads(file.read_text()) | given
@@ -49,7 +43,7 @@ def read_card(file: Path, cls: type[T], **given: Any) -> T:
             _check(name, value, hints[name])
         except StbenchError as error:
             raise StbenchError(f"Card '{file}', {error}") from None
-    for field in fields(cls):  # type: ignore[arg-type]  # a dataclass, which the type cannot say
+    for field in fields(cls):  # type: ignore[arg-type]  # T is a dataclass, which a TypeVar cannot express
         if field.default is MISSING and field.default_factory is MISSING and not content.get(field.name):
             raise StbenchError(f"Card '{file}' has no '{field.name}'.")
     return cls(**content)

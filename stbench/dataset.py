@@ -1,4 +1,4 @@
-"""What a dataset is: a card (TOML) and a loader. Cards and loaders are the files of ``datasets/``.
+"""The contract of a dataset: a card (TOML) and a loader. Both are files of ``datasets/``.
 
 ::
 
@@ -26,7 +26,7 @@ Load = Callable[..., tuple["AnnData", "AnnData"]]  # (folder) -> (reference, spa
 
 @dataclass(frozen=True)
 class Loader:
-    """Reads one format. ``reads(folder)`` says whether a folder has it; ``embedded`` ones need no folder."""
+    """Loads one format; ``reads(folder)`` is whether a folder has it; an ``embedded`` one needs no folder."""
 
     name: str
     load: Callable[[Path | None], tuple[AnnData, AnnData]]
@@ -57,11 +57,11 @@ def register(
 class Card:
     """What is known about a dataset; everything but the name is optional.
 
-    ``panel``, ``units``, ``reference_units`` and ``min_genes`` control the preparation; those that the card
-    leaves out are inferred and reported. ``downsample`` is the share of the counts to keep in both tables (a
-    seeded draw). ``record`` is the number of a Zenodo record and ``archive_folder`` a folder inside its
-    archives: `stbench.data.fetch` finds the dataset there. ``expected`` holds published figures, under the
-    names of the preparation's report (``cells_raw``, ``genes``, ...), to be compared with what is found.
+    ``panel``, ``units``, ``reference_units`` and ``min_genes`` control the preparation; those that are
+    missing on the card are inferred and reported. ``downsample`` is the share of the counts to keep in both
+    tables (a seeded draw). `stbench.data.fetch` finds the dataset in the ``archive_folder`` of an archive of
+    the Zenodo ``record``. The preparation compares its report with ``expected``, published figures under the
+    names of the report (``cells_raw``, ``genes``, ...).
     """
 
     name: str

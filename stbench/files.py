@@ -1,4 +1,4 @@
-"""Read and write files: a bad file is one clear error, and a half-written file never appears."""
+"""Reads and writes files: a damaged file is one clear error, and a partly written file never appears."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def cache_folder(part: str) -> Path:
-    """One part of the cache, in ``$STBENCH_CACHE`` or the user's cache folder; it may not exist yet.
+    """The folder of one part of the cache, in ``$STBENCH_CACHE`` or the user's cache; it may not exist yet.
 
     ``downloads`` has a folder per public record, ``datasets`` one per downloaded dataset, ``prepared`` one
     per prepared pair, ``environments`` one per external method.
@@ -51,41 +51,33 @@ def read_h5ad(file: Path) -> AnnData:
 
 
 def open_h5ad(file: Path, most_bytes: int) -> AnnData:
-    """The AnnData in ``file``, for files from strangers; a damaged file raises any kind of exception.
+    """The AnnData in a ``file`` that is not trusted; a damaged file raises any kind of exception.
 
     Raises `StbenchError` for a file that unpacks to more than ``most_bytes`` or refers to other files.
     """
     import anndata
+    import h5py
 
-    _check_h5(file, most_bytes)
+    with h5py.File(file) as content:
+        links: list[str] = []
+        tables: list[tuple[str, h5py.Dataset]] = []
+        content.visititems_links(
+            lambda name, link: links.append(name) if isinstance(link, h5py.ExternalLink) else None
+        )
+        content.visititems(
+            lambda name, item: tables.append((name, item)) if isinstance(item, h5py.Dataset) else None
+        )
+        links += [name for name, item in tables if item.is_virtual or item.external]
+        total = sum((item.size or 0) * item.dtype.itemsize for _, item in tables)  # no size: an empty entry
+    if links:
+        raise StbenchError(f"takes '{links[0]}' from another file")
+    if total > most_bytes:
+        raise StbenchError(f"unpacks to {total / 1e9:.1f} GB, more than {most_bytes / 1e9:.1f} GB")
     table = anndata.read_h5ad(file)
     for values in (table.X, *table.layers.values(), *table.obsm.values()):
         if hasattr(values, "check_format"):
             values.check_format(full_check=True)  # indices out of range would crash the process
     return table
-
-
-def _check_h5(file: Path, most_bytes: int) -> None:
-    import h5py
-
-    total = 0
-
-    def leads_outside(name: str, link: h5py.HardLink | h5py.SoftLink | h5py.ExternalLink) -> str | None:
-        return name if isinstance(link, h5py.ExternalLink) else None
-
-    def measure(name: str, item: h5py.Dataset | h5py.Group) -> str | None:
-        nonlocal total
-        if not isinstance(item, h5py.Dataset):
-            return None
-        total += (item.size or 0) * item.dtype.itemsize  # no size: an empty entry
-        return name if item.is_virtual or item.external else None
-
-    with h5py.File(file) as content:
-        foreign = content.visititems_links(leads_outside) or content.visititems(measure)
-    if foreign:
-        raise StbenchError(f"takes '{foreign}' from another file")
-    if total > most_bytes:
-        raise StbenchError(f"unpacks to {total / 1e9:.1f} GB, more than {most_bytes / 1e9:.1f} GB")
 
 
 def read_json(file: Path) -> Any:
@@ -100,7 +92,7 @@ def read_json(file: Path) -> Any:
 
 @contextmanager
 def whole_file(file: Path) -> Iterator[Path]:
-    """A new file to write, which replaces ``file`` when it is complete."""
+    """A new file to write; it replaces ``file`` when it is complete."""
     part = _beside(file)
     try:
         yield part
@@ -118,7 +110,7 @@ def write_json(file: Path, content: Any) -> None:
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to fill, which replaces ``folder`` when it is complete."""
+    """A new folder to fill; it replaces ``folder`` when it is complete."""
     part = _beside(folder)
     part.mkdir(parents=True)
     try:
@@ -138,38 +130,37 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turns an error of the disk into a `StbenchError`; ``folder`` is where the work is written."""
+    """Turns an error of the disk into a `StbenchError`; ``folder`` is where files are written."""
     try:
         yield
     except OSError as error:
         raise StbenchError(
-            f"Stopped: {error.strerror or error} ('{error.filename or folder}'). What is finished is kept; "
-            "the same command goes on from here."
+            f"Stopped: {error.strerror or error} ('{error.filename or folder}'). Finished runs are kept; "
+            "the same command continues from here."
         ) from error
 
 
 def writable_folder(folder: Path) -> Path:
-    """``folder``, which is made where it does not exist; `StbenchError` where it cannot be written."""
+    """``folder``, created where it does not exist; `StbenchError` where it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = _beside(folder / "probe")
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise StbenchError(
-            f"Folder '{folder}' cannot be written ({error.strerror}). Choose another with --out."
-        ) from error
+        message = f"Folder '{folder}' cannot be written ({error.strerror}). Choose another with --out."
+        raise StbenchError(message) from error
     return folder
 
 
 @contextmanager
 def kept_folder(folder: Path | None) -> Iterator[Path]:
-    """The folder itself, or without one a folder that vanishes."""
+    """The folder itself, or a temporary one where it is None."""
     if folder is not None:
         yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="stbench-") as vanishing:
-        yield Path(vanishing)
+    with tempfile.TemporaryDirectory(prefix="stbench-") as temporary:
+        yield Path(temporary)
 
 
 def _beside(path: Path) -> Path:
@@ -178,6 +169,6 @@ def _beside(path: Path) -> Path:
 
 
 def _to_disk(file: Path) -> None:
-    """Make sure that the content of ``file`` outlives a crash of the machine before its name appears."""
+    """Write the content of ``file`` to the disk, so that it survives a crash once its name appears."""
     with file.open("rb") as content:
         os.fsync(content.fileno())

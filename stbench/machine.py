@@ -1,4 +1,4 @@
-"""Which device a run uses, and what there is: chosen here, never written in."""
+"""The hardware of this machine, and the device that a run uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stbench.errors import StbenchError
 
 
 def resolve(device: str) -> str:
-    """``cpu``, ``cuda`` (any GPU) or ``cuda:i`` for what was asked; an error where there is no such GPU."""
+    """``cpu``, ``cuda`` (any GPU) or ``cuda:i`` for a requested ``device``; an error without such a GPU."""
     if device == "auto":
         return "cuda" if gpus() and _torch_sees_cuda() else "cpu"
     if device == "cpu":
@@ -27,15 +27,13 @@ def resolve(device: str) -> str:
     match = re.fullmatch(r"cuda(?::(\d+))?", device)
     if match is None:
         raise StbenchError(f"--device takes auto, cpu, cuda or cuda:i, not '{device}'.")
-    index = int(match.group(1) or 0)
-    if index >= len(gpus()):
-        raise StbenchError(
-            f"--device {device}: this machine has {len(gpus())} NVIDIA GPUs. Use --device cpu."
-        )
-    if not _torch_sees_cuda():
-        raise StbenchError(
-            f"--device {device}: the installed torch has no CUDA. Install a CUDA build of torch."
-        )
+    problem = ""
+    if int(match.group(1) or 0) >= len(gpus()):
+        problem = f"this machine has {len(gpus())} NVIDIA GPUs. Use --device cpu."
+    elif not _torch_sees_cuda():
+        problem = "the installed torch has no CUDA. Install a CUDA build of torch."
+    if problem:
+        raise StbenchError(f"--device {device}: {problem}")
     return device
 
 
@@ -68,30 +66,26 @@ def _torch_sees_cuda() -> bool:
 
 
 def memory_bytes(device: str) -> int:
-    """Memory of the machine (or of the container it is for us), or of the GPU; the least one for ``cuda``."""
+    """Memory of the machine (or container) or of the GPU; for ``cuda`` that of the smallest GPU."""
     if device == "cuda":
         return min(int(gpu["memory_bytes"]) for gpu in gpus())
     if device.startswith("cuda"):
         return int(gpus()[int(device.split(":")[1])]["memory_bytes"])
-    return min([int(psutil.virtual_memory().total), *_container_bytes()])
-
-
-def _container_bytes() -> list[int]:
-    """The memory limit of the control group, where there is one."""
-    for file in ("memory.max", "memory/memory.limit_in_bytes"):  # version 2, version 1
+    sizes = [int(psutil.virtual_memory().total)]
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):  # of the container: control groups 2 and 1
         with suppress(OSError, ValueError):  # no such file; "max"
-            return [int(Path("/sys/fs/cgroup", file).read_text())]
-    return []
+            sizes.append(int(Path("/sys/fs/cgroup", file).read_text()))
+    return min(sizes)
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
 def hardware() -> dict[str, Any]:
-    """What the manifest says about the machine."""
+    """The description of the machine for a manifest."""
     return {
         "system": platform.platform(),
         "cpu": _cpu_model(),
@@ -102,10 +96,8 @@ def hardware() -> dict[str, Any]:
 
 
 def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine()
-    )
+    with suppress(OSError):  # Linux only
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":")[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,4 +1,4 @@
-"""What a method is. The methods themselves are the files of this folder's twin, ``methods/``.
+"""The contract of a method. The methods are the files of ``methods/``.
 
 ::
 
@@ -35,12 +35,11 @@ REGISTRY: Registry[type[Method]] = Registry("methods", "method")
 
 @dataclass(frozen=True)
 class Context:
-    """What a run brings besides the task.
+    """What a method gets besides the task.
 
-    Everything random derives from ``seed``; ``device`` is ``cpu`` or ``cuda:i``; ``scratch`` is a folder
-    that vanishes after the run; ``checkpoint`` a file that outlives an interruption: what a method wrote
-    there it finds again when the same run is started anew (None: nothing is kept);
-    ``progress(done, total, **info)`` feeds the live line, for example
+    Everything random derives from ``seed``; ``device`` is ``cpu`` or ``cuda:i``; ``scratch`` is a temporary
+    folder; ``checkpoint`` is a file that is still there when an interrupted run starts again (None: nothing
+    is kept); ``progress(done, total, **info)`` reports progress, for example
     ``ctx.progress(epoch, n_epochs, loss=0.3)``.
     """
 
@@ -57,7 +56,7 @@ class Context:
 class Prediction:
     """Predicted values (n_spots, n_targets) on the scale of ``task.spatial.X``, with optional intervals.
 
-    ``lower`` and ``upper`` bound an interval that should hold the truth with probability ``level``.
+    ``lower`` and ``upper`` are the bounds of intervals that contain the truth with probability ``level``.
     """
 
     mean: np.ndarray
@@ -79,7 +78,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What a method says about itself when it registers."""
+    """The description of a method, from `register`."""
 
     name: str
     family: str
@@ -99,7 +98,7 @@ class MethodInfo:
 class Method:
     """Base of all methods: a frozen dataclass whose fields are the parameters.
 
-    ``presets`` are named sets of parameters; ``cpu`` and ``paper`` are chosen by the device unless given.
+    ``presets`` are named sets of parameters. Without ``--preset`` the device decides: ``cpu`` or ``paper``.
     """
 
     info: ClassVar[MethodInfo]
@@ -112,20 +111,20 @@ class Method:
     def memory_bytes(self, shape: Shape) -> int:
         """Peak memory of a run beyond reading the task, in bytes; a run that cannot fit is skipped.
 
-        The default assumes a few dense copies of what a method sees.
+        The default is four dense copies of the cells and spots with all genes of the spatial file.
         """
         seen = (shape.cells + shape.spots) * (shape.visible + shape.targets)
         return 4 * 8 * seen
 
     @classmethod
     def missing(cls) -> str:
-        """What this machine lacks to run the method, with the remedy; empty where nothing is missing."""
+        """The packages that are missing on this machine, with the remedy; empty where none is missing."""
         lacking = [package for package in cls.info.packages if not _is_installed(package)]
         return f"needs {', '.join(lacking)}: pip install {' '.join(lacking)}" if lacking else ""
 
     @classmethod
     def versions(cls) -> dict[str, str]:
-        """Versions of what the method needs beyond the core, for the manifest of a run."""
+        """Versions of the packages that the method needs beyond the core, for the manifest of a run."""
         return {package: version(package) for package in cls.info.packages if _is_installed(package)}
 
 
@@ -147,11 +146,11 @@ def register(
     packages: tuple[str, ...] = (),
     gpu: bool = False,
 ) -> Callable[[type[Method]], type[Method]]:
-    """Class decorator that makes a method known under ``name``.
+    """Class decorator that registers a method under ``name``.
 
     ``family`` is one of `FAMILIES`; ``paper`` a short citation; ``version`` changes when predictions
     change (runs of the old version are then run again); ``packages`` are the distributions it needs beyond
-    the core, recorded with every run; ``gpu`` says that it runs on CUDA where there is some.
+    the core, recorded with every run; ``gpu`` is whether it can use CUDA.
     """
     if family not in FAMILIES:
         raise StbenchError(f"Method '{name}': unknown family '{family}'. Known: {', '.join(FAMILIES)}.")

@@ -1,4 +1,4 @@
-"""Where plugins are found: files of the content folders, entry points of packages, files given by the user.
+"""Finds plugins: files of the content folders, entry points of packages, files of ``--plugin``.
 
 A method in another language is a card, a TOML file: ``methods/NAME/method.toml``, or ``--plugin CARD.toml``.
 """
@@ -21,17 +21,17 @@ from stbench.errors import StbenchError
 PLUGIN_PREFIX = "stbench_plugin_"
 CARD = "method.toml"
 CARD_KIND = "methods"
-card_readers: dict[str, Callable[[Path, str], type]] = {}  # file and module name to the registered class
+card_readers: dict[str, Callable[[Path, str], type]] = {}  # by kind; (file, module name) -> registered class
 
 
 def import_all(kind: str) -> dict[str, str]:
-    """Import every plugin of ``kind``, which registers it; the reason by name for those that are broken."""
+    """Import, and so register, every plugin of ``kind``; returns the reason for each broken one by name."""
     broken: dict[str, str] = {}
 
     def attempt(name: str, load: Callable[..., object], *arguments: Any) -> None:
         try:
             load(*arguments)
-        except Exception as error:  # a plugin may fail in any way; the others must go on
+        except Exception as error:  # a plugin may fail in any way; the others must still load
             broken[name] = f"{type(error).__name__}: {error}"
 
     package = importlib.import_module(f"stbench.{kind}")
@@ -46,7 +46,7 @@ def import_all(kind: str) -> dict[str, str]:
 
 
 def load_plugin(file: Path) -> None:
-    """Import a plugin file (Python) or card (TOML) given by the user; it registers whatever it defines."""
+    """Import, and so register, the plugins in a Python file or card (TOML) of the user."""
     if not file.is_file():
         raise StbenchError(f"Plugin file '{file}' does not exist.")
     name = PLUGIN_PREFIX + file.stem
@@ -64,10 +64,10 @@ def load_plugin(file: Path) -> None:
 
 
 class _CardLoader(importlib.abc.Loader):
-    """Makes a card a module without code, so that it has a file and a name as every plugin has."""
+    """Turns a card into a module without code, because every plugin has a file and a module name."""
 
     def exec_module(self, module: ModuleType) -> None:
-        importlib.import_module(f"stbench.{CARD_KIND}")  # sets the reader
+        importlib.import_module(f"stbench.{CARD_KIND}")  # it registers the reader of cards
         cls = card_readers[CARD_KIND](Path(str(module.__file__)), module.__name__)
         setattr(module, cls.__name__, cls)
 

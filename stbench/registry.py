@@ -1,6 +1,6 @@
 """The plugins of one kind by name: methods, datasets (loaders), metrics, leaderboard (renderers).
 
-Nothing is imported before it is asked for; `stbench.plugins` says where plugins are found.
+The first request imports them; `stbench.plugins` finds them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """The plugins of one kind by name; ``broken`` holds those that could not be imported, with the reason."""
+    """The plugins of one kind by name; ``broken`` has the reason for those that cannot be imported."""
 
     def __init__(self, kind: str, noun: str):
         self.kind = kind
@@ -43,7 +43,7 @@ class Registry(Generic[T]):
         return sorted(self._items)
 
     def get(self, name: str) -> T:
-        """The plugin called ``name``; a clear error where there is none or it is broken."""
+        """The plugin called ``name``; `StbenchError` where it is unknown or broken."""
         self._load()
         if name in self._items:
             return self._items[name]
@@ -61,9 +61,7 @@ class Registry(Generic[T]):
         if any(module.startswith(point.module) for point in entry_points(group=f"stbench.{self.kind}")):
             return
         if module.split(".")[0] == self.kind:
-            raise StbenchError(
-                f"'{module}' was imported from the checkout: import 'stbench.{module}' instead."
-            )
+            raise StbenchError(f"'{module}' is in the checkout: import 'stbench.{module}' instead.")
         raise StbenchError(
             f"The {self.noun} '{name}' comes from '{module}', which stbench does not know. "
             f"Give its file with --plugin, or declare an entry point in the group stbench.{self.kind}."

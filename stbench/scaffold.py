@@ -1,4 +1,4 @@
-"""Writes the files of a new plugin: small, working, documented, with a test."""
+"""Writes the files of a new plugin: a short, documented example that works, and its test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stbench._checkout import plugin_path
 from stbench.errors import StbenchError
 
 FOLDERS = {"method": "methods", "dataset": "datasets", "metric": "metrics", "renderer": "leaderboard"}
-PROGRAMS = {  # by language: the file, the command, and the one that prints versions
+PROGRAMS = {  # by language: the file, the command, and the command that prints versions
     "python": (
         "predict.py",
         '["{env}/bin/python", "{here}/predict.py", "{task}"]',
@@ -24,7 +24,7 @@ PROGRAMS = {  # by language: the file, the command, and the one that prints vers
         """["Rscript", "-e", "cat('R', format(getRversion()))"]""",
     ),
 }
-LOAD = {  # how a test outside the checkout gets its plugin, where its parts belong in the file
+LOAD = {  # parts of a test outside the checkout, which loads its plugin from the file
     "import_path": "from pathlib import Path\n\n",
     "import_load": "from stbench.plugins import load_plugin\n",
     "load": 'load_plugin(Path(__file__).parent / "{file}")\n\n',
@@ -33,7 +33,7 @@ LOAD = {  # how a test outside the checkout gets its plugin, where its parts bel
 
 @dataclass(frozen=True)
 class Place:
-    """Where a new plugin goes: beside the others in a checkout, else where the user is, for ``--plugin``."""
+    """Where a new plugin goes: beside the others in a checkout, otherwise into the user's folder."""
 
     folder: Path
     tests: Path
@@ -41,7 +41,7 @@ class Place:
 
     @classmethod
     def of(cls, kind: str, here: Path) -> Place:
-        """The place for a plugin of ``kind`` that is made in the folder ``here``."""
+        """The place for a plugin of ``kind`` when the user is in the folder ``here``."""
         content = plugin_path(FOLDERS[kind])  # empty where stbench is installed from a wheel
         if content and here.resolve().is_relative_to(root := Path(content[0]).parent):
             return cls(Path(content[0]), root / "tests" / FOLDERS[kind], in_checkout=True)
@@ -49,12 +49,12 @@ class Place:
 
 
 def new_plugin(kind: str, name: str, place: Place) -> list[Path]:
-    """The files written: ``NAME.py`` and ``test_NAME.py``."""
+    """Write the plugin ``NAME.py`` and its test ``test_NAME.py``; returns their paths."""
     return _write(name, place, {f"{name}.py": f"{kind}.py"}, f"{kind}_test.py")
 
 
 def new_external(name: str, language: str, place: Place) -> list[Path]:
-    """The files written: a folder ``NAME`` with a card and its program, and ``test_NAME.py``.
+    """Write a folder ``NAME`` with a card and its program, and ``test_NAME.py``; returns their paths.
 
     A program in Python has its own environment, made from the ``requirements.txt`` beside it.
     """
@@ -69,23 +69,20 @@ def new_external(name: str, language: str, place: Place) -> list[Path]:
 def _write(
     name: str, place: Place, templates: dict[str, str], test_template: str, **values: str
 ) -> list[Path]:
-    """Fill the templates; the first file is the plugin."""
+    """Fill the templates, given by the file to write; the first file is the plugin."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise StbenchError(f"'{name}' is no plugin name: use small letters, digits and _ (my_method).")
-    wanted = {place.folder / file: template for file, template in templates.items()}
-    wanted[place.tests / f"test_{name}.py"] = test_template
-    for path in wanted:
+    plugin = next(iter(templates))
+    by_path = {place.folder / file: template for file, template in templates.items()}
+    by_path[place.tests / f"test_{name}.py"] = test_template
+    for path in by_path:
         if path.exists():
             raise StbenchError(f"'{path}' exists already. Choose another name, or remove it.")
-    plugin = next(iter(templates))
-    values |= {
-        "name": name,
-        "Class": "".join(part.capitalize() for part in name.split("_")),
-        "target": name if place.in_checkout else plugin,
-    }
+    values |= {"name": name, "Class": "".join(map(str.capitalize, name.split("_")))}
+    values |= {"target": name if place.in_checkout else plugin}
     values |= {part: "" if place.in_checkout else code.format(file=plugin) for part, code in LOAD.items()}
-    for path, template in wanted.items():
+    for path, template in by_path.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         text = (files("stbench") / "templates" / f"{template}.txt").read_text()
         path.write_text(Template(text).substitute(values))
-    return list(wanted)
+    return list(by_path)

@@ -1,4 +1,4 @@
-"""Values of some genes of a table, whatever container holds them."""
+"""Values of genes in a table, from any container."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def dense(adata: AnnData, genes: Iterable[str], layer: str | None = None, dtype: Any = float) -> np.ndarray:
-    """The values of ``genes``, in that order, as an array (n_obs, n_genes); only these are densified."""
+    """The values of ``genes``, in this order, (n_obs, n_genes); only these columns are made dense."""
     import numpy as np
     from scipy.sparse import issparse
 
@@ -26,7 +26,7 @@ def dense(adata: AnnData, genes: Iterable[str], layer: str | None = None, dtype:
 
 
 def varies(values: Any) -> np.ndarray:
-    """Which columns are not constant, (n_genes,) of bool; sparse input stays sparse."""
+    """Whether each column varies, (n_genes,); sparse input stays sparse."""
     import numpy as np
     from scipy.sparse import issparse
 

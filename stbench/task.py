@@ -1,4 +1,4 @@
-"""The task as a method sees it: the whole reference, the visible genes in space, and names to predict."""
+"""The task of a method: the whole reference, the visible genes in space, and the names of the targets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """One prediction task (design: the hidden values are not in the process).
+    """One prediction task; the hidden values are not in the process.
 
     Attributes
     ----------
@@ -49,15 +49,14 @@ class Task:
         return list(self.spatial.var_names)
 
     def validation(self) -> tuple[Task, np.ndarray]:
-        """The inner task for every tuned choice: train genes visible, val genes as targets.
+        """The inner task for every tuned choice, train genes visible and val genes as targets, and its truth.
 
-        Returns the task and the truth of its targets, an array (n_spots, n_val) on the scale of
-        ``spatial.X``.
+        The truth is an array (n_spots, n_val) on the scale of ``spatial.X``.
         """
         return self.hide(self.spatial.var_names[self.spatial.var["split"] == "val"])
 
     def hide(self, genes: Iterable[str]) -> tuple[Task, np.ndarray]:
-        """An inner task with some visible genes as targets, renormalised without them; and their truth."""
+        """An inner task with some visible genes as targets, normalised anew without them, and their truth."""
         from stbench.toolbox.scale import log_normalise
 
         hidden = list(genes)
@@ -75,7 +74,7 @@ class Task:
             raise Unsupported("needs counts on both sides; this dataset has intensities")
 
     def coordinates(self) -> np.ndarray:
-        """Coordinates of the spots, (n_spots, 2 or 3), float64; raises `Unsupported` where there are none."""
+        """Coordinates of the spots, (n_spots, 2 or 3), float64; raises `Unsupported` without them."""
         import numpy as np
 
         if "spatial" not in self.spatial.obsm:
@@ -83,7 +82,7 @@ class Task:
         return np.asarray(self.spatial.obsm["spatial"], dtype=float)
 
     def varying_genes(self) -> list[str]:
-        """Visible genes that vary in the reference and in space: the ones that a z-score exists for."""
+        """The visible genes that vary in the reference and in space, so that they have a z-score."""
         reference, space = varies(self.reference[:, self.visible].X), varies(self.spatial.X)
         genes = [gene for gene, a, b in zip(self.visible, reference, space, strict=True) if a and b]
         if not genes:
@@ -93,12 +92,12 @@ class Task:
 
 @cache
 def _visible_table() -> type[AnnData]:
-    """AnnData that answers a request for a target with `HiddenGene`; a function, to import AnnData late."""
+    """The class of ``Task.spatial``; a function, because AnnData is slow to import."""
     import numpy as np
     from anndata import AnnData
 
     class VisibleTable(AnnData):  # type: ignore[misc]  # anndata has no types, so its class is Any
-        """The visible genes of ``spatial`` (spots x genes), shared not copied, and the hidden ``targets``."""
+        """``spatial`` (spots x visible genes), not copied; a request for a target raises `HiddenGene`."""
 
         def __init__(self, spatial: AnnData, targets: Iterable[str] = (), **parts: Any):
             super().__init__(spatial, **parts)
@@ -108,11 +107,8 @@ def _visible_table() -> type[AnnData]:
             try:
                 return super().__getitem__(index)
             except KeyError as error:
-                requested = {
-                    str(name)
-                    for part in np.atleast_1d(np.asarray(index, dtype=object))
-                    for name in np.atleast_1d(part)
-                }
+                parts = index if isinstance(index, tuple) else (index,)
+                requested = {str(name) for part in parts for name in np.atleast_1d(part)}
                 hidden = sorted(requested & self.targets)
                 if not hidden:
                     raise
