@@ -1,7 +1,7 @@
 """Methods in other languages and environments: a card (TOML) with a command.
 
 The command gets a task folder and writes its prediction there; ``docs/external-methods.md`` and
-``stbench/exchange/task.schema.json`` say what lies in it. ::
+``stbench/exchange/task.schema.json`` describe the folder. ::
 
     name = "nearest_r"
     family = "baseline"
@@ -26,16 +26,13 @@ from collections import deque
 from dataclasses import asdict, dataclass, field, make_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from stbench.cards import read_card
 from stbench.errors import StbenchError, Unsupported
 from stbench.files import cache_folder
 from stbench.method import Context, Method, Prediction, register
 from stbench.task import Task
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 KEPT = ("PATH", "LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 KEPT_ENDING = "_NUM_THREADS"
@@ -47,11 +44,11 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True)
 class Card:
-    """The fields of a card: those of `stbench.methods.register`, and how the program is started.
+    """The fields of a card: those of `stbench.methods.register`, and how to start the program.
 
-    ``deviations`` says where a published method differs from its authors' code; ``needs`` lists what the
-    task must have; ``format`` is the format of the tables; ``versions`` is a command that prints a name and a
-    version per line, for the manifest.
+    ``deviations`` are the differences to the authors' code; ``needs`` is what the task must have; ``format``
+    is that of the tables; ``versions`` is a command that prints a name and a version per line, for the
+    manifest.
     """
 
     name: str
@@ -72,35 +69,32 @@ class Card:
 
 @dataclass(frozen=True)
 class External(Method):
-    """Base class of the methods that cards describe: runs the command of the card on a task folder."""
+    """Base of the methods that cards describe; it runs the command of the card on a task folder."""
 
     card: ClassVar[Card]
     here: ClassVar[Path]
 
     def predict(self, task: Task, ctx: Context) -> Prediction:
-        """What the program wrote, (n_spots, n_targets).
+        """The prediction that the program wrote, (n_spots, n_targets).
 
-        Raises
-        ------
-        Unsupported
-            Where the program or something that it needs is missing.
-        InvalidPrediction
-            Where the program wrote no prediction, or one that does not fit the task.
-        StbenchError
-            Where the program fails.
+        Raises `Unsupported` where the program or something that it needs is missing, `InvalidPrediction`
+        where it wrote no prediction or one that does not fit the task, `StbenchError` where it fails.
         """
         from stbench.exchange.taskfolder import read_prediction
+        from stbench.exchange.textfolder import collect_prediction
 
-        missing = self.missing()
-        if missing:
+        if missing := self.missing():
             raise Unsupported(missing)
-        self._check_needs(task)
+        if "counts" in self.card.needs:
+            task.require_counts()
+        if "coordinates" in self.card.needs:
+            task.coordinates()
+        if "cell_type" in self.card.needs and "cell_type" not in task.reference.obs:
+            raise Unsupported("needs obs['cell_type'] in the reference")
         folder = Path(mkdtemp(dir=ctx.scratch.resolve()))
         self._write_task(folder, task, ctx)
         self._run(folder, ctx)
         if self.card.format == "text":
-            from stbench.exchange.textfolder import collect_prediction
-
             collect_prediction(folder)
         prediction = read_prediction(folder / "prediction.h5ad", list(task.spatial.obs_names), task.targets)
         shutil.rmtree(folder)
@@ -108,7 +102,7 @@ class External(Method):
 
     @classmethod
     def missing(cls) -> str:
-        """The program that is missing on this machine, with the remedy; empty where it can run."""
+        """The program if it is missing on this machine, with the remedy; otherwise empty."""
         program = cls._filled(cls.card.command)[0]
         if shutil.which(program):
             return ""
@@ -121,7 +115,7 @@ class External(Method):
 
     @classmethod
     def versions(cls) -> dict[str, str]:
-        """What the ``versions`` command of the card prints; empty without one, or without the program."""
+        """The output of the card's ``versions`` command; empty without one, or without the program."""
         if not cls.card.versions or cls.missing():
             return {}
         command = cls._filled(cls.card.versions)
@@ -130,10 +124,10 @@ class External(Method):
             done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
         lines = [line.split() for line in done.stdout.splitlines() if line.strip()]
         if done.returncode != 0 or any(len(words) != 2 for words in lines):
-            said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
+            printed = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
             raise StbenchError(
                 f"Card of '{cls.card.name}': its versions command should print a name and a version per "
-                f"line, and said: {said[0]}"
+                f"line, but printed: {printed[0]}"
             )
         return dict(lines)
 
@@ -145,23 +139,12 @@ class External(Method):
             command = [word.replace(place, str(path)) for word in command]
         return command
 
-    def _check_needs(self, task: Task) -> None:
-        if "counts" in self.card.needs:
-            task.require_counts()
-        if "coordinates" in self.card.needs:
-            task.coordinates()
-        if "cell_type" in self.card.needs and "cell_type" not in task.reference.obs:
-            raise Unsupported("needs obs['cell_type'] in the reference")
-
     def _write_task(self, folder: Path, task: Task, ctx: Context) -> None:
+        from anndata import AnnData
+
         from stbench.exchange.taskfolder import TaskFile
         from stbench.exchange.textfolder import write_settings, write_table
 
-        for name, table in (("reference", task.reference), ("spatial", task.spatial)):
-            if self.card.format == "text":
-                write_table(folder / name, table)
-            else:
-                _plain(table).write_h5ad(folder / f"{name}.h5ad")
         file = TaskFile(
             method=self.card.name,
             parameters=asdict(self),
@@ -174,6 +157,11 @@ class External(Method):
         file.write(folder)
         if self.card.format == "text":
             write_settings(folder, file)
+        for name, table in (("reference", task.reference), ("spatial", task.spatial)):
+            if self.card.format == "text":
+                write_table(folder / name, table)
+            else:
+                AnnData(table).write_h5ad(folder / f"{name}.h5ad")  # plain: a task holds a subclass
 
     def _run(self, folder: Path, ctx: Context) -> None:
         """Run the program without a shell, in a clean environment, with its output in the log."""
@@ -189,29 +177,29 @@ class External(Method):
             text=True,
             errors="replace",
         )
-        assert process.stdout is not None
         last: deque[str] = deque(maxlen=LAST_LINES)
-        for line in process.stdout:
+        for line in process.stdout or ():
             ctx.log.info("%s", line.rstrip())
             last.append(line.strip())
         if process.wait() != 0:
-            said = " / ".join(line for line in last if line) or "nothing"
-            raise StbenchError(f"'{command[0]}' ended with exit code {process.returncode} and said: {said}")
+            printed = " / ".join(line for line in last if line) or "nothing"
+            code = process.returncode
+            raise StbenchError(f"'{command[0]}' ended with exit code {code}. Its last lines: {printed}")
 
 
 def environments_folder() -> Path:
-    """Where the environments of external methods are, a folder each: ``{env}`` on a card."""
+    """The folder of the environments of external methods, of which each is an ``{env}`` on a card."""
     return _environments or cache_folder("environments")
 
 
 def use_environments(folder: Path) -> None:
-    """Find the environments in ``folder``: a run does not know the cache, since that holds data too."""
+    """Find the environments in ``folder``; a run cannot know the cache, because that holds data too."""
     global _environments
     _environments = folder
 
 
 def register_card(file: Path, module: str) -> type[Method]:
-    """Register the method that a card describes; ``module`` is the name of the card's module."""
+    """The class of the method that a card describes, registered; ``module`` is the card's module."""
     card = read_card(file, Card)
     parameters = [(name, type(value), field(default=value)) for name, value in card.parameters.items()]
     text = f"{card.summary.strip()}\n\nDeviations\n----------\n{card.deviations.strip() or 'None known.'}"
@@ -228,16 +216,9 @@ def register_card(file: Path, module: str) -> type[Method]:
     )(cls)
 
 
-def _plain(table: AnnData) -> AnnData:
-    """The table as a plain AnnData: a task holds a subclass."""
-    from anndata import AnnData
-
-    return AnnData(table.X, obs=table.obs, var=table.var, obsm=dict(table.obsm), layers=dict(table.layers))
-
-
 def _environment(folder: Path, threads: int) -> dict[str, str]:
-    """The environment variables of a program: few of the caller's, its own home, the number of threads."""
+    """The environment variables of a program: a few of ours, its own home, the number of threads."""
     kept = {key: value for key, value in os.environ.items() if key in KEPT or key.endswith(KEPT_ENDING)}
     own = {"HOME": str(folder), "TMPDIR": str(folder), "OMP_NUM_THREADS": str(threads)}
-    # without a hash seed, sets of names have another order in every process (moscot's shared genes do)
+    # a fixed hash seed: otherwise sets of names have another order in every process (moscot's shared genes)
     return kept | own | {"PYTHONNOUSERSITE": "1", "PYTHONHASHSEED": "0"}

@@ -1,8 +1,8 @@
-"""The task on disk: all that a method's process gets, and the answer it gives.
+"""Reads and writes the task folder, the only input of a method's process, and the prediction file.
 
-A task folder holds ``reference.h5ad``, ``spatial.h5ad`` and ``task.json`` (`TaskFile`). The answer is
-``prediction.h5ad``: spots x targets with names as given, predicted values in ``X``, optional bounds in
-``layers["lower"]`` and ``layers["upper"]``. It is the contract for programs in other languages too.
+A task folder holds ``reference.h5ad``, ``spatial.h5ad`` and ``task.json`` (`TaskFile`). The prediction is
+``prediction.h5ad``: spots x targets with the names of the task, predicted values in ``X``, optional bounds in
+``layers["lower"]`` and ``layers["upper"]``. Programs in other languages use the same contract.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SPARE_BYTES = 64 << 20  # for names and the format itself
 
 
 class InvalidPrediction(StbenchError):
-    """The answer of a method is not what was requested."""
+    """The prediction of a method does not fit the task."""
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -39,7 +39,7 @@ def _unique(names: list[str]) -> list[str]:
 
 
 class TaskFile(BaseModel):
-    """``task.json``: what the process of a method reads beside the two tables, or folders of text tables."""
+    """``task.json``, which the process of a method reads besides the two tables."""
 
     model_config = ConfigDict(
         title="task.json of a stbench task folder",
@@ -61,7 +61,7 @@ class TaskFile(BaseModel):
     threads: int = Field(ge=1, description="Number of threads to use.")
     device: str = Field(pattern=r"^(cpu|cuda:[0-9]+)$", description="Device to use.")
     plugins: list[str] = Field(
-        default=[], description="Files that define the method, where stbench has it not."
+        default=[], description="Files that define the method, where it is not part of stbench."
     )
 
     def write(self, folder: Path) -> None:
@@ -81,15 +81,15 @@ class TaskFile(BaseModel):
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of ``task.json``, as ``task.schema.json`` beside this file holds it."""
+    """The JSON schema of ``task.json``, the content of ``task.schema.json`` beside this file."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return dialect | TaskFile.model_json_schema(mode="serialization")
 
 
 def write_tables(folder: Path, reference: Path, spatial: AnnData) -> None:
-    """Write the two tables of a task into the new ``folder``; ``reference`` is an h5ad file on the same disk.
+    """Write the two tables of a task into the new ``folder``; ``reference`` is an h5ad file.
 
-    Runs get copies of them, so that a link to the reference is enough here.
+    The reference is a link where the disk allows it, because every run gets a copy.
     """
     folder.mkdir(parents=True)
     try:
@@ -107,7 +107,7 @@ def read_task(folder: Path) -> tuple[Task, TaskFile]:
 
 
 def write_prediction(file: Path, task: Task, answer: np.ndarray | Prediction) -> None:
-    """Write what ``predict`` returned; `InvalidPrediction` where the shape or a value is wrong."""
+    """Write the answer of ``predict``; `InvalidPrediction` where the shape or a value is wrong."""
     prediction = answer if isinstance(answer, Prediction) else Prediction(answer)
     shape = (task.spatial.n_obs, len(task.targets))
     parts = {"mean": prediction.mean, "lower": prediction.lower, "upper": prediction.upper}
@@ -123,7 +123,7 @@ def write_prediction(file: Path, task: Task, answer: np.ndarray | Prediction) ->
 
 
 def read_prediction(file: Path, spots: list[str], targets: list[str]) -> Prediction:
-    """The answer in ``file``, in the order asked for; `InvalidPrediction` where it is wrong."""
+    """The prediction in ``file``, in the given order; `InvalidPrediction` where it does not fit."""
     if not file.is_file() or file.is_symlink():
         raise InvalidPrediction("the run ended without a prediction")
     try:
@@ -132,19 +132,15 @@ def read_prediction(file: Path, spots: list[str], targets: list[str]) -> Predict
         raise InvalidPrediction(f"the prediction file {error}") from error
     except Exception as error:  # h5py and anndata raise many kinds for a damaged file
         raise InvalidPrediction(f"the prediction file is damaged ({type(error).__name__})") from error
-    for what, names, wanted in (("spot", table.obs_names, spots), ("gene", table.var_names, targets)):
-        missing = set(wanted) - set(names)
-        if missing or len(names) != len(wanted):
-            detail = f", '{min(missing)}' is missing" if missing else ""
-            raise InvalidPrediction(
-                f"the prediction has {len(names)} {what}s instead of {len(wanted)}{detail}"
-            )
+    for what, names, requested in (("spot", table.obs_names, spots), ("gene", table.var_names, targets)):
+        missing = set(requested) - set(names)
+        if missing or len(names) != len(requested):
+            problem = f"the prediction has {len(names)} {what}s instead of {len(requested)}"
+            raise InvalidPrediction(problem + (f", '{min(missing)}' is missing" if missing else ""))
     table = table[spots, targets]
-    shape = (len(spots), len(targets))
-    bounds = {
-        key: _checked(key, table.layers[key], shape) for key in ("lower", "upper") if key in table.layers
-    }
-    return Prediction(_checked("mean", table.X, shape), **bounds, level=float(table.uns.get("level", 0.9)))
+    parts = {"mean": table.X} | {key: table.layers[key] for key in ("lower", "upper") if key in table.layers}
+    arrays = {key: _checked(key, values, table.shape) for key, values in parts.items()}
+    return Prediction(**arrays, level=float(table.uns.get("level", 0.9)))
 
 
 def _checked(name: str, values: Any, shape: tuple[int, int]) -> np.ndarray:

@@ -4,12 +4,12 @@ A table is a folder with
 
 - ``X.mtx`` and ``counts.mtx``: MatrixMarket, rows x genes (counts only where the units are counts);
 - ``obs.csv`` and ``var.csv``: first column ``name``, in the order of the rows and of the columns;
-- ``coordinates.csv``: ``name``, ``x``, ``y`` and perhaps ``z``, where they are known.
+- ``coordinates.csv``: ``name``, ``x``, ``y`` and optionally ``z``, where they are known.
 
 ``targets.csv`` (``name``) and ``settings.csv`` (``name``, ``value``: seed, threads, units, parameters, ...)
-repeat ``task.json`` for programs that read no JSON. The answer is ``prediction.csv``: names of the spots in
-the first column, then a column per target, with a header; ``lower.csv`` and ``upper.csv`` of the same shape
-are bounds of 90 % intervals.
+repeat ``task.json`` for programs that read no JSON. The prediction is ``prediction.csv``: names of the spots
+in the first column, then a column per target, with a header; ``lower.csv`` and ``upper.csv`` of the same
+shape are bounds of 90 % intervals.
 """
 
 from __future__ import annotations
@@ -47,21 +47,18 @@ def write_settings(folder: Path, task: TaskFile) -> None:
 
 
 def collect_prediction(folder: Path) -> None:
-    """Turn the answer as text into ``prediction.h5ad``; `InvalidPrediction` for text that is no table."""
-    tables = {
-        name: _read(folder / f"{name}.csv")
-        for name in ("prediction", "lower", "upper")
-        if (folder / f"{name}.csv").is_file()
-    }
-    if "prediction" not in tables:
+    """Write ``prediction.h5ad`` from the text files; `InvalidPrediction` for text that is no table."""
+    if not (folder / "prediction.csv").is_file():
         raise InvalidPrediction("the program ended without prediction.csv")
-    mean = tables.pop("prediction")
-    for name, bound in tables.items():
-        if bound.shape != mean.shape:
-            raise InvalidPrediction(f"{name}.csv has shape {bound.shape}, prediction.csv {mean.shape}")
-    layers = {name: bound.to_numpy(dtype=float) for name, bound in tables.items()}
-    answer = AnnData(mean, layers=layers, uns={"level": 0.9})
-    answer.write_h5ad(folder / "prediction.h5ad")
+    mean = _read(folder / "prediction.csv")
+    table = AnnData(mean, uns={"level": 0.9})
+    for file in (folder / "lower.csv", folder / "upper.csv"):
+        if file.is_file():
+            bound = _read(file)
+            if bound.shape != mean.shape:
+                raise InvalidPrediction(f"{file.name} has shape {bound.shape}, prediction.csv {mean.shape}")
+            table.layers[file.stem] = bound.to_numpy()
+    table.write_h5ad(folder / "prediction.h5ad")
 
 
 def _read(file: Path) -> pd.DataFrame:

@@ -125,15 +125,15 @@ def test_the_versions_command_is_asked(tmp_path):
         "moscot": "0.5",
         "jax": "1.2",
     }
-    with pytest.raises(StbenchError, match="Card of 'ext_bad'.*said: no such package"):
+    with pytest.raises(StbenchError, match="Card of 'ext_bad'.*printed: no such package"):
         made("ext_bad", "import sys; sys.exit('no such package')").versions()
-    with pytest.raises(StbenchError, match="a name and a version per line, and said: just words here"):
+    with pytest.raises(StbenchError, match="a name and a version per line, but printed: just words here"):
         made("ext_words", "print('just words here')").versions()
 
 
 def test_a_program_that_fails_says_so(make_card, tmp_path):
     cls = make_card("ext_fails", "import sys\nsys.exit('no such tissue')")
-    with pytest.raises(StbenchError, match="exit code 1 and said: no such tissue"):
+    with pytest.raises(StbenchError, match="exit code 1. Its last lines: no such tissue"):
         cls().predict(planted_task(), Context(scratch=tmp_path))
 
 
