@@ -19,13 +19,15 @@ import pandas as pd
 from anndata import AnnData
 
 from stbench.applied.choosing import conclude
-from stbench.applied.crossval import METRIC, CrossValidation, inner_split
+from stbench.applied.crossval import CrossValidation, inner_split
+from stbench.config.variants import select_methods, variants
 from stbench.data.limit import Limit
 from stbench.data.prepare import Pair, prepare
 from stbench.data.sources import catalogue, data_folders, dataset_called
 from stbench.data.split import Split, make_splits
 from stbench.data.visible import visible_spatial
 from stbench.methods import REGISTRY, Context, Task
+from stbench.metric import headline
 from stbench.metrics import REGISTRY as METRICS
 from stbench.runs.results import Results
 from stbench.runs.spec import plan
@@ -45,7 +47,7 @@ def pccs(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """PCC per gene; NaN for one that is constant in the truth."""
     scored = np.ptp(truth, axis=0) > 0
     values = np.full(truth.shape[1], np.nan)
-    values[scored] = METRICS.get(METRIC).function(truth[:, scored], prediction[:, scored])
+    values[scored] = METRICS.get(headline()).function(truth[:, scored], prediction[:, scored])
     return values
 
 
@@ -54,15 +56,13 @@ def score(pair: Pair, split: Split, name: str) -> pd.DataFrame:
     cls = REGISTRY.get(name)
     values = pccs(dense(pair.spatial, split.test), cls().predict(task_of(pair, split), Context()))
     columns = {"method": name, "kind": cls.info.kind, "rotation": split.rotation}
-    return pd.DataFrame({"gene": split.test, METRIC: values}).dropna().assign(**columns)
+    return pd.DataFrame({"gene": split.test, headline(): values}).dropna().assign(**columns)
 
 
 def validate(pair: Pair) -> CrossValidation:
     """What `stbench.applied.crossval.cross_validate` finds, without processes and files."""
-    classes = [REGISTRY.get(name) for name in METHODS]
-    settings = {name: [{}] for name in METHODS}
     options = {"preset": None, "device": "cpu", "n_splits": 10, "split_seed": 0, "n_seeds": 1}
-    specs = plan(pair, classes, settings=settings, **options)
+    specs = plan(pair, variants(select_methods(METHODS), {}), **options)
     outer = pd.concat([score(pair, spec.split, spec.method) for spec in specs])
     inner = pd.concat([score(pair, inner_split(spec.split), spec.method) for spec in specs])
     return CrossValidation(pair, Results(Path()), specs, outer, inner, {})

@@ -1,4 +1,4 @@
-"""What to expect of a method on unmeasured genes, from its errors on measured ones that were hidden."""
+"""The accuracy to expect of a method on unmeasured genes, from its errors on hidden measured genes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stbench.applied.choosing import LEVEL, SEED, similarity
+from stbench.applied.choosing import LEVEL, SEED, Estimate, estimate, similarity
 from stbench.applied.crossval import CrossValidation
-from stbench.board.statistics import bootstrap_intervals
 from stbench.exchange.taskfolder import read_prediction
 from stbench.metric import headline
 from stbench.tables import dense
@@ -21,7 +20,7 @@ ERROR_VALUES = 2_000_000  # errors kept for the intervals, a seeded draw
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What cross-validation says of a method on a pair: errors for intervals, accuracy by similarity.
+    """The accuracy of a method on a pair in cross-validation.
 
     Attributes
     ----------
@@ -29,23 +28,21 @@ class Accuracy:
         Values predicted for hidden measured genes, and truth minus prediction, both flat.
     scores
         Per measured gene ``similarity`` and ``pcc``.
-    mean, low, high
+    overall
         Mean PCC with its 90 % interval.
     """
 
     predicted: np.ndarray
     errors: np.ndarray
     scores: pd.DataFrame
-    mean: float
-    low: float
-    high: float
+    overall: Estimate
 
     def expected(self, similarities: pd.Series) -> pd.DataFrame:
         """``expected_pcc`` with ``expected_pcc_low`` and ``_high`` of genes by their ``similarity``.
 
         An isotonic regression of the PCC of the measured genes on their similarity to the nearest measured
-        gene; the bounds are the 5 and 95 % quantiles of its errors on genes left out of it. Most unmeasured
-        genes are less similar than any measured one: a line to PCC 0 at similarity 0 goes on from there.
+        gene; the bounds are the 5 and 95 % quantiles of its errors on genes left out of the fit. Below the
+        lowest similarity of a measured gene, a line to PCC 0 at similarity 0 continues the regression.
         """
         from sklearn.isotonic import IsotonicRegression
         from sklearn.model_selection import cross_val_predict
@@ -69,8 +66,8 @@ class Accuracy:
 def accuracy(validation: CrossValidation, chosen: Mapping[int, str]) -> Accuracy:
     """The accuracy of the methods ``chosen`` (labels by rotation) in ``validation``.
 
-    One method in every rotation where it was asked for by name. Where the best was taken, the method chosen
-    without the test genes of each rotation: the scores of the winner itself would be optimistic.
+    A method requested by name is the same in every rotation. For the best method, each rotation has the
+    method chosen without its test genes, because the scores of the winner itself would be optimistic.
     """
     specs = [spec for spec in validation.specs if spec.label == chosen[spec.split.rotation]]
     predicted, errors, similarities = [], [], []
@@ -84,10 +81,8 @@ def accuracy(validation: CrossValidation, chosen: Mapping[int, str]) -> Accuracy
     outer = validation.outer
     outer = outer[outer["method"] == outer["rotation"].map(chosen)].set_index("gene")
     scores = pd.DataFrame({"similarity": pd.concat(similarities), headline(): outer[headline()]}).dropna()
-    interval = bootstrap_intervals(outer[[headline()]], list(outer["rotation"]), level=LEVEL, seed=SEED)
-    low, high = interval.loc[headline(), ["low", "high"]]
     values, wrong = np.concatenate(predicted), np.concatenate(errors)
     if len(values) > ERROR_VALUES:
         kept = np.random.default_rng(SEED).choice(len(values), ERROR_VALUES, replace=False)
         values, wrong = values[kept], wrong[kept]
-    return Accuracy(values, wrong, scores, float(outer[headline()].mean()), float(low), float(high))
+    return Accuracy(values, wrong, scores, estimate(outer[headline()], outer["rotation"]))

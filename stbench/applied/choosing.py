@@ -1,8 +1,8 @@
-"""``stbench choose``: which method to trust on a pair, for which genes, and how far."""
+"""``stbench choose``: the best method for a pair, its expected accuracy, and the best one by gene."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Choice:
-    """What nested cross-validation over the measured genes says.
+    """The result of nested cross-validation over the measured genes.
 
     Attributes
     ----------
@@ -52,10 +52,10 @@ class Choice:
         Mean PCC to expect for unmeasured genes that are like the measured ones, of a method chosen in this
         way. Unbiased: in each rotation the method was chosen without its test genes.
     chosen
-        The method that was chosen so, by rotation.
+        The method chosen in this way, by rotation.
     methods
         Per method, best first: ``kind``, ``pcc``, ``low``, ``high`` (90 % interval of the mean) and
-        ``n_genes``. The maximum of this column is optimistic; ``expected`` is not.
+        ``n_genes``. The largest ``pcc`` is optimistic; ``expected`` is not.
     genes
         Per measured gene: ``similarity`` to its nearest visible gene (correlation over the cells of the
         reference), ``group``, and the PCC of every method.
@@ -63,9 +63,9 @@ class Choice:
         Per group of similarity: ``from``, ``to``, ``n_genes``, the ``best`` method there and its ``pcc``.
     beats_baselines
         Whether the 90 % interval of the difference to the best baseline lies above 0; None where the best
-        method is a baseline or there is none to compare with.
+        method is a baseline or there is no baseline.
     validation
-        The runs behind it.
+        The runs and their scores.
     """
 
     best: str
@@ -92,10 +92,10 @@ class Choice:
 
 
 def shortlist() -> list[type[Method]]:
-    """The methods to choose from by default: the controls, and all that need no training.
+    """The methods to choose from by default: the controls and the methods without training.
 
-    A method with presets comes in sizes because it trains. A method for the GPU trains too, unless it names
-    its packages and torch is not one of them, as those of optimal transport.
+    A method with training has presets, or it uses the GPU and its packages are not listed or include torch
+    (those of optimal transport do not).
     """
 
     def trains(cls: type[Method]) -> bool:
@@ -106,17 +106,16 @@ def shortlist() -> list[type[Method]]:
 
 
 def candidates(options: Options, names: Sequence[str]) -> list[Variant]:
-    """The methods called ``names`` with their parameters; without names all that need no training."""
+    """The methods called ``names`` with their parameters; without names those of `shortlist`."""
     for plugin in options.plugin:
         load_plugin(plugin)
     return variants(select_methods(names) if names else shortlist(), options.set)
 
 
 def choose(options: ChooseOptions, pair: Pair, reporter: Reporter) -> Choice:
-    """Cross-validate methods over the measured genes of ``pair`` and say which to use.
+    """The best method for ``pair`` by nested cross-validation over its measured genes, see `conclude`.
 
-    Each rotation has an inner one to choose in. ``options.out`` keeps the runs, and the same call again goes
-    on from there; None keeps nothing. Raises `StbenchError` as `conclude` does.
+    ``options.out`` keeps the runs, and the same call resumes from there; None keeps nothing.
     """
     methods = candidates(options, options.methods)
     with kept_folder(options.out) as folder:
@@ -124,9 +123,9 @@ def choose(options: ChooseOptions, pair: Pair, reporter: Reporter) -> Choice:
 
 
 def conclude(validation: CrossValidation) -> Choice:
-    """The choice that a nested cross-validation leads to.
+    """The choice that follows from a nested cross-validation.
 
-    Raises `StbenchError` when no method but controls gave a prediction everywhere.
+    Raises `StbenchError` where only controls gave a prediction in every rotation.
     """
     outer = validation.outer
     table = outer.pivot(index="gene", columns="method", values=headline())
@@ -136,33 +135,47 @@ def conclude(validation: CrossValidation) -> Choice:
     if not candidates:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in validation.failures.items())
         raise StbenchError(f"No method gave a prediction in every rotation ({reasons or 'controls only'}).")
-    intervals = _intervals(table, rotations)
+    intervals = bootstrap_intervals(table, list(rotations), level=LEVEL, seed=SEED)
     means = pd.DataFrame({"kind": kinds, headline(): table.mean(), "n_genes": table.count()})
     means = means.join(intervals).sort_values(headline(), ascending=False)
     best = str(means.index[means.index.isin(candidates)][0])
-    genes = table.assign(similarity=_similarities(validation))
+    baselines = means.index[means["kind"] == "baseline"]
+    beats_baselines = None
+    if best not in baselines and len(baselines):
+        beats_baselines = estimate(table[best] - table[baselines[0]], rotations).low > 0
+    inner = validation.inner.pivot_table(headline(), "rotation", "method")[candidates]
+    chosen = {int(rotation): str(method) for rotation, method in inner.idxmax(axis=1).items()}
+    of_chosen = [table.loc[gene, chosen[rotation]] for gene, rotation in rotations.items()]
+    splits = {spec.split.rotation: spec.split for spec in validation.specs}.values()
+    similarities = [similarity(validation.pair, split.train + split.val, split.test) for split in splits]
+    genes = table.assign(similarity=pd.concat(similarities))
     genes["group"] = pd.qcut(genes["similarity"].rank(method="first"), len(GROUPS), labels=list(GROUPS))
-    chosen = _chosen(validation.inner, candidates)
     return Choice(
         best=best,
-        expected=_estimate(table, rotations, chosen),
+        expected=estimate(pd.Series(of_chosen, index=table.index), rotations),
         chosen=chosen,
         methods=means[["kind", headline(), "low", "high", "n_genes"]],
         genes=genes,
         groups=_groups(genes, candidates),
-        beats_baselines=_beats_baselines(table, rotations, means, best),
+        beats_baselines=beats_baselines,
         validation=validation,
     )
 
 
+def estimate(values: pd.Series, rotations: Iterable[object]) -> Estimate:
+    """The mean of ``values`` over genes with its 90 % interval; ``rotations`` are those of the genes."""
+    frame = values.to_frame("mean")
+    low, high = bootstrap_intervals(frame, list(rotations), level=LEVEL, seed=SEED).loc["mean"]
+    return Estimate(float(values.mean()), float(low), float(high))
+
+
 def similarity(pair: Pair, visible: Sequence[str], genes: Sequence[str]) -> pd.Series:
     """Correlation of each gene with the most similar visible gene other than itself, over the cells."""
-    n_cells = pair.reference.n_obs
-    rows = np.arange(n_cells)
-    if n_cells > MAX_CELLS:
-        rows = np.sort(np.random.default_rng(SEED).choice(n_cells, MAX_CELLS, replace=False))
-    cells = pair.reference[rows]
-    correlation = zscore(dense(cells, visible)).T @ zscore(dense(cells, genes)) / len(rows)
+    cells = pair.reference
+    if cells.n_obs > MAX_CELLS:
+        draw = np.random.default_rng(SEED).choice(cells.n_obs, MAX_CELLS, replace=False)
+        cells = cells[np.sort(draw)]
+    correlation = zscore(dense(cells, visible)).T @ zscore(dense(cells, genes)) / cells.n_obs
     place = {gene: i for i, gene in enumerate(visible)}
     for column, gene in enumerate(genes):
         if gene in place:
@@ -170,32 +183,8 @@ def similarity(pair: Pair, visible: Sequence[str], genes: Sequence[str]) -> pd.S
     return pd.Series(correlation.max(axis=0), index=list(genes))
 
 
-def _intervals(table: pd.DataFrame, rotations: pd.Series) -> pd.DataFrame:
-    return bootstrap_intervals(table, list(rotations), level=LEVEL, seed=SEED)
-
-
-def _chosen(inner: pd.DataFrame, candidates: list[str]) -> dict[int, str]:
-    """The method that was best on the validation genes, by rotation."""
-    means = inner.groupby(["rotation", "method"])[headline()].mean().unstack()[candidates]
-    return {int(rotation): str(method) for rotation, method in means.idxmax(axis=1).items()}
-
-
-def _estimate(table: pd.DataFrame, rotations: pd.Series, chosen: dict[int, str]) -> Estimate:
-    """Mean PCC of the test genes by the method ``chosen`` in their rotation."""
-    values = pd.Series(
-        [table.loc[gene, chosen[rotation]] for gene, rotation in rotations.items()], index=table.index
-    )
-    low, high = _intervals(values.to_frame("chosen"), rotations).loc["chosen", ["low", "high"]]
-    return Estimate(float(values.mean()), float(low), float(high))
-
-
-def _similarities(validation: CrossValidation) -> pd.Series:
-    """Similarity of every tested gene to the genes that were visible when it was."""
-    splits = {spec.split.rotation: spec.split for spec in validation.specs}.values()
-    return pd.concat([similarity(validation.pair, split.train + split.val, split.test) for split in splits])
-
-
 def _groups(genes: pd.DataFrame, candidates: list[str]) -> pd.DataFrame:
+    """The range of similarity, the number of genes and the best method of every group."""
     grouped = genes.groupby("group", observed=True)
     means = grouped[candidates].mean()
     return pd.DataFrame(
@@ -207,13 +196,3 @@ def _groups(genes: pd.DataFrame, candidates: list[str]) -> pd.DataFrame:
             headline(): means.max(axis=1),
         }
     )
-
-
-def _beats_baselines(
-    table: pd.DataFrame, rotations: pd.Series, means: pd.DataFrame, best: str
-) -> bool | None:
-    baselines = means.index[means["kind"] == "baseline"]
-    if best in baselines or not len(baselines):
-        return None
-    difference = (table[best] - table[baselines[0]]).to_frame("difference")
-    return bool(_intervals(difference, rotations).loc["difference", "low"] > 0)

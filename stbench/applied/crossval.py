@@ -1,7 +1,7 @@
 """Cross-validation over the measured genes of one pair: each is hidden once and predicted from the others.
 
-Nested: before the test genes of a rotation are predicted, its validation genes are predicted from its train
-genes alone, in runs of their own. A choice made from those knows nothing of the test genes.
+Nested: further runs predict the validation genes of each rotation from its train genes alone. A choice made
+from these is independent of the test genes.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from stbench.config.options import ChooseOptions, Options, PredictOptions
+from stbench.config.options import ChooseOptions, PredictOptions
 from stbench.config.variants import Variant
 from stbench.data.prepare import Pair
 from stbench.data.split import Split
 from stbench.metric import headline
 from stbench.runs.events import Reporter
 from stbench.runs.executors import open_executor
-from stbench.runs.grid import Executor, Grid
+from stbench.runs.grid import Grid
 from stbench.runs.manifest import OK
 from stbench.runs.results import Results
 from stbench.runs.spec import RunSpec, plan
@@ -31,7 +31,7 @@ SPLIT_SEED = 0
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """The runs of a cross-validation and what they scored.
+    """The runs of a cross-validation and their scores.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class CrossValidation:
         genes, and of the validation genes predicted from the train genes. Only methods that are ok in every
         run; ``inner`` is empty unless nested.
     failures
-        Why the other methods are left out, by name.
+        The reason for every other method, by name.
     """
 
     pair: Pair
@@ -64,10 +64,17 @@ def cross_validate(
     *,
     nested: bool,
 ) -> CrossValidation:
-    """Run ``methods`` on ``options.splits`` rotations of ``pair``; ``folder`` keeps the results."""
+    """The cross-validation of ``methods`` on ``options.splits`` rotations; ``folder`` keeps the results."""
     results = Results.create(folder)
     failures: dict[str, str] = {}
     inner = pd.DataFrame(columns=_columns())
+
+    def scores(specs: list[RunSpec], results: Results) -> pd.DataFrame:
+        with Grid(results, executor, reporter, shared=options.shared) as grid:
+            grid.add(pair, specs)
+            grid.run()
+        return _scores(specs, results, failures)
+
     with open_executor(options, folder) as executor:
         specs = plan(
             pair,
@@ -80,37 +87,21 @@ def cross_validate(
         )
         if nested:
             inner_specs = [replace(spec, split=inner_split(spec.split)) for spec in specs]
-            inner_results = Results.create(folder / INNER)
-            _run(pair, inner_specs, inner_results, executor, options, reporter)
-            inner = _scores(inner_specs, inner_results, failures)
-        _run(pair, specs, results, executor, options, reporter)
-    outer = _scores(specs, results, failures)
+            inner = scores(inner_specs, Results.create(folder / INNER))
+        outer = scores(specs, results)
     inner, outer = (table[~table["method"].isin(failures)] for table in (inner, outer))
     return CrossValidation(pair, results, specs, outer, inner, failures)
 
 
 def inner_split(split: Split) -> Split:
-    """The validation genes of ``split`` as test genes; its train genes cut anew, 5 : 2."""
+    """The split with the validation genes as test genes and the train genes divided anew, 5 : 2."""
     n_val = round(len(split.train) * 2 / 7)
     train, val = split.train[n_val:], split.train[:n_val]
     return Split(split.rotation, split.split_seed, train, val, split.val)
 
 
-def _run(
-    pair: Pair,
-    specs: list[RunSpec],
-    results: Results,
-    executor: Executor,
-    options: Options,
-    reporter: Reporter,
-) -> None:
-    with Grid(results, executor, reporter, shared=options.shared) as grid:
-        grid.add(pair, specs)
-        grid.run()
-
-
 def _scores(specs: list[RunSpec], results: Results, failures: dict[str, str]) -> pd.DataFrame:
-    """Scores per gene of the runs that are ok; ``failures`` gets the first reason of every other method."""
+    """Scores per gene of the ok runs; ``failures`` gets the first reason of every other method."""
     tables = []
     for spec in specs:
         record = results.manifest(spec.key) or {"status": "not run", "reason": ""}

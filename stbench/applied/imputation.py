@@ -1,4 +1,4 @@
-"""``stbench predict``: the unmeasured genes of a pair, with what to expect of them."""
+"""``stbench predict``: the unmeasured genes of a pair and their expected accuracy."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ MEMORY_SHARE = 0.5  # of the machine, for the method's own estimate of a block
 def predict(options: PredictOptions, pair: Pair, reporter: Reporter) -> AnnData:
     """The unmeasured genes of ``pair``, spots x genes, see `write_imputation`.
 
-    With ``options.method`` best, `choose` comes first. The answer is read from ``options.out`` and stays
-    there (backed); without a file it is in memory. ``options.work`` keeps the cross-validation.
+    The method ``best`` is chosen as by ``stbench choose``. The result is a view of the file ``options.out``
+    (backed), or in memory without one. ``options.work`` keeps the cross-validation.
     """
     best = options.method == "best"
     methods = candidates(options, options.methods if best else [options.method])
@@ -70,8 +70,8 @@ def predict(options: PredictOptions, pair: Pair, reporter: Reporter) -> AnnData:
 def unmeasured(pair: Pair, requested: Sequence[str] | None = None) -> list[str]:
     """The genes to predict: those ``requested``, or all of the reference that are absent in space.
 
-    A gene without a count in the reference cannot be
-    predicted. Raises `StbenchError` for a requested gene that is measured, unknown or never seen.
+    Genes without counts in the reference are left out. Raises `StbenchError` for a requested gene that is
+    measured, unknown or without counts.
     """
     known = set(pair.measured)
     seen = pd.Series(np.asarray(pair.reference.X.sum(axis=0)).ravel() > 0, index=pair.reference.var_names)
@@ -103,10 +103,10 @@ def write_imputation(
 
     The file is AnnData, spots x ``genes``: ``X`` on the benchmark's scale, ``layers["lower"]`` and
     ``["upper"]`` (90 % intervals, the method's own or conformal), ``var`` with the similarity to the nearest
-    measured gene and the PCC to expect, ``obsm["spatial"]``, and ``uns["stbench"]`` with its provenance.
-    All figures of accuracy come from the methods ``chosen`` by rotation, see `accuracy`; ``mean_pcc`` in
-    ``uns`` is for genes like the measured ones. Genes are predicted in blocks, each in a process of its own
-    on this machine; one block at a time is in memory.
+    measured gene and the expected PCC, ``obsm["spatial"]``, and ``uns["stbench"]`` with its provenance.
+    The accuracy is that of the methods ``chosen`` by rotation, see `accuracy`; ``mean_pcc`` in ``uns`` is for
+    genes like the measured ones. Each block of genes has its own process on this machine, and only one block
+    is in memory.
     """
     pair, spec, known = validation.pair, final_spec(validation, method), accuracy(validation, chosen)
     blocks = list(_blocks(pair, spec, genes))
@@ -138,14 +138,14 @@ def write_imputation(
 
 
 def final_spec(validation: CrossValidation, method: str) -> RunSpec:
-    """The run that sees every measured gene: the validation genes of the first split, all others as train."""
+    """The run with all measured genes: the validation genes of the first split, and the others as train."""
     spec = next(spec for spec in validation.specs if spec.label == method)
     first = make_splits(validation.pair.genes)[0]
     return replace(spec, split=Split(0, 0, first.train + first.test, first.val, ()))
 
 
 def _blocks(pair: Pair, spec: RunSpec, genes: Sequence[str]) -> Iterator[list[str]]:
-    """Blocks of genes, as large as the method's estimate of its memory allows."""
+    """Blocks of genes of the largest size that the method's memory estimate allows."""
     method = REGISTRY.get(spec.method)(**spec.parameters)
     available = MEMORY_SHARE * machine.memory_bytes("cpu")
 
@@ -161,12 +161,11 @@ def _blocks(pair: Pair, spec: RunSpec, genes: Sequence[str]) -> Iterator[list[st
 
 
 def _predict_block(pair: Pair, spec: RunSpec, block: list[str], tables: Path, options: Options) -> Prediction:
-    """The prediction of a block of genes, made in a process of its own."""
-    on_gpu = spec.device != "cpu" and machine.gpus()  # a Dask worker may have had one
+    """The prediction of a block of genes in its own process."""
+    on_gpu = spec.device != "cpu" and machine.gpus()  # the runs may have used the GPU of a Dask worker
     plugins = [str(path.resolve()) for path in options.plugin]
-    threads = options.threads or machine.cores()
-    device = "cuda:0" if on_gpu else "cpu"  # the first that this process sees
-    task = spec.task_file(device, threads, plugins, block)
+    device = "cuda:0" if on_gpu else "cpu"  # the first GPU that this process can use
+    task = spec.task_file(device, options.threads or machine.cores(), plugins, block)
     process = start_run(tables, task, limits(options), gpu=None)
     try:
         outcome = finish(process)
@@ -178,7 +177,7 @@ def _predict_block(pair: Pair, spec: RunSpec, block: list[str], tables: Path, op
 
 
 def _empty(file: h5py.File, name: str, shape: tuple[int, int]) -> h5py.Dataset:
-    """A new matrix in an h5ad file, as AnnData writes a dense one, to be filled block by block."""
+    """A new matrix in an h5ad file, in AnnData's format for a dense one, to be filled block by block."""
     if name in file:
         del file[name]
     chunks = tuple(min(size, 512) for size in shape)
@@ -188,7 +187,7 @@ def _empty(file: h5py.File, name: str, shape: tuple[int, int]) -> h5py.Dataset:
 
 
 def _about(pair: Pair, spec: RunSpec, known: Accuracy, chosen: Mapping[int, str]) -> dict[str, Any]:
-    """The provenance of the file, for its readers."""
+    """The provenance of the file."""
     metric = headline()
     return {
         "stbench_version": __version__,
@@ -203,9 +202,9 @@ def _about(pair: Pair, spec: RunSpec, known: Accuracy, chosen: Mapping[int, str]
         "limit": str(pair.limit),
         "units": spec.units,
         "n_measured_genes": len(pair.genes),
-        f"mean_{metric}": known.mean,
-        f"mean_{metric}_low": known.low,
-        f"mean_{metric}_high": known.high,
+        f"mean_{metric}": known.overall.mean,
+        f"mean_{metric}_low": known.overall.low,
+        f"mean_{metric}_high": known.overall.high,
         f"mean_{metric}_of": [chosen[rotation] for rotation in sorted(chosen)],
         "scale": "X is log(N c / sum(c) + 1) for counts, log1p(value) for intensities",
         "interval_level": LEVEL,

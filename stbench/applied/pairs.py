@@ -1,4 +1,4 @@
-"""The pair of a user: a dataset by name, or two tables."""
+"""Prepares the pair of a user: a dataset by name, or two tables."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 
 
 def pair_called(options: Options, name: str) -> Pair:
-    """The prepared pair of a dataset by its name, or by the path of its folder."""
-    for plugin in options.plugin:  # it may hold the loader
+    """The prepared pair of a dataset, given by its name or the path of its folder."""
+    for plugin in options.plugin:  # a plugin may define the loader
         load_plugin(plugin)
     pair = load(dataset_called(name, catalogue(data_folders(options.data))), options.limit)
     log.info(pair.describe())

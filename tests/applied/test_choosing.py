@@ -13,14 +13,14 @@ import pytest
 
 import stbench
 from stbench.applied.accuracy import Accuracy, accuracy
-from stbench.applied.choosing import conclude, shortlist, similarity
+from stbench.applied.choosing import Estimate, conclude, shortlist, similarity
 from stbench.applied.crossval import CrossValidation, inner_split
 from stbench.applied.imputation import unmeasured
+from stbench.config.variants import select_methods, variants
 from stbench.data.prepare import prepare
 from stbench.data.split import make_splits
 from stbench.datasets import Card
 from stbench.errors import StbenchError
-from stbench.methods import REGISTRY
 from stbench.runs.results import Results
 from stbench.runs.spec import plan
 from stbench.testing.planted import planted_pair
@@ -122,7 +122,7 @@ def test_expected_accuracy_rises_with_similarity_and_covers(pair):
     similarities = rng.uniform(0, 1, 400)
     pcc = 0.6 * similarities + rng.normal(0, 0.1, 400)
     scores = pd.DataFrame({"similarity": similarities, "pcc": pcc})
-    known = Accuracy(np.zeros(1), np.zeros(1), scores, 0.3, 0.2, 0.4)
+    known = Accuracy(np.zeros(1), np.zeros(1), scores, Estimate(0.3, 0.2, 0.4))
     new = pd.Series(np.linspace(0.05, 0.95, 400))
     expected = known.expected(new)
     assert (np.diff(expected["expected_pcc"]) >= 0).all()
@@ -135,18 +135,18 @@ def test_expected_accuracy_rises_with_similarity_and_covers(pair):
 def test_genes_less_similar_than_any_measured_one_are_expected_to_be_worse():
     similarities = np.linspace(0.4, 0.9, 50)
     scores = pd.DataFrame({"similarity": similarities, "pcc": similarities})
-    known = Accuracy(np.zeros(1), np.zeros(1), scores, 0.6, 0.5, 0.7)
+    known = Accuracy(np.zeros(1), np.zeros(1), scores, Estimate(0.6, 0.5, 0.7))
     expected = known.expected(pd.Series([0.0, 0.1, 0.2, 0.4, 0.65]))
     np.testing.assert_allclose(expected["expected_pcc"], [0, 0.1, 0.2, 0.4, 0.65], atol=0.01)
 
 
 def test_genes_to_predict(pair):
-    assert unmeasured(pair, pair.genes, None) == [f"Gene{i}" for i in range(24, 30)]
-    assert unmeasured(pair, pair.genes, ["Gene29", "Gene24", "Gene29"]) == ["Gene29", "Gene24"]
+    assert unmeasured(pair) == [f"Gene{i}" for i in range(24, 30)]
+    assert unmeasured(pair, ["Gene29", "Gene24", "Gene29"]) == ["Gene29", "Gene24"]
     with pytest.raises(StbenchError, match="'Gene03' is measured"):
-        unmeasured(pair, pair.genes, ["Gene03"])
+        unmeasured(pair, ["Gene03"])
     with pytest.raises(StbenchError, match="'Nope' is not in the reference"):
-        unmeasured(pair, pair.genes, ["Nope"])
+        unmeasured(pair, ["Nope"])
 
 
 def test_the_shortlist_holds_baselines_and_nothing_that_trains():
@@ -178,7 +178,9 @@ def test_choose_on_anndata_and_predict_by_the_best(tables, tmp_path):
     assert "cell_type" in choice.validation.pair.reference.obs
     assert (before != tables[0].X).nnz == 0
     options = {"methods": ["ridge_genes", "mean"], "splits": 2, "work": tmp_path}
-    about = stbench.predict(*tables, genes=["Gene24"], **options, **keys).uns["stbench"]
+    about = stbench.predict(*tables, genes=["Gene24"], out=tmp_path / "imputed.h5ad", **options, **keys).uns[
+        "stbench"
+    ]
     assert about["method"] == choice.best
     assert about["mean_pcc"] == pytest.approx(choice.expected.mean)
     assert list(about["mean_pcc_of"]) == ["ridge_genes"] * 2
@@ -187,8 +189,7 @@ def test_choose_on_anndata_and_predict_by_the_best(tables, tmp_path):
 def test_accuracy_is_that_of_the_method_chosen_in_each_rotation(pair, tmp_path):
     names, values = ["ridge", "ridge_genes"], {"ridge": 1.0, "ridge_genes": 2.0}
     options = {"preset": None, "device": "cpu", "n_splits": 2, "split_seed": 0, "n_seeds": 1}
-    classes = [REGISTRY.get(name) for name in names]
-    specs = plan(pair, classes, settings={name: [{}] for name in names}, **options)
+    specs = plan(pair, variants(select_methods(names), {}), **options)
     results, tables = Results(tmp_path), []
     for spec in specs:
         genes, value = list(spec.split.test), values[spec.label]
@@ -201,22 +202,22 @@ def test_accuracy_is_that_of_the_method_chosen_in_each_rotation(pair, tmp_path):
     validated = CrossValidation(pair, results, specs, pd.concat(tables), pd.DataFrame(), {})
     known = accuracy(validated, {0: "ridge", 1: "ridge_genes"})
     n_genes = [len(specs[i].split.test) for i in (0, 2)]
-    assert known.mean == pytest.approx(np.average([0.1, 1.2], weights=n_genes))
+    assert known.overall.mean == pytest.approx(np.average([0.1, 1.2], weights=n_genes))
     np.testing.assert_array_equal(known.predicted, np.repeat([1, 2], np.array(n_genes) * pair.spatial.n_obs))
     truth = pair.spatial[:, list(specs[0].split.test)].X.toarray().ravel()
     np.testing.assert_allclose(known.errors[: len(truth)], truth - 1, rtol=1e-6)
 
 
-def test_predict_in_blocks_is_predict_in_one(tables, tmp_path, monkeypatch):
+def test_predict_in_blocks_is_predict_in_one(tables, tmp_path, monkeypatch, caplog):
     options = {"layer": "raw", "spatial_key": "xy", "method": "ridge_genes", "splits": 2, "work": tmp_path}
-    whole = stbench.predict(*tables, **options)
+    whole = stbench.predict(*tables, **options, out=tmp_path / "whole.h5ad")
     monkeypatch.setattr("stbench.applied.imputation.MAX_BLOCK", 4)
-    lines = []
-    answer = stbench.predict(*tables, **options, out=tmp_path / "imputed.h5ad", say=lines.append)
-    assert lines[-2:] == ["4 of 6 genes predicted", "6 of 6 genes predicted"]
+    caplog.set_level("INFO", logger="stbench")
+    answer = stbench.predict(*tables, **options, out=tmp_path / "imputed.h5ad")
+    assert caplog.messages[-2:] == ["4 of 6 genes predicted", "6 of 6 genes predicted"]
     assert answer.isbacked
     assert list(answer.var_names) == [f"Gene{i}" for i in range(24, 30)]
-    np.testing.assert_allclose(answer.X[:], whole.X, rtol=1e-5)
+    np.testing.assert_allclose(answer.X[:], whole.X[:], rtol=1e-5)
     assert (answer.layers["lower"][:] <= answer.X[:]).all()
     assert (answer.X[:] <= answer.layers["upper"][:]).all()
     np.testing.assert_allclose(answer.obsm["spatial"], tables[0].obsm["xy"])
@@ -229,9 +230,9 @@ def test_predicted_genes_are_near_the_truth(tmp_path):
     """Genes that were measured too, hidden from the pair: accuracy as expected, intervals that hold them."""
     reference, spatial = planted_pair(n_cells=200, n_spots=150, n_genes=60, extra=0)
     hidden = list(spatial.var_names[::6])
-    answer = stbench.predict(
-        spatial[:, ~spatial.var_names.isin(hidden)].copy(), reference, genes=hidden, method="ridge_genes"
-    )
+    visible = spatial[:, ~spatial.var_names.isin(hidden)].copy()
+    out = tmp_path / "imputed.h5ad"
+    answer = stbench.predict(visible, reference, genes=hidden, method="ridge_genes", out=out).to_memory()
     truth = prepare(reference, spatial, Card("all", min_genes=1)).spatial[:, hidden].X.toarray()
     pcc = [np.corrcoef(a, b)[0, 1] for a, b in zip(truth.T, answer.X.T, strict=True)]
     assert np.mean(pcc) == pytest.approx(answer.var["expected_pcc"].mean(), abs=0.15)
