@@ -154,14 +154,14 @@ def _pair(
 ) -> Pair:
     """The prepared pair, of two tables or of a dataset by name."""
     from stbench.applied.pairs import pair_called, pair_of
+    from stbench.data.tables import raw_tables
     from stbench.errors import StbenchError
 
     if isinstance(adata_sp, str | Path):
         return pair_called(options, str(adata_sp))
     if adata_sc is None:
         raise StbenchError("adata_sc is missing: give the reference, or the name of a dataset alone.")
-    keys = {"layer": layer, "spatial_key": spatial_key, "cell_type_key": cell_type_key}
-    return pair_of(options, adata_sp, adata_sc, **keys)
+    return pair_of(options, *raw_tables(adata_sp, adata_sc, layer, spatial_key, cell_type_key))
 
 
 def _file(table: str | Path | AnnData, file: Path) -> Path:

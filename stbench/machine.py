@@ -53,10 +53,9 @@ def gpus() -> list[dict[str, Any]]:
         index, uuid, name, driver, mib = line.split(", ")
         gpu = {"name": name, "driver": driver, "memory_bytes": int(mib) << 20, "uuid": uuid}
         found[index] = found[uuid] = gpu
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return list({gpu["uuid"]: gpu for gpu in found.values()}.values())
-    return [found[part.strip()] for part in visible.split(",") if part.strip() in found]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(str(gpu["uuid"]) for gpu in found.values()))
+    names = dict.fromkeys(part.strip() for part in visible.split(","))
+    return [found[name] for name in names if name in found]
 
 
 @cache

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -119,21 +120,18 @@ class Method:
     @classmethod
     def missing(cls) -> str:
         """The packages that are missing on this machine, with the remedy; empty where none is missing."""
-        lacking = [package for package in cls.info.packages if not _is_installed(package)]
+        installed = cls.versions()
+        lacking = [package for package in cls.info.packages if package not in installed]
         return f"needs {', '.join(lacking)}: pip install {' '.join(lacking)}" if lacking else ""
 
     @classmethod
     def versions(cls) -> dict[str, str]:
         """Versions of the packages that the method needs beyond the core, for the manifest of a run."""
-        return {package: version(package) for package in cls.info.packages if _is_installed(package)}
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        distribution(package)
-    except PackageNotFoundError:
-        return False
-    return True
+        installed = {}
+        for package in cls.info.packages:
+            with suppress(PackageNotFoundError):
+                installed[package] = version(package)
+        return installed
 
 
 def register(

@@ -24,6 +24,16 @@ CARD_KIND = "methods"
 card_readers: dict[str, Callable[[Path, str], type]] = {}  # by kind; (file, module name) -> registered class
 
 
+def plugin_path(kind: str) -> list[str]:
+    """The folder ``<root>/<kind>`` of a source checkout, as a list to add to a package's ``__path__``.
+
+    Empty when stbench runs from a wheel, where the plugins are already inside the package.
+    """
+    root = Path(__file__).resolve().parent.parent
+    folder = root / kind
+    return [str(folder)] if folder.is_dir() and (root / "pyproject.toml").is_file() else []
+
+
 def import_all(kind: str) -> dict[str, str]:
     """Import, and so register, every plugin of ``kind``; returns the reason for each broken one by name."""
     broken: dict[str, str] = {}

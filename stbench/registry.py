@@ -27,7 +27,7 @@ class Registry(Generic[T]):
         self._loaded = False
 
     def add(self, name: str, item: T, module: str) -> None:
-        """Register ``item``, defined in ``module``, under ``name``."""
+        """Register ``item`` of ``module`` under ``name``."""
         self._check_origin(name, module)
         if name in self._items and self._modules[name] != module:
             raise StbenchError(

@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from stbench._checkout import plugin_path
 from stbench.errors import StbenchError
+from stbench.plugins import plugin_path
 
 FOLDERS = {"method": "methods", "dataset": "datasets", "metric": "metrics", "renderer": "leaderboard"}
 PROGRAMS = {  # by language: the file, the command, and the command that prints versions

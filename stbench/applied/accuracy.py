@@ -22,14 +22,8 @@ ERROR_VALUES = 2_000_000  # errors kept for the intervals, a seeded draw
 class Accuracy:
     """The accuracy of a method on a pair in cross-validation.
 
-    Attributes
-    ----------
-    predicted, errors
-        Values predicted for hidden measured genes, and truth minus prediction, both flat.
-    scores
-        Per measured gene ``similarity`` and ``pcc``.
-    overall
-        Mean PCC with its 90 % interval.
+    ``predicted`` are the values of hidden measured genes and ``errors`` truth minus prediction, both flat.
+    ``scores`` has the ``similarity`` and ``pcc`` of every measured gene, ``overall`` is the mean PCC.
     """
 
     predicted: np.ndarray

@@ -33,18 +33,10 @@ SPLIT_SEED = 0
 class CrossValidation:
     """The runs of a cross-validation and their scores.
 
-    Attributes
-    ----------
-    pair, results
-        The prepared pair, and the folder with the outer runs.
-    specs
-        The outer runs.
-    outer, inner
-        One row per gene and method with ``method``, ``kind``, ``rotation``, ``gene`` and ``pcc``: of the test
-        genes, and of the validation genes predicted from the train genes. Only methods that are ok in every
-        run; ``inner`` is empty unless nested.
-    failures
-        The reason for every other method, by name.
+    ``specs`` are the outer runs, ``results`` is their folder. ``outer`` and ``inner`` have one row per gene
+    and method with ``method``, ``kind``, ``rotation``, ``gene`` and ``pcc``: of the test genes, and of the
+    validation genes predicted from the train genes. They hold only methods that are ok in every run;
+    ``failures`` has the reason for every other method by name. ``inner`` is empty unless nested.
     """
 
     pair: Pair

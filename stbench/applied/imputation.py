@@ -108,7 +108,11 @@ def write_imputation(
     genes like the measured ones. Each block of genes has its own process on this machine, and only one block
     is in memory.
     """
-    pair, spec, known = validation.pair, final_spec(validation, method), accuracy(validation, chosen)
+    pair, known = validation.pair, accuracy(validation, chosen)
+    first = make_splits(pair.genes)[0]
+    everything = Split(0, 0, first.train + first.test, first.val, ())  # no measured gene is hidden
+    spec = next(spec for spec in validation.specs if spec.label == method)
+    spec = replace(spec, split=everything)
     blocks = list(_blocks(pair, spec, genes))
     similarities = pd.concat([similarity(pair, pair.genes, block) for block in blocks])
     table = AnnData(
@@ -135,13 +139,6 @@ def write_imputation(
                     matrix[:, done : done + len(block)] = values
                 done += len(block)
                 log.info("%d of %d genes predicted", done, len(genes))
-
-
-def final_spec(validation: CrossValidation, method: str) -> RunSpec:
-    """The run with all measured genes: the validation genes of the first split, and the others as train."""
-    spec = next(spec for spec in validation.specs if spec.label == method)
-    first = make_splits(validation.pair.genes)[0]
-    return replace(spec, split=Split(0, 0, first.train + first.test, first.val, ()))
 
 
 def _blocks(pair: Pair, spec: RunSpec, genes: Sequence[str]) -> Iterator[list[str]]:

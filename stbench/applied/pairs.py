@@ -10,7 +10,6 @@ from stbench.config.options import Options
 from stbench.data.cache import load
 from stbench.data.prepare import Pair, prepare
 from stbench.data.sources import catalogue, data_folders, dataset_called
-from stbench.data.tables import raw_tables
 from stbench.dataset import Card
 from stbench.plugins import load_plugin
 
@@ -26,17 +25,8 @@ def pair_called(options: Options, name: str) -> Pair:
     return pair
 
 
-def pair_of(
-    options: Options,
-    spatial: AnnData,
-    reference: AnnData,
-    *,
-    layer: str | None,
-    spatial_key: str | None,
-    cell_type_key: str | None,
-) -> Pair:
-    """The prepared pair of two tables, see `stbench.data.tables.raw_tables`."""
-    tables = raw_tables(spatial, reference, layer, spatial_key, cell_type_key)
-    pair = prepare(*tables, Card("pair"), options.limit)
+def pair_of(options: Options, reference: AnnData, spatial: AnnData) -> Pair:
+    """The prepared pair of two raw tables."""
+    pair = prepare(reference, spatial, Card("pair"), options.limit)
     log.info(pair.describe())
     return pair

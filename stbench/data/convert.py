@@ -12,7 +12,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from stbench.data.read import coordinate_columns, is_text, read_coordinates, read_table
-from stbench.data.tables import RAW, cell_types, with_layer
+from stbench.data.tables import RAW, cell_types, whole_numbers, with_layer
 from stbench.errors import StbenchError
 from stbench.files import whole_folder
 
@@ -78,18 +78,14 @@ def _oriented(sources: Sources, reference: AnnData, spatial: AnnData) -> tuple[A
 
 def _counts(table: AnnData, layer: str | None, what: str) -> AnnData:
     """The table with raw values in ``X``: from the requested layer, or from counts beside scaled values."""
-    if layer is None and not _whole(table.X):
+    if layer is None and not whole_numbers(table.X):
         kept = ["counts"] if "counts" in table.layers else [RAW] if table.raw is not None else []
-        layer = next((name for name in kept if _whole(with_layer(table, name, what).X)), None)
+        layer = next((name for name in kept if whole_numbers(with_layer(table, name, what).X)), None)
         if layer is None:
             log.warning("%s: values are not whole numbers and are kept as they are", what)
         else:
             log.info("%s: X does not hold counts, the counts in '%s' are taken", what, layer)
     return table if layer is None else with_layer(table, layer, what)
-
-
-def _whole(values: object) -> bool:
-    return bool(np.all(np.mod(sparse.csr_matrix(values).data, 1) == 0))
 
 
 def _coordinates(spatial: AnnData, file: Path | None) -> np.ndarray | None:

@@ -15,6 +15,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from stbench.data.limit import Limit
+from stbench.data.tables import whole_numbers
 from stbench.dataset import Card
 from stbench.errors import StbenchError, unknown_name
 from stbench.tables import varies
@@ -206,7 +207,7 @@ def _complete(card: Card, reference: AnnData, spatial: AnnData, report: dict[str
 
 
 def _units(table: AnnData) -> str:
-    return "counts" if np.all(np.mod(_csr(table).data, 1) == 0) else "intensity"
+    return "counts" if whole_numbers(_csr(table)) else "intensity"
 
 
 def _csr(table: AnnData) -> sparse.csr_matrix:

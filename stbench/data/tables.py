@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from scipy import sparse
 
 from stbench.errors import StbenchError, unknown_name
 
@@ -40,6 +41,11 @@ def raw_tables(
     if coordinates is not None:
         spatial.obsm["spatial"] = np.array(coordinates)
     return reference, spatial
+
+
+def whole_numbers(values: object) -> bool:
+    """Whether every value is a whole number, as counts are."""
+    return bool(np.all(np.mod(sparse.csr_matrix(values).data, 1) == 0))
 
 
 def with_layer(table: AnnData, layer: str, what: str) -> AnnData:

@@ -1,10 +1,9 @@
 """The methods: what `stbench.method` defines, for plugins, and the files of ``methods/``."""
 
-from stbench._checkout import plugin_path
 from stbench.errors import Unsupported
 from stbench.exchange.external import register_card
 from stbench.method import REGISTRY, Context, Method, Prediction, Shape, register
-from stbench.plugins import card_readers
+from stbench.plugins import card_readers, plugin_path
 from stbench.tables import dense
 from stbench.task import Task
 

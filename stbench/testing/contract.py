@@ -1,7 +1,7 @@
-"""The contract of a method as checks on tiny data; each says what is wrong and what to change.
+"""The contract of a method as checks on tiny data; each one reports the problem and what to change.
 
-``stbench check method`` prints them as a report, and ``tests/test_contract.py`` runs the same checks over
-every registered method.
+``stbench check method`` prints the report, and ``tests/test_contract.py`` runs the same checks on every
+registered method.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from stbench.testing.probes import (
     child_run,
     crash_line,
     definition_line,
-    predict_and_compare,
+    first_change,
     predicted_values,
 )
 from stbench.toolbox.sandbox import GENERATOR
 
 OWN_GENERATOR = (
     "Draw from a generator made from ctx.seed (np.random.default_rng, torch.Generator, random_state=). "
-    "A package that takes none runs inside stbench.toolbox.sandbox.no_traces."
+    "Call a package that accepts no generator inside stbench.toolbox.sandbox.no_traces."
 )
 Run = Callable[[Method, Path], str | None]
 SEED_NOISE = 2.0  # another order of the targets may change as much as this many changes of the seed
@@ -42,10 +42,10 @@ SEED_NOISE = 2.0  # another order of the targets may change as much as this many
 
 @dataclass(frozen=True)
 class Check:
-    """One part of the contract: what a method promises, and what to change where the promise is broken.
+    """One part of the contract: the promise of a method, and what to change where it is broken.
 
-    ``run(method, scratch)`` raises where the promise is broken and may return a remark. ``about`` names the
-    function of the method that gives the promise; it is empty for the class.
+    ``run(method, scratch)`` raises where the promise is broken and may return a remark. ``about`` is the name
+    of the function of the method that must keep the promise; it is empty for the class.
     """
 
     name: str
@@ -59,8 +59,8 @@ class Check:
 class Verdict:
     """The result of one check; ``problem`` is empty where the method passed.
 
-    ``line`` is the line of the method's code that breaks the promise, as ``file:line: code``, or the one that
-    defines the function (empty for an external method). ``remedy`` says what to change.
+    ``line`` is the line of the method's code that breaks the promise, as ``file:line: code``, or else the
+    definition of the function (empty for an external method). ``remedy`` is what to change.
     """
 
     check: Check
@@ -70,7 +70,7 @@ class Verdict:
     remark: str = ""
 
 
-CHECKS: dict[str, Check] = {}  # in an order that puts a cause before its consequences
+CHECKS: dict[str, Check] = {}  # in order: the cause of a problem comes before its consequences
 
 
 def _check(name: str, *, remedy: str, about: str = "predict") -> Callable[[Run], Run]:
@@ -86,7 +86,7 @@ def check_method(method: Method, scratch: Path) -> Iterator[Verdict]:
     for check in CHECKS.values():
         try:
             yield Verdict(check, remark=check.run(method, scratch) or "")
-        except (Exception, SystemExit) as error:  # whatever a method raises is what the report is about
+        except (Exception, SystemExit) as error:  # a method may raise anything, and the report names it
             ours = isinstance(error, StbenchError)
             problem = str(error) if ours else f"{type(error).__name__}: {error}"
             line, remedy = (error.line, error.remedy) if isinstance(error, Breach) else ("", "")
@@ -96,7 +96,7 @@ def check_method(method: Method, scratch: Path) -> Iterator[Verdict]:
 
 
 @_check("metadata", remedy="Fill in register(...) and the class docstring.")
-def says_what_it_is(method: Method, scratch: Path) -> None:
+def states_its_source(method: Method, scratch: Path) -> None:
     """States its source, and where it deviates from it."""
     info, text = method.info, inspect.getdoc(type(method)) or ""
     if not info.paper or not text:
@@ -104,26 +104,21 @@ def says_what_it_is(method: Method, scratch: Path) -> None:
     if info.kind == "method" and not info.doi:
         raise Breach("a published method needs the doi of its paper")
     if info.kind == "method" and "Deviations" not in text:
-        raise Breach("the docstring has no section 'Deviations' (from the authors' code; it may say None)")
+        raise Breach("the docstring has no section 'Deviations' (from the authors' code; None is allowed)")
 
 
-@_check(
-    "shape",
-    remedy="Correct this line; predict() returns finite values, (task.spatial.n_obs, len(task.targets)).",
-)
+@_check("shape", remedy="Correct this line; predict() returns finite values, (n_spots, n_targets).")
 def predicts_every_target(method: Method, scratch: Path) -> None:
     """Predicts a finite value for every target at every spot."""
     predicted_values(method, planted_task(), scratch)
 
 
-@_check(
-    "side effects", remedy="Work on copies; change global settings inside no_traces alone, or not at all."
-)
+@_check("side effects", remedy="Work on copies; change global settings only inside no_traces.")
 def leaves_things_as_they_were(method: Method, scratch: Path) -> None:
     """Leaves the task and the state of the process as they were."""
-    change, _ = predict_and_compare(method, scratch)
-    if change:  # what does not change a second time came from an import
-        change, line = predict_and_compare(method, scratch, watched=change)
+    change, _ = first_change(method, scratch)
+    if change:  # a change by an import does not happen a second time
+        change, line = first_change(method, scratch, watched=change)
     if change.startswith(GENERATOR):
         raise Breach(f"it seeds or uses {change}", line, OWN_GENERATOR)
     if change:
@@ -132,7 +127,7 @@ def leaves_things_as_they_were(method: Method, scratch: Path) -> None:
 
 @_check("seed", remedy="Derive everything random from ctx.seed: rng = np.random.default_rng(ctx.seed).")
 def same_seed_same_answer(method: Method, scratch: Path) -> None:
-    """Gives the same answer for the same seed, bit by bit."""
+    """Gives the same answer, bit by bit, for the same seed."""
     task = planted_task()
     for seed in (0, 1):
         first, second = (predicted_values(method, task, scratch, seed) for _ in range(2))
@@ -141,9 +136,9 @@ def same_seed_same_answer(method: Method, scratch: Path) -> None:
 
 @_check("order", remedy="Look genes up by name: dense(task.reference, task.targets).")
 def order_of_targets(method: Method, scratch: Path) -> None:
-    """Matches targets by name, not by place.
+    """Matches targets by name, not by position.
 
-    A method that draws random numbers per target may differ as much as it does between seeds.
+    A method that draws random numbers per target may differ as much as between two seeds.
     """
     task = planted_task()
     turned = Task(task.reference, task.spatial, task.targets[::-1], task.units)
@@ -153,10 +148,10 @@ def order_of_targets(method: Method, scratch: Path) -> None:
         return
     noise = np.linalg.norm(predicted_values(method, task, scratch, seed=1) - first)
     if np.linalg.norm(second - first) > SEED_NOISE * noise:
-        raise Breach("the targets in another order get other maps")
+        raise Breach("targets in another order get different values")
 
 
-@_check("containers", remedy="Read values with stbench.methods.dense, which takes sparse and dense tables.")
+@_check("containers", remedy="Read values with stbench.methods.dense, which reads sparse and dense tables.")
 def containers_make_no_difference(method: Method, scratch: Path) -> None:
     """Gives the same answer for CSR, CSC, sparse arrays and dense arrays."""
     task = planted_task()
@@ -175,15 +170,15 @@ def survives_degenerate_input(method: Method, scratch: Path) -> None:
 
 @_check("intensities", remedy="Use X, or call task.require_counts() first.")
 def intensities_work_or_are_refused(method: Method, scratch: Path) -> str | None:
-    """Handles intensities, or says that it needs counts."""
+    """Handles intensities, or reports that it needs counts."""
     reference, spatial = planted_pair()
     spatial.X = spatial.X * 0.25
     return _works_or_is_unsupported("counts", method, planted_task((reference, spatial)), scratch)
 
 
-@_check("no coordinates", remedy="Do without, or ask with task.coordinates() first.")
-def coordinates_are_asked_for(method: Method, scratch: Path) -> str | None:
-    """Handles spots without coordinates, or says that it needs them."""
+@_check("no coordinates", remedy="Do without, or call task.coordinates() first.")
+def missing_coordinates_work_or_are_refused(method: Method, scratch: Path) -> str | None:
+    """Handles spots without coordinates, or reports that it needs them."""
     reference, spatial = planted_pair()
     del spatial.obsm["spatial"]
     return _works_or_is_unsupported("coordinates", method, planted_task((reference, spatial)), scratch)
@@ -205,14 +200,14 @@ def never_sees_the_answer(method: Method, scratch: Path) -> None:
         return np.asarray(anndata.read_h5ad(folder / "prediction.h5ad").X)
 
     first, second = answer(pair, 0), answer(spoiled, 1)
-    if not np.array_equal(first, second):  # a leak only if another process alone changes nothing
+    if not np.array_equal(first, second):  # a leak, unless another process alone changes the answer
         remedy = "Sort a set before iterating over it; use no hash(), id() or clock."
         _require_equal(first, answer(pair, 1), "in another process with the same seed", remedy)
         _require_equal(first, second, "when the hidden values change, so they leak")
 
 
 @_check("cost", remedy="Override memory_bytes(shape) with what predict() allocates.")
-def costs_what_it_says(method: Method, scratch: Path) -> str:
+def estimates_its_memory(method: Method, scratch: Path) -> str:
     """Estimates at least the memory of its prediction."""
     pair = prepared(planted_pair(n_cells=300, n_spots=200, n_genes=60, extra=60))
     split = make_splits(pair.genes)[0]
@@ -223,7 +218,7 @@ def costs_what_it_says(method: Method, scratch: Path) -> str:
     shape = Shape(300, pair.spatial.n_obs, visible, len(split.test), pair.reference.n_vars)
     estimate = method.memory_bytes(shape)
     if not isinstance(estimate, int) or estimate < 8 * pair.spatial.n_obs * len(split.test):
-        raise Breach(f"memory_bytes() says {estimate!r} bytes, less than the prediction itself takes")
+        raise Breach(f"memory_bytes() returns {estimate!r}, less than the bytes of the prediction itself")
     peak = outcome["peak_rss_bytes"]
     memory = "" if peak is None else f" and {peak / 1e6:.0f} MB at the peak"
     used = f"300 cells and 200 spots take {seconds:.1f} s{memory} with the start of Python"

@@ -1,4 +1,4 @@
-"""A small tissue with planted structure and tasks on it: the data of the contract's checks and of tests."""
+"""A small tissue with planted structure, and tasks on it, for the checks of the contract and for tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stbench.task import Task
 def planted_pair(
     n_cells: int = 60, n_spots: int = 50, n_genes: int = 24, extra: int = 6, seed: int = 0
 ) -> tuple[AnnData, AnnData]:
-    """Raw counts of a tissue with three smooth programs: reference with ``extra`` more genes, and space."""
+    """Raw counts of a tissue with three smooth programs: a reference with ``extra`` more genes, and space."""
     rng = np.random.default_rng(seed)
     loadings = rng.normal(0, 0.8, (3, n_genes + extra))
     level = rng.normal(1.5, 0.3, n_genes + extra)
@@ -47,14 +47,14 @@ def planted_pair(
 
 
 def planted_task(tables: tuple[AnnData, AnnData] | None = None) -> Task:
-    """The task of the first split of a pair of raw tables; of `planted_pair` by default."""
+    """The task of the first split of two raw tables; by default those of `planted_pair`."""
     pair = prepared(tables or planted_pair())
     split, units = make_splits(pair.genes)[0], pair.card.units or "counts"
     return Task(pair.reference, visible_spatial(pair.spatial, split, units), list(split.test), units)
 
 
 def degenerate_task(n_spots: int) -> Task:
-    """40 cells and 12 genes with everything that is odd but allowed.
+    """A task of 40 cells and 12 genes with everything that is unusual but allowed.
 
     A visible gene is constant in the reference, another in space; a target is zero in the reference; a spot
     is empty; two spots are the same.
@@ -80,12 +80,12 @@ def degenerate_task(n_spots: int) -> Task:
 
 
 def prepared(tables: tuple[AnnData, AnnData]) -> Pair:
-    """The pair that stbench makes of raw tables; no cell is left out for its few genes."""
+    """The prepared pair of two raw tables; it keeps cells with few genes."""
     return prepare(*tables, Card("planted", min_genes=1))
 
 
 def copied(task: Task, change: Callable[[Any], Any]) -> Task:
-    """The same task in other tables; ``change`` is applied to every matrix."""
+    """A copy of the task in which ``change`` is applied to every matrix."""
     reference, spatial = _changed(task.reference, change), _changed(task.spatial, change)
     return Task(reference, spatial, list(task.targets), task.units)
 

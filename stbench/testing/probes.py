@@ -1,4 +1,4 @@
-"""How the checks let a method predict, here and in a process of its own, and which line breaks a promise."""
+"""Runs a method for the checks, here and in its own process, and finds the line that breaks a promise."""
 
 from __future__ import annotations
 
@@ -34,14 +34,11 @@ from stbench.task import Task
 from stbench.testing.planted import planted_task
 from stbench.toolbox.sandbox import global_parts, no_traces
 
-UNUSUAL_SEED = 20_771_113  # seeding anew with a common seed then always changes a global generator
+UNUSUAL_SEED = 20_771_113  # so that a method that seeds a global generator always changes it
 
 
 class Breach(StbenchError):
-    """A method does not keep the contract.
-
-    ``line`` and ``remedy`` are given where they are more exact than those of the check.
-    """
+    """A method does not keep the contract; ``line`` and ``remedy`` replace those of the check."""
 
     def __init__(self, problem: str, line: str = "", remedy: str = "") -> None:
         super().__init__(problem)
@@ -50,7 +47,7 @@ class Breach(StbenchError):
 
 def predicted_values(method: Method, task: Task, scratch: Path, seed: int = 0) -> np.ndarray:
     """The values that ``method`` predicts, (n_spots, n_targets), checked for shape and finiteness."""
-    with no_traces("cpu"):  # so that no check hides what a later one looks for
+    with no_traces("cpu"):  # so that a check does not hide what a later one tests
         warnings.simplefilter("ignore")
         answer = method.predict(task, Context(seed=seed, scratch=scratch))
     values = np.asarray(answer.mean if isinstance(answer, Prediction) else answer)
@@ -65,7 +62,7 @@ def predicted_values(method: Method, task: Task, scratch: Path, seed: int = 0) -
 def child_run(
     method: Method, pair: Pair, split: Split, scratch: Path, hash_seed: int = 0
 ) -> tuple[Path, dict[str, Any]]:
-    """The folder and the outcome of a run in a process of its own, as the grid makes one, that ended ok."""
+    """The folder and the outcome of a run in its own process, as in a grid; a `Breach` unless it is ok."""
     cls, inputs = type(method), Path(mkdtemp(dir=scratch))
     pair.reference.write_h5ad(inputs / "reference.h5ad")
     write_tables(inputs / "tables", inputs / "reference.h5ad", visible_spatial(pair.spatial, split, "counts"))
@@ -87,15 +84,18 @@ def child_run(
     return process.folder, outcome
 
 
-def predict_and_compare(method: Method, scratch: Path, watched: str = "") -> tuple[str, str]:
-    """The first thing that predict() changes in the process or the task, and the line that changed it.
+def first_change(method: Method, scratch: Path, watched: str = "") -> tuple[str, str]:
+    """The first thing that predict() changes in the process or the task, and the line that changes it.
 
-    Both are empty where nothing changes. The line needs a second call in which ``watched`` names that thing:
-    it is compared after each line of the method's code. On leaving, the process is as it was before.
+    Both are empty where nothing changes. The line needs a second call in which ``watched`` is the name of
+    that thing: it is compared after each line of the method's code. The state of the process is restored.
     """
     task = planted_task()
     with no_traces("cpu"), warnings.catch_warnings(record=True):
-        _seed_unusually()
+        random.seed(UNUSUAL_SEED)
+        np.random.seed(UNUSUAL_SEED)  # noqa: NPY002
+        if find_spec("torch"):
+            importlib.import_module("torch").manual_seed(UNUSUAL_SEED)
         gets = {name: get for name, (get, _) in global_parts("cpu").items()}
         gets["task.reference"] = lambda: _content(task.reference)
         gets["task.spatial"] = lambda: _content(task.spatial)
@@ -122,7 +122,7 @@ def crash_line(method: Method, error: BaseException) -> str:
 
 
 def definition_line(method: Method, name: str) -> str:
-    """Where the class of ``method`` defines ``name``, or the class itself where that is empty."""
+    """The line that defines the function ``name`` of the method, or its class where ``name`` is empty."""
     thing = getattr(type(method), name) if name else type(method)
     with suppress(OSError, TypeError):  # the class of an external method has no source
         if _is_own(method, {"__name__": thing.__module__}):
@@ -131,7 +131,7 @@ def definition_line(method: Method, name: str) -> str:
 
 
 class _Watch:
-    """A trace function; ``found`` is the line of the method's code after which ``changed()`` stays true."""
+    """A trace function; ``found`` becomes the line of the method's code after which ``changed()`` is true."""
 
     def __init__(self, method: Method, changed: Callable[[], bool]) -> None:
         self.method, self.changed = method, changed
@@ -151,15 +151,8 @@ class _Watch:
         return self
 
 
-def _seed_unusually() -> None:
-    random.seed(UNUSUAL_SEED)
-    np.random.seed(UNUSUAL_SEED)  # noqa: NPY002
-    if find_spec("torch"):
-        importlib.import_module("torch").manual_seed(UNUSUAL_SEED)
-
-
 def _content(table: AnnData) -> list[Any]:
-    """Everything in a table, to be compared by ==."""
+    """The whole content of a table, for comparison with ==."""
     frames = [(part.to_csv(), [repr(dtype) for dtype in part.dtypes]) for part in (table.obs, table.var)]
     matrices = {None: table.X, **table.layers}
     values = [(type(X), dense(table, table.var_names, layer).tobytes()) for layer, X in matrices.items()]
@@ -174,7 +167,7 @@ def _is_own(method: Method, namespace: dict[str, Any]) -> bool:
 
 
 def _shown(file: str, line: int) -> str:
-    """``file:line`` with the code on it; the path is relative where it lies below the working folder."""
+    """``file:line: code``; the path is relative where the file is below the working folder."""
     path = Path(file)
     path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     return f"{path}:{line}: {linecache.getline(file, line).strip()}"
