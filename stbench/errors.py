@@ -16,7 +16,7 @@ class Unsupported(StbenchError):
 
 
 class HiddenGene(StbenchError, KeyError):
-    """A method asked for the spatial values of a gene that it has to predict."""
+    """A method read the spatial values of a gene that it must predict."""
 
     __str__ = Exception.__str__
 

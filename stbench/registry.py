@@ -63,7 +63,7 @@ class Registry(Generic[T]):
         if module.split(".")[0] == self.kind:
             raise StbenchError(f"'{module}' is in the checkout: import 'stbench.{module}' instead.")
         raise StbenchError(
-            f"The {self.noun} '{name}' comes from '{module}', which stbench does not know. "
+            f"The {self.noun} '{name}' is defined in '{module}', which stbench cannot find. "
             f"Give its file with --plugin, or declare an entry point in the group stbench.{self.kind}."
         )
 

@@ -187,12 +187,5 @@ def _groups(genes: pd.DataFrame, candidates: list[str]) -> pd.DataFrame:
     """The range of similarity, the number of genes and the best method of every group."""
     grouped = genes.groupby("group", observed=True)
     means = grouped[candidates].mean()
-    return pd.DataFrame(
-        {
-            "from": grouped["similarity"].min(),
-            "to": grouped["similarity"].max(),
-            "n_genes": grouped.size(),
-            "best": means.idxmax(axis=1),
-            headline(): means.max(axis=1),
-        }
-    )
+    found = grouped["similarity"].agg(**{"from": "min", "to": "max", "n_genes": "size"})
+    return found.assign(best=means.idxmax(axis=1), **{headline(): means.max(axis=1)})

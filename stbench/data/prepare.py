@@ -22,7 +22,7 @@ from stbench.tables import varies
 from stbench.toolbox.scale import log_normalise
 
 MIN_GENES = 500  # detected genes per cell, paper IV-A
-WIDE = 5000  # where the card does not say: a table with at least this many genes is a whole transcriptome
+WIDE = 5000  # without a panel on the card, a table with this many genes is a whole transcriptome
 VARIABLE_SHARE = 0.25  # paper IV-A
 PREPARATION = 2  # raise it when the same files give another prepared pair
 LIMIT_SEED = 0

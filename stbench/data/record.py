@@ -54,10 +54,15 @@ def read_record(number: str, server: str) -> Record:
         zenodo.populate_registry(checksums)
         content = zenodo.api_response
         key, size = ("key", "size") if zenodo.api_version == "legacy" else ("filename", "filesize")
-        sizes = {entry[key]: int(entry[size]) for entry in content["files"]}
-        urls = {_safe(name): zenodo.download_url(name).replace(ZENODO, server, 1) for name in sizes}
-        files = tuple(RemoteFile(name, sizes[name], checksums.registry[name], urls[name]) for name in sizes)
-        license_ = (content.get("metadata") or {}).get("license") or {}
+        files = []
+        for entry in content["files"]:
+            name = entry[key]
+            if "/" in name or "\\" in name or name.startswith("."):  # it would lead out of its folder
+                raise ValueError(f"file name {name!r}")
+            address = zenodo.download_url(name).replace(ZENODO, server, 1)
+            files.append(RemoteFile(name, int(entry[size]), checksums.registry[name], address))
+        license_ = (content.get("metadata") or {}).get("license") or ""
+        license_ = license_.get("id", "") if isinstance(license_, dict) else license_
     except requests.RequestException as error:
         raise StbenchError(
             f"The record {url} cannot be read ({error}). Check the connection and HTTPS_PROXY, or give "
@@ -65,11 +70,4 @@ def read_record(number: str, server: str) -> Record:
         ) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StbenchError(f"Record {url} has no list of files in Zenodo's format ({error!r}).") from error
-    return Record(number, str(license_.get("id", "") if isinstance(license_, dict) else license_), files)
-
-
-def _safe(name: str) -> str:
-    """The file name itself; `ValueError` for a name that would lead out of its folder."""
-    if "/" in name or "\\" in name or name.startswith("."):
-        raise ValueError(f"file name {name!r}")
-    return name
+    return Record(number, str(license_), tuple(files))

@@ -21,7 +21,7 @@ BLOCK_BYTES = 1 << 26  # text that is parsed at once; wide lines are slow in sma
 def read_text_matrix(file: Path, *, named_rows: bool | None = None, unnamed: str = "row") -> AnnData:
     """The table in ``file``, rows x columns as in the file, float32 CSR.
 
-    The file has a header and is comma separated (``.csv``) or tab separated, perhaps compressed (``.gz``).
+    The file has a header and is comma separated (``.csv``) or tab separated, optionally compressed (``.gz``).
     ``named_rows`` is whether the first column holds names. By default it does where the header has one field
     less than the rows (as R writes it), where the header of the first column is empty, or where its first
     value is not a number. Rows without names are called ``unnamed`` and their number from 0.

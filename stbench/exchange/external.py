@@ -1,20 +1,10 @@
 """Methods in other languages and environments: a card (TOML) with a command.
 
 The command gets a task folder and writes its prediction there; ``docs/external-methods.md`` and
-``stbench/exchange/task.schema.json`` describe the folder. ::
-
-    name = "nearest_r"
-    family = "baseline"
-    paper = "this project"
-    version = "1"
-    command = ["Rscript", "{here}/predict.R", "{task}"]
-    versions = ["Rscript", "-e", "cat('R', format(getRversion()))"]
-    format = "text"                 # or "h5ad", the default
-    [parameters]
-    n_neighbors = 10                # --set nearest_r.n_neighbors=5; in task.json as "parameters"
-
-``{here}`` is the folder of the card, ``{task}`` the task folder, ``{env}`` the folder of the method's own
-environment, ``environments/NAME`` in the cache, made from a ``requirements.txt`` beside the card.
+``stbench/exchange/task.schema.json`` describe the folder. ``stbench new method NAME --external`` writes an
+example. In a command such as ``["Rscript", "{here}/predict.R", "{task}"]``, ``{here}`` is the folder of the
+card, ``{task}`` the task folder, and ``{env}`` the folder of the method's own environment. That is
+``environments/NAME`` in the cache, made from a ``requirements.txt`` beside the card.
 """
 
 from __future__ import annotations
