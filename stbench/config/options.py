@@ -1,13 +1,13 @@
 """Every option of the commands that run methods, written once: for flags, TOML files and Python.
 
-Making an object of these classes reads and checks all of its values: what comes out is typed.
+An object of these classes reads and checks all of its values when it is made; afterwards they are typed.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,25 +19,22 @@ from stbench.errors import StbenchError, unknown_name
 
 
 def option(help: str, default: Any, parse: Callable[[Any], Any], *, many: bool = False) -> Any:
-    """A field that is an option; ``many``: its flag may be repeated."""
-    about = {"help": help, "parse": parse, "many": many}
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=about)
-    return field(default=default, metadata=about)
+    """A field that is an option: ``parse`` makes its value typed. With ``many``, its flag may be repeated."""
+    return field(default=default, metadata={"help": help, "parse": parse, "many": many})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What all commands that run methods take: how the methods are set up, and where and how they run."""
+    """The options of all commands that run methods: parameters, and where and how the methods run."""
 
     data: tuple[Path, ...] = option("Folder of datasets; also $STBENCH_DATA.", (), values.paths, many=True)
     limit: Limit = option("cells=N,spots=N,genes=N: a seeded subsample.", Limit(), values.limit)
     preset: str | None = option(
-        "cpu or paper: sizes of the methods. By default cpu, and paper on a GPU.",
+        "cpu or paper: size of the models. By default paper on a GPU, else cpu.",
         None,
         values.one_of("cpu", "paper"),
     )
-    set: Settings = option("method.parameter=value; may be repeated.", {}, values.settings, many=True)
+    set: Settings = option("method.parameter=value; may be repeated.", (), values.settings, many=True)
     plugin: tuple[Path, ...] = option(
         "Python file or card (.toml) with further plugins.", (), values.paths, many=True
     )
@@ -46,14 +43,12 @@ class Options:
     threads: int | None = option("Threads per run. By default cores / jobs.", None, values.whole(1))
     timeout: float | None = option("Kill a run after 90s, 30m or 2h.", None, values.seconds)
     memory_limit: int | None = option(
-        "Kill a run that holds more, for example 8GB. By default 90 % of the machine.", None, values.n_bytes
+        "Kill a run that uses more, for example 8GB. By default 90 % of the machine.", None, values.n_bytes
     )
     memory_budget: int | None = option(
-        "Estimated memory of the runs started together. By default 90 % of the machine.",
-        None,
-        values.n_bytes,
+        "Estimated memory of all runs at one time. By default 90 % of the machine.", None, values.n_bytes
     )
-    disk_limit: int = option("Kill a run that writes more.", 20 * 10**9, values.n_bytes)
+    disk_limit: int = option("Kill a run that writes more to disk.", 20 * 10**9, values.n_bytes)
     executor: str = option("local or dask.", "local", values.one_of("local", "dask"))
     scheduler: str | None = option("Address or scheduler file of a Dask cluster.", None, values.text)
     cluster: Path | None = option("TOML file of a cluster for dask-jobqueue.", None, values.path)
@@ -65,21 +60,17 @@ class Options:
         if self.executor == "local":
             for name in ("scheduler", "cluster", "shared"):
                 if getattr(self, name) is not None:
-                    raise StbenchError(f"--{name} goes with --executor dask.")
+                    raise StbenchError(f"--{name} needs --executor dask.")
 
     @classmethod
     def of(cls, *sources: Mapping[str, Any]) -> Self:
-        """The options in ``sources``, of which later ones win; an unknown name is an error."""
-        merged: dict[str, Any] = {}
-        for source in sources:
-            for name in source:
-                named(cls, name)
-            merged |= source
+        """The options in ``sources``; a later source wins, and an unknown name is an error."""
+        merged = {named(cls, name).name: value for source in sources for name, value in source.items()}
         return cls(**merged)
 
     @classmethod
     def in_file(cls, file: Path) -> dict[str, Any]:
-        """The options in a TOML file, by their names with ``_`` or ``-``; each is checked."""
+        """The options in a TOML file, checked; names may have ``_`` or ``-``."""
         try:
             content = tomllib.loads(file.read_text())
         except FileNotFoundError:
@@ -104,10 +95,10 @@ class RunOptions(Options):
     split_seed: int = option("Seed of the folds of genes.", 0, values.whole(0))
     seeds: int = option("Seeds per method: 0, 1, ...", 1, values.whole(1))
     sweep: Settings = option(
-        "method.parameter=a,b,c: one run for each; may be repeated.", {}, values.settings, many=True
+        "method.parameter=a,b,c: one run for each; may be repeated.", (), values.settings, many=True
     )
     overwrite: str = option(
-        "Which runs to make: missing, failed (these too) or all.",
+        "Which runs to do: missing ones, failed (failed ones too) or all.",
         "missing",
         values.one_of("missing", "failed", "all"),
     )
@@ -123,7 +114,7 @@ class ChooseOptions(Options):
         "Names with commas. By default all that need no training.", (), values.names
     )
     out: Path | None = option(
-        "Folder for the runs and the tables; the same call goes on from there.", Path("choice"), values.path
+        "Folder for runs and tables; the same call continues there.", Path("choice"), values.path
     )
     splits: int = option(f"Rotations over genes, 2 to {N_FOLDS}.", 10, values.whole(2, N_FOLDS))
 
@@ -132,12 +123,12 @@ class ChooseOptions(Options):
 class PredictOptions(Options):
     """The options of ``stbench predict``."""
 
-    method: str = option("A method, or best: what stbench choose would say.", "best", values.text)
+    method: str = option("A method, or best: the one that stbench choose finds.", "best", values.text)
     methods: tuple[str, ...] = option(
-        "To choose the best from. By default all that need no training.", (), values.names
+        "Methods among which to choose. By default all that need no training.", (), values.names
     )
     genes: tuple[str, ...] = option(
-        "Names with commas, or all that are absent in space.", ("all",), values.names
+        "Names with commas, or all that are not measured in space.", ("all",), values.names
     )
     out: Path | None = option("The h5ad file to write.", Path("imputed.h5ad"), values.path)
     work: Path | None = option("Folder to keep the cross-validation in.", None, values.path)
@@ -146,13 +137,13 @@ class PredictOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class AuditOptions(RunOptions):
-    """The options of ``stbench audit``: those of a run on the first split."""
+    """The options of ``stbench audit``, which runs on the first split."""
 
     out: Path = option("Folder for the page, the table and the runs.", Path("audit"), values.path)
 
 
 def named(cls: type[Options], name: str) -> Field[Any]:
-    """The option called ``name``; an error with the closest names where there is none."""
+    """The option called ``name``; `StbenchError` names the closest ones if there is none."""
     known = {one.name: one for one in fields(cls)}
     if name not in known:
         raise unknown_name("option", name, known)
@@ -160,7 +151,7 @@ def named(cls: type[Options], name: str) -> Field[Any]:
 
 
 def read(one: Field[Any], value: Any) -> Any:
-    """The typed value of an option; `StbenchError` names its flag and says what it takes."""
+    """The typed value of an option; `StbenchError` names its flag and the values that it takes."""
     if value is None and one.default is None:
         return None
     try:
@@ -174,8 +165,3 @@ def read(one: Field[Any], value: Any) -> Any:
 def flag(one: Field[Any]) -> str:
     """The flag of an option."""
     return "--" + one.name.replace("_", "-")
-
-
-def default_of(one: Field[Any]) -> Any:
-    """The value of an option that is not given."""
-    return {} if one.default is MISSING else one.default

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from stbench.config.options import Options, default_of
+from stbench.config.options import Options
 from stbench.errors import unknown_name
 
 T = TypeVar("T")
@@ -17,21 +17,19 @@ T = TypeVar("T")
 def takes(options: type[Options], *positional: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Decorator: the function gets ``options`` first, made from the keywords that its caller gives.
 
-    Its signature shows every option by name with its default, ``positional`` ones first, behind its own
-    parameters; its docstring lists them. An unknown name is a `StbenchError` with the closest names.
+    The signature shows every option with its default, behind the function's own parameters; the docstring
+    lists the options. Those named ``positional`` may also be given by position. An unknown name is a
+    `StbenchError` with the closest names.
     """
 
     def decorate(function: Callable[..., T]) -> Callable[..., T]:
         own = list(inspect.signature(function).parameters.values())[1:]
         known = {one.name: one for one in fields(options)}
-        kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+        kinds = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
         shown = [
-            inspect.Parameter(
-                name, kinds[name not in positional], default=default_of(one), annotation=one.type
-            )
+            inspect.Parameter(name, kinds[name in positional], default=one.default, annotation=one.type)
             for name, one in known.items()
         ]
-        shown.sort(key=lambda parameter: [*positional, parameter.name].index(parameter.name))
         parameters = sorted([*own, *shown], key=lambda parameter: parameter.kind)
         signature = inspect.signature(function).replace(parameters=parameters)
 
@@ -45,9 +43,8 @@ def takes(options: type[Options], *positional: str) -> Callable[[Callable[..., T
             return function(options.of(chosen), **arguments)
 
         call.__signature__ = signature  # type: ignore[attr-defined]  # what help() and editors show
-        lines = "\n".join(f"    {name}\n        {one.metadata['help']}" for name, one in known.items())
-        own_text = inspect.cleandoc(function.__doc__ or "")
-        call.__doc__ = f"{own_text}\n\nOptions\n-------\n{inspect.cleandoc(lines)}\n"
+        lines = "\n".join(f"{name}\n    {one.metadata['help']}" for name, one in known.items())
+        call.__doc__ = f"{inspect.getdoc(function) or ''}\n\nOptions\n-------\n{lines}\n"
         return call
 
     return decorate

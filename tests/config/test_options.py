@@ -16,7 +16,6 @@ from stbench.config.options import (
     Options,
     PredictOptions,
     RunOptions,
-    default_of,
 )
 from stbench.config.signature import takes
 from stbench.errors import StbenchError
@@ -42,7 +41,7 @@ def test_options_are_typed_once_they_are_made():
         ({"splits": 11}, r"--splits takes 1 to 10, not '11'"),
         ({"jobs": 0}, r"--jobs takes a whole number from 1, not '0'"),
         ({"executor": "slurm"}, r"--executor takes local or dask, not 'slurm'"),
-        ({"scheduler": "tcp://x"}, r"--scheduler goes with --executor dask"),
+        ({"scheduler": "tcp://x"}, r"--scheduler needs --executor dask"),
         ({"methods": 3}, r"--methods does not take '3'"),
         ({"spltis": 2}, r"Unknown option 'spltis'. Did you mean 'splits'\?"),
     ],
@@ -85,7 +84,7 @@ def test_a_command_has_a_flag_for_every_option(name):
 def test_a_function_has_the_names_and_defaults_of_the_options(name):
     parameters = inspect.signature(FUNCTIONS[name]).parameters
     for one in fields(COMMANDS[name]):
-        assert parameters[one.name].default == default_of(one)
+        assert parameters[one.name].default == one.default
         assert one.metadata["help"] in FUNCTIONS[name].__doc__
     assert not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
 
