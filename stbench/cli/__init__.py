@@ -1,4 +1,4 @@
-"""The command line: one file per command; nothing heavy is imported before a command needs it."""
+"""The command line, with one file per command. A command imports large packages when it needs them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from stbench.cli import (
     new,
     predict,
     run,
-    run_one,
     score,
     status,
     verify,
@@ -34,19 +33,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("run")(run.run)
-app.command("run-one")(run_one.run_one)
-app.command("status")(status.status)
-app.command("verify")(verify.verify)
-app.command("doctor")(doctor.doctor)
+for command in (run.run, run.run_one, status.status, verify.verify, doctor.doctor, score.score):
+    app.command()(command)
 app.command("list")(listing.list_plugins)
-app.command("score")(score.score)
-app.command("leaderboard")(leaderboard.leaderboard)
-app.command("audit")(audit.audit)
-app.command("merge")(merge.merge)
-app.command("choose")(choose.choose)
-app.command("predict")(predict.predict)
-app.command("new")(new.new)
+for command in (leaderboard.leaderboard, audit.audit, merge.merge, choose.choose, predict.predict, new.new):
+    app.command()(command)
 app.add_typer(check.app, name="check")
 app.add_typer(data.app, name="data")
 
@@ -68,14 +59,14 @@ def options(
 
 
 class _Print(logging.Handler):
-    """Prints messages as they are; a live view moves out of their way."""
+    """Prints each message as it is; a progress bar of rich moves below it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(record.getMessage(), flush=True)
 
 
 def main() -> None:
-    """Entry point: a mistake of the user is one line and exit code 1; a bug shows its traceback."""
+    """Entry point: a mistake of the user is one line and exit code 1, a bug shows its traceback."""
     messages = logging.getLogger("stbench")
     messages.setLevel(logging.INFO)
     messages.addHandler(_Print())

@@ -6,19 +6,19 @@ from dataclasses import replace
 
 from stbench.cli.options import takes
 from stbench.config.options import AuditOptions
+from stbench.errors import require_package
+from stbench.files import writable_folder
 
 
 @takes(AuditOptions, "splits", "seeds", "sweep", "overwrite", "emit", "dry_run")
 def audit(options: AuditOptions) -> None:
-    """Score answers with and without the hidden truth pasted in, as the published code does.
+    """Score predictions with and without the hidden truth copied into them, as the published code does.
 
     Example: stbench audit --datasets pdac_a_st --methods kernel,spage
     """
     from stbench.audit.audit import audit as run_audit
     from stbench.audit.page import write_audit
     from stbench.cli.progress import live
-    from stbench.errors import require_package
-    from stbench.files import writable_folder
 
     require_package("untrained decoder", "torch", "PyTorch", "torch")
     runs = replace(options, out=writable_folder(options.out) / "results")

@@ -1,13 +1,16 @@
-"""``stbench choose``: which method to trust on your own pair."""
+"""``stbench choose``: which method to trust on a pair of your own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from stbench.cli.options import takes
 from stbench.config.options import ChooseOptions
+from stbench.metric import headline
 
 if TYPE_CHECKING:
     from stbench.applied.choosing import Choice
@@ -17,7 +20,7 @@ PairArgument = Annotated[str, typer.Argument(help="A dataset by name, or the fol
 
 @takes(ChooseOptions)
 def choose(options: ChooseOptions, pair: PairArgument) -> None:
-    """Cross-validate methods over the measured genes of a pair and say which to trust, for which genes.
+    """Cross-validate methods over the measured genes of a pair, and name the best for which genes.
 
     Examples: stbench choose simulated; stbench choose my_tissue --data my_datasets --methods kernel,tangram
     """
@@ -36,12 +39,7 @@ def choose(options: ChooseOptions, pair: PairArgument) -> None:
 
 
 def report(choice: Choice) -> None:
-    """Print what a choice says."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from stbench.metric import headline
-
+    """Print the tables and the verdict of a choice."""
     console, metric = Console(), headline()
     methods = Table("method", "kind", f"mean {metric}", "90 % interval", "genes", title="All measured genes")
     for name, row in choice.methods.iterrows():

@@ -1,24 +1,22 @@
-"""``stbench doctor``: the environment, and what is missing."""
+"""``stbench doctor``: the environment, and the packages that are missing."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from stbench.cli.options import Plugins
+
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    plugin: Annotated[list[Path] | None, typer.Option(help="Python file with further plugins.")] = None,
+    plugin: Plugins = None,
 ) -> None:
-    """Show the environment and what is missing for which method. Example: stbench doctor"""
-    from stbench.plugins import load_plugin
+    """Show the environment, and which packages each method misses. Example: stbench doctor"""
     from stbench.runs.doctor import report
 
-    for file in plugin or []:
-        load_plugin(file)
     found = report()
     if as_json:
         print(json.dumps(found, indent=1))

@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from stbench.cli.options import DataFolders, Plugins
+from stbench.config.values import names
+from stbench.files import writable_folder
+
 
 def leaderboard(
     results: Annotated[
@@ -15,30 +19,22 @@ def leaderboard(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the leaderboard.")] = Path("board"),
     only: Annotated[str, typer.Option(help="Renderers with commas, for example site,figures.")] = "",
-    data: Annotated[
-        list[Path] | None, typer.Option(help="Folder of datasets, for figures of the references.")
-    ] = None,
-    plugin: Annotated[
-        list[Path] | None, typer.Option(help="Python file with further renderers or metrics.")
-    ] = None,
+    data: DataFolders = None,
+    plugin: Plugins = None,
 ) -> None:
     """Write tables, figures and the page of a results folder, or of the scores of a published benchmark.
 
-    Example: stbench leaderboard results --out board
+    Some figures show the references, which are read from --data. Example: stbench leaderboard results
+    --out board
     """
     from stbench.board.collect import collect
     from stbench.board.longtable import read_long_table
     from stbench.board.render import render
-    from stbench.files import writable_folder
-    from stbench.plugins import load_plugin
     from stbench.runs.results import Results
 
-    for file in plugin or []:
-        load_plugin(file)
     if results.suffix == ".csv":
         board = read_long_table(results)
     else:
         board = collect(Results.open(results), data or [])
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    for path in render(board, writable_folder(out), names, slow=True):
+    for path in render(board, writable_folder(out), names(only), slow=True):
         print(f"Wrote {path}")

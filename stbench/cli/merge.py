@@ -10,9 +10,9 @@ import typer
 
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="Results folders: the --out of stbench run.")],
-    out: Annotated[Path, typer.Option(help="New folder for the runs of all.")],
+    out: Annotated[Path, typer.Option(help="New folder for all runs.")],
 ) -> None:
-    """Merge results folders of many machines. Example: stbench merge results_a results_b --out results"""
+    """Merge results folders of several machines. Example: stbench merge results_a results_b --out results"""
     from stbench.board.merge import merge as merge_folders
 
     n_runs = merge_folders(folders, out)

@@ -12,11 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from stbench.config.options import Options, flag
+from stbench.plugins import load_plugin
 
 
 def _load(files: list[Path] | None) -> None:
-    from stbench.plugins import load_plugin
-
     for file in files or []:
         load_plugin(file)
 

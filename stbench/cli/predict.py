@@ -5,11 +5,13 @@ from __future__ import annotations
 from stbench.cli.choose import PairArgument
 from stbench.cli.options import takes
 from stbench.config.options import PredictOptions
+from stbench.files import writable_folder
+from stbench.metric import headline
 
 
 @takes(PredictOptions)
 def predict(options: PredictOptions, pair: PairArgument) -> None:
-    """Fit a method on all measured genes and write the unmeasured ones, with their expected accuracy.
+    """Fit a method on all measured genes; write the unmeasured genes and their expected accuracy.
 
     Examples: stbench predict simulated --method kernel --out imputed.h5ad;
     stbench predict my_tissue --data my_datasets --method best --genes Sox2,Pax6 --work choice
@@ -17,8 +19,6 @@ def predict(options: PredictOptions, pair: PairArgument) -> None:
     from stbench.applied.imputation import predict as predict_genes
     from stbench.applied.pairs import pair_called
     from stbench.cli.progress import live
-    from stbench.files import writable_folder
-    from stbench.metric import headline
 
     if options.out is not None:
         writable_folder(options.out.parent)

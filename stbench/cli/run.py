@@ -1,11 +1,11 @@
-"""``stbench run``: the main job."""
+"""``stbench run``: methods x datasets, and the leaderboard; ``stbench run-one``: one run of an array."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,54 +30,61 @@ def run(options: RunOptions) -> None:
         with live() as reporter:
             summary = run_grid(options, reporter)
     except KeyboardInterrupt:
-        print("Interrupted: finished runs are kept; the same command goes on from here.", file=sys.stderr)
+        print("Interrupted: finished runs are kept; the same command continues here.", file=sys.stderr)
         raise typer.Exit(130) from None
     _report(summary, options.out, dry_run=options.dry_run)
     if summary.bad or summary.broken_datasets or summary.without_answer:
         raise typer.Exit(1)
 
 
+def run_one(
+    spec: Annotated[Path, typer.Argument(help="A run file, written by stbench run --emit slurm.")],
+) -> None:
+    """Do one run and store it. Example: stbench run-one results/slurm/cpu-0/0.json"""
+    from stbench.cli.progress import Lines
+    from stbench.runs.benchmark import run_file
+    from stbench.runs.manifest import BAD
+
+    if run_file(spec, Lines())["status"] in BAD:
+        raise typer.Exit(1)
+
+
 def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
-    there = len(summary.specs) - len(summary.todo)
+    from stbench.runs.manifest import title
+
+    n_stored = len(summary.specs) - len(summary.todo)
     if dry_run:
         for spec in summary.todo:
             print(f"would run {spec.title} ({spec.preset}, {spec.device})")
-        print(f"{len(summary.todo)} runs to do, {there} there already.")
+        print(f"{len(summary.todo)} runs to do, {n_stored} there already.")
         return
     if summary.scripts:
-        print(f"{len(summary.todo)} runs to hand in with: sbatch {' '.join(map(str, summary.scripts))}")
+        print(f"{len(summary.todo)} runs. Submit them with: sbatch {' '.join(map(str, summary.scripts))}")
         return
     if not summary.todo and summary.specs:
-        print(f"Nothing to do: all {there} runs are in {out}.")
+        print(f"Nothing to do: all {n_stored} runs are in {out}.")
     if summary.records:
         _tables(summary.results)
     for name, reason in summary.broken_datasets.items():
         print(f"Dataset {name} left out: {reason}")
-    for record in summary.without_answer:
-        name = f"{record['label']} on {record['dataset']}"
-        print(
-            f"Error: no run gave a prediction: {name}: {record['status']}: {record['reason']}",
-            file=sys.stderr,
-        )
+    if first := summary.without_answer:
+        reason = f"{first['label']} on {first['dataset']}: {first['status']}: {first['reason']}"
+        print(f"Error: no run gave a prediction: {reason}", file=sys.stderr)
     if summary.bad:
         print(f"{len(summary.bad)} of {len(summary.specs)} runs failed:")
         for record in summary.bad:
-            title = f"{record['label']} · {record['dataset']} · split {record['split']['rotation']}"
             log = out / "runs" / record["key"] / "log.txt"
-            print(f"  {title}: {record['status']}: {record['reason']} (log: {log})")
+            print(f"  {title(record)}: {record['status']}: {record['reason']} (log: {log})")
         print(f"Run them again with: {shlex.join(['stbench', *sys.argv[1:]])} --overwrite failed")
 
 
 def _tables(results: Results) -> None:
-    from rich.console import Console
-
     from stbench.board.collect import collect
     from stbench.board.render import render
-    from stbench.cli.table import show
+    from stbench.cli.table import console, show
 
     board = collect(results)
-    console = Console()
-    show(board, console if console.is_terminal else Console(width=200))  # a log need not fold its lines
+    show(board, console())
     folder = results.folder / "leaderboard"
     folder.mkdir(exist_ok=True)
     paths = render(board, folder)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stbench.files import whole_file, writable_folder
+
 
 def score(
     truth: Annotated[Path, typer.Argument(help="h5ad with the measured values in X (spots x genes).")],
@@ -14,7 +16,6 @@ def score(
     out: Annotated[Path, typer.Option(help="CSV file to write, one row per gene.")] = Path("scores.csv"),
 ) -> None:
     """Score a prediction against the truth, gene by gene. Example: stbench score truth.h5ad mine.h5ad"""
-    from stbench.files import whole_file, writable_folder
     from stbench.scoring.scores import score_files
 
     scores = score_files(truth, prediction)

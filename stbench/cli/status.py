@@ -5,31 +5,35 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from stbench.cli.options import ResultsFolder
+from stbench.errors import StbenchError
 
 if TYPE_CHECKING:
-    from rich.console import Group
-
     from stbench.runs.results import Results
 
 WATCH_SECONDS = 2.0
 
 
 def status(
-    results: Annotated[Path, typer.Argument(help="Results folder: the --out of stbench run.")],
-    watch: Annotated[bool, typer.Option("--watch", help="Go on until nothing runs or waits.")] = False,
+    results: ResultsFolder,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Repeat until no run is running or waiting.")
+    ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="A line of JSON per run; with --watch, per event as it comes.")
+        bool, typer.Option("--json", help="A line of JSON per run; with --watch, a line per event.")
     ] = False,
     log: Annotated[str | None, typer.Option(help="Print the log of the run with this key.")] = None,
 ) -> None:
     """Show which runs are done, running, failed and waiting. Example: stbench status results --watch"""
-    from rich.console import Console
-    from rich.live import Live
-
     from stbench.runs.results import Results
     from stbench.runs.status import survey
 
@@ -40,7 +44,7 @@ def status(
         _follow(folder)
     elif as_json:
         for state in survey(folder):
-            print(json.dumps(state.as_dict()))
+            print(json.dumps(asdict(state)))
     elif not watch:
         Console().print(_view(folder))
     else:
@@ -51,26 +55,24 @@ def status(
 
 
 def _print_log(results: Results, key: str) -> None:
-    from stbench.errors import StbenchError
-
-    folders = [folder for folder in (results.folder / "runs").glob("[!.]*") if folder.name == key]
-    if not folders or not (folders[0] / "log.txt").is_file():
+    file = results.run_folder(key) / "log.txt"
+    if not file.is_file():
         raise StbenchError(f"No log of a run '{key}' in '{results.folder}'. See stbench status --json.")
-    print((folders[0] / "log.txt").read_text(errors="replace"), end="")
+    print(file.read_text(errors="replace"), end="")
 
 
 def _follow(results: Results) -> None:
-    """Print the events so far, and each new one, until nothing runs or waits."""
+    """Print the events so far, and each new one, until no run is running or waiting."""
     from stbench.runs.events import read_events
 
-    shown, last = 0, False
-    while not last:
-        last = not _is_open(results)
+    n_shown, is_open = 0, True
+    while is_open:
+        is_open = _is_open(results)
         events = list(read_events(results.events_file))
-        for event in events[shown:]:
+        for event in events[n_shown:]:
             print(json.dumps(event), flush=True)
-        shown = len(events)
-        if not last:
+        n_shown = len(events)
+        if is_open:
             time.sleep(WATCH_SECONDS)
 
 
@@ -81,10 +83,6 @@ def _is_open(results: Results) -> bool:
 
 
 def _view(results: Results) -> Group:
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
     from stbench.runs.status import RUNNING, age, expected_seconds, survey
 
     states = survey(results)
@@ -97,9 +95,8 @@ def _view(results: Results) -> Group:
         own = Counter(state.status for state in states if state.method == method)
         table.add_row(Text(method), *(str(own[name] or "–") for name in counts))
     lines = [f"running: {s.title} ({age(s.started):.0f} s)" for s in states if s.status == RUNNING]
-    for state in states:
-        if state.failed:
-            lines.append(f"{state.status}: {state.title}: {state.reason} (log: {state.log or 'none'})")
+    failed = [state for state in states if state.failed]
+    lines += [f"{s.status}: {s.title}: {s.reason} (log: {s.log or 'none'})" for s in failed]
     left = expected_seconds(states)
     if left is not None:
         end = time.strftime("%a %H:%M", time.localtime(time.time() + left))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from stbench.cli.options import ResultsFolder
+
 
 def verify(
-    results: Annotated[Path, typer.Argument(help="Results folder: the --out of stbench run.")],
+    results: ResultsFolder,
     remove: Annotated[
-        bool, typer.Option("--remove", help="Remove what is damaged; the same stbench run makes it again.")
+        bool, typer.Option("--remove", help="Remove damaged parts; the same stbench run replaces them.")
     ] = False,
 ) -> None:
     """Check every stored byte against its hash. Example: stbench verify results"""
@@ -23,7 +24,6 @@ def verify(
         print(f"{part}: {reason}")
         if remove:
             folder.remove(part)
-    n_runs = sum(1 for _ in (results / "runs").glob("[!.]*"))
-    print(f"{n_runs} runs in {results}, {len(damaged)} damaged parts{' removed' if remove else ''}.")
+    print(f"{len(folder.keys())} runs in {results}, {len(damaged)} damaged parts{' removed' * remove}.")
     if damaged and not remove:
         raise typer.Exit(1)

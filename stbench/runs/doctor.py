@@ -1,4 +1,4 @@
-"""What this machine brings, and what is missing here for which method."""
+"""The environment of this machine, and what each method misses here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN = ("numpy", "scipy", "anndata", "scanpy", "torch", "distributed", "dask-jo
 
 
 def environment() -> dict[str, str]:
-    """Environment of stbench, in words, by subject."""
+    """The environment of stbench as text, by subject."""
     hardware, git = machine.hardware(), git_state()
     gpus = [f"{gpu['name']}, {_gb(gpu['memory_bytes'])}, driver {gpu['driver']}" for gpu in hardware["gpus"]]
     code = f", commit {git['commit'][:12]}{' with changes' * git['changed']}" if git else ""
@@ -28,25 +28,21 @@ def environment() -> dict[str, str]:
         "memory": _gb(hardware["memory_bytes"]),
         "gpu": "; ".join(gpus) or "none",
         "scratch": f"{tempfile.gettempdir()}, {_gb(shutil.disk_usage(tempfile.gettempdir()).free)} free",
-    } | {name: _version(name) or "not installed" for name in SHOWN}
-
-
-def methods() -> dict[str, str]:
-    """What is missing for each method, empty where it can run here."""
-    found = {name: cls.missing() for name, cls in REGISTRY.items().items()}
-    return found | {name: f"broken: {reason}" for name, reason in REGISTRY.broken.items()}
+    } | {name: _version(name) for name in SHOWN}
 
 
 def report() -> dict[str, Any]:
-    """Both, for a machine to read."""
-    return {"machine": environment(), "missing": methods()}
+    """The environment, and what each method misses (empty for one that can run here)."""
+    missing = {name: cls.missing() for name, cls in REGISTRY.items().items()}
+    missing |= {name: f"broken: {reason}" for name, reason in REGISTRY.broken.items()}
+    return {"machine": environment(), "missing": missing}
 
 
-def _version(package: str) -> str | None:
+def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return None
+        return "not installed"
 
 
 def _gb(n_bytes: int) -> str:
