@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from stbench.config.options import ChooseOptions, Options, PredictOptions, RunOptions
 from stbench.config.signature import takes
+from stbench.errors import StbenchError
+from stbench.files import writable_folder
 from stbench.runs.events import Reporter
 
 if TYPE_CHECKING:
@@ -62,7 +64,6 @@ def make_leaderboard(results: str | Path, out: str | Path | None = None) -> pd.D
     """
     from stbench.board.collect import collect
     from stbench.board.render import render
-    from stbench.files import writable_folder
     from stbench.runs.results import Results
 
     board = collect(Results.open(Path(results)))
@@ -141,7 +142,6 @@ def _pair(
 ) -> Pair:
     """The prepared pair of two tables, or of a dataset by name."""
     from stbench.applied.pairs import pair_called, pair_of
-    from stbench.errors import StbenchError
 
     if isinstance(adata_sp, str | Path):
         return pair_called(options, str(adata_sp))

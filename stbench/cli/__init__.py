@@ -1,4 +1,7 @@
-"""The command line, with one file per command. A command imports large packages when it needs them."""
+"""The command line: the commands are in the modules of this package.
+
+A command imports large packages when it needs them.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,15 @@ import typer
 
 from stbench import __version__
 from stbench.cli import (
+    applied,
     audit,
     check,
-    choose,
     data,
     doctor,
     leaderboard,
     listing,
     merge,
     new,
-    predict,
     run,
     score,
     status,
@@ -36,7 +38,7 @@ app = typer.Typer(
 for command in (run.run, run.run_one, status.status, verify.verify, doctor.doctor, score.score):
     app.command()(command)
 app.command("list")(listing.list_plugins)
-for command in (leaderboard.leaderboard, audit.audit, merge.merge, choose.choose, predict.predict, new.new):
+for command in (leaderboard.leaderboard, audit.audit, merge.merge, applied.choose, applied.predict, new.new):
     app.command()(command)
 app.add_typer(check.app, name="check")
 app.add_typer(data.app, name="data")

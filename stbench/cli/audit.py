@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stbench.cli.options import takes
+from stbench.cli.progress import live
 from stbench.config.options import AuditOptions
 from stbench.errors import require_package
 from stbench.files import writable_folder
@@ -18,7 +19,6 @@ def audit(options: AuditOptions) -> None:
     """
     from stbench.audit.audit import audit as run_audit
     from stbench.audit.page import write_audit
-    from stbench.cli.progress import live
 
     require_package("untrained decoder", "torch", "PyTorch", "torch")
     runs = replace(options, out=writable_folder(options.out) / "results")

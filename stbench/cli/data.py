@@ -14,10 +14,10 @@ from rich.progress import DownloadColumn, Progress, TaskID
 from rich.table import Table
 
 from stbench.cli.options import DataFolders
-from stbench.cli.pair_report import show, show_absent
+from stbench.cli.pair_report import show
 from stbench.cli.table import console
 from stbench.data.limit import Limit
-from stbench.data.sources import Dataset, catalogue, data_folders, dataset_called, dataset_in
+from stbench.data.sources import catalogue, data_folders, dataset_called, dataset_in
 from stbench.errors import StbenchError, unknown_name
 from stbench.files import cache_folder
 
@@ -35,7 +35,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Card and health report as 
 def list_datasets(data: DataFolders = None) -> None:
     """List every dataset: whether it is on this machine, and where it is or comes from."""
     table = Table("name", "state", "tissue", "where", box=None, pad_edge=False)
-    for name, dataset in _known(data).items():
+    for name, dataset in catalogue(data_folders(data or [])).items():
         if dataset.embedded:
             state, where = "embedded", "stbench itself"
         elif dataset.problem is None:
@@ -126,11 +126,7 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Show the card and the health report of a dataset. Example: stbench data info MG"""
-    dataset = dataset_called(name, _known(data))
-    if dataset.problem is None:
-        show(dataset, as_json=as_json)
-    else:
-        show_absent(dataset, as_json=as_json)
+    show(dataset_called(name, catalogue(data_folders(data or []))), as_json=as_json)
 
 
 @app.command()
@@ -141,7 +137,7 @@ def check(
     """Check whether a pair is fit for the benchmark, and what to change. Example: stbench data check mine"""
     if not path.is_dir():
         raise StbenchError(f"Folder '{path}' does not exist.")
-    dataset = dataset_called(str(path.resolve()), _known())
+    dataset = dataset_called(str(path.resolve()), catalogue(data_folders()))
     if dataset.problem is not None:
         raise StbenchError(f"{dataset.problem} Make a pair with: stbench data convert --help")
     if not show(dataset, as_json=as_json):
@@ -171,10 +167,6 @@ def convert(
         warnings.simplefilter("ignore")  # convert itself reports repeated names
         make_pair(Sources(reference, spatial, coordinates, reference_layer, spatial_layer, cell_type), out)
     print(f"Next: stbench data check {out}")
-
-
-def _known(data: list[Path] | None = None) -> dict[str, Dataset]:
-    return catalogue(data_folders(data or []))
 
 
 @contextmanager

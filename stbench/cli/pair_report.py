@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
 
 def show(dataset: Dataset, *, as_json: bool) -> bool:
-    """Whether a dataset is fit for the benchmark: reads it, checks it and prints the findings."""
+    """Whether a dataset is fit for the benchmark. Prints its card and health report, or how to get it."""
+    if dataset.problem is not None:
+        if as_json:
+            print(json.dumps({"card": asdict(dataset.card), "problem": dataset.problem}, indent=1))
+        else:
+            _card(dataset)
+            print(f"\nNot here: {dataset.problem}")
+        return False
     from stbench.data.check import check_pair
 
     with warnings.catch_warnings():
@@ -32,15 +39,6 @@ def show(dataset: Dataset, *, as_json: bool) -> bool:
     care = any(finding.level == "care" for finding in found.findings)
     print(("FIT, with care" if care else "FIT") if found.fit else "NOT FIT for the benchmark")
     return found.fit
-
-
-def show_absent(dataset: Dataset, *, as_json: bool) -> None:
-    """Print the card of a dataset that is not on this machine, and how to get it."""
-    if as_json:
-        print(json.dumps({"card": asdict(dataset.card), "problem": dataset.problem}, indent=1))
-        return
-    _card(dataset)
-    print(f"\nNot here: {dataset.problem}")
 
 
 def _card(dataset: Dataset) -> None:

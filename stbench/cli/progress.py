@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from stbench.runs.events import Reporter
-from stbench.runs.spec import RunSpec
+
+if TYPE_CHECKING:
+    from stbench.runs.spec import RunSpec
 
 
 @contextlib.contextmanager

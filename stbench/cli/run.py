@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stbench.cli.options import takes
+from stbench.cli.progress import Lines, live
+from stbench.cli.table import console, show
 from stbench.config.options import RunOptions
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ def run(options: RunOptions) -> None:
 
     Example: stbench run --methods causalged,tangram --datasets all
     """
-    from stbench.cli.progress import live
     from stbench.runs.benchmark import run as run_grid
 
     try:
@@ -41,7 +42,6 @@ def run_one(
     spec: Annotated[Path, typer.Argument(help="A run file, written by stbench run --emit slurm.")],
 ) -> None:
     """Do one run and store it. Example: stbench run-one results/slurm/cpu-0/0.json"""
-    from stbench.cli.progress import Lines
     from stbench.runs.benchmark import run_file
     from stbench.runs.manifest import BAD
 
@@ -81,7 +81,6 @@ def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
 def _tables(results: Results) -> None:
     from stbench.board.collect import collect
     from stbench.board.render import render
-    from stbench.cli.table import console, show
 
     board = collect(results)
     show(board, console())

@@ -32,9 +32,8 @@ class Claims:
         """Give up the claim of a run, whether the run is done or not."""
         lock = self._own.pop(key)
         with suppress(OSError):  # the lock ends also if the disk has failed
-            Path(lock.lock_file).unlink(
-                missing_ok=True
-            )  # before release: a waiter sees that its file is gone
+            # before the release, so that a process that waits sees that its file is gone
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
     def release_all(self) -> None:

@@ -11,9 +11,10 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stbench.runs.spec import RunSpec
+if TYPE_CHECKING:
+    from stbench.runs.spec import RunSpec
 
 PROGRESS_SECONDS = 10.0  # between two progress events of one run
 

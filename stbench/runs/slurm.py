@@ -37,27 +37,22 @@ def emit(specs: Sequence[RunSpec], results: Results, options: RunOptions) -> lis
     Returns the scripts.
     """
     target = folder(results).resolve()
+    kept = {name: getattr(options, name) for name in OPTIONS}
+    kept["plugin"] = [str(path.resolve()) for path in options.plugin]
+    shared = {"format": FORMAT, "results": str(results.folder.resolve()), "options": kept}
     scripts = []
     for kind in ("cpu", "gpu"):
         chosen = [spec for spec in specs if spec.device.startswith("cuda") == (kind == "gpu")]
         for start in range(0, len(chosen), MAX_ARRAY):
             part = chosen[start : start + MAX_ARRAY]
             name = f"{kind}-{start // MAX_ARRAY}"
+            (target / name).mkdir(parents=True, exist_ok=True)
             for i, spec in enumerate(part):
-                write_spec(target / name / f"{i}.json", spec, results, options)
+                write_json(target / name / f"{i}.json", shared | {"spec": asdict(spec)})
             script = target / f"{name}.sh"
             script.write_text(_script(target / name, part, options, gpu=kind == "gpu"))
             scripts.append(script)
     return scripts
-
-
-def write_spec(file: Path, spec: RunSpec, results: Results, options: RunOptions) -> None:
-    """Write the file from which ``stbench run-one`` does one run."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    kept = {name: getattr(options, name) for name in OPTIONS}
-    kept["plugin"] = [str(path.resolve()) for path in options.plugin]
-    content = {"format": FORMAT, "results": str(results.folder.resolve()), "spec": asdict(spec)}
-    write_json(file, content | {"options": kept})
 
 
 def read_spec(file: Path) -> tuple[RunSpec, Path, dict[str, Any]]:

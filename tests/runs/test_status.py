@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from waiting import wait_for
 
+from stbench.cli.doctor import report
 from stbench.config.options import RunOptions
 from stbench.errors import StbenchError
 from stbench.method import Method, MethodInfo
 from stbench.runs.benchmark import run
 from stbench.runs.claims import Claims
-from stbench.runs.doctor import report
 from stbench.runs.events import EventLog, Reporter, read_events
 from stbench.runs.results import Results
 from stbench.runs.slurm import read_spec
