@@ -18,14 +18,12 @@ from stbench.cli import (
     check,
     data,
     doctor,
-    leaderboard,
     listing,
-    merge,
     new,
+    results,
     run,
     score,
     status,
-    verify,
 )
 from stbench.errors import StbenchError
 
@@ -35,10 +33,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (run.run, run.run_one, status.status, verify.verify, doctor.doctor, score.score):
+for command in (run.run, run.run_one, status.status, results.verify, doctor.doctor, score.score):
     app.command()(command)
 app.command("list")(listing.list_plugins)
-for command in (leaderboard.leaderboard, audit.audit, merge.merge, applied.choose, applied.predict, new.new):
+for command in (results.leaderboard, audit.audit, results.merge, applied.choose, applied.predict, new.new):
     app.command()(command)
 app.add_typer(check.app, name="check")
 app.add_typer(data.app, name="data")

@@ -9,7 +9,9 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self, get_type_hints
+
+from annotated_types import Ge, Interval, MinLen
 
 from stbench.config import values
 from stbench.config.values import Settings
@@ -17,9 +19,16 @@ from stbench.data.limit import Limit
 from stbench.data.split import N_FOLDS
 from stbench.errors import StbenchError, unknown_name
 
+Positive = Annotated[int, Ge(1)]
+Text = Annotated[str, MinLen(1)]
+Parser = Callable[[Any], Any]
 
-def option(help: str, default: Any, parse: Callable[[Any], Any], *, many: bool = False) -> Any:
-    """A field that is an option: ``parse`` makes its value typed. With ``many``, its flag may be repeated."""
+
+def option(help: str, default: Any, parse: Parser | None = None, *, many: bool = False) -> Any:
+    """A field that is an option. With ``many``, its flag may be repeated.
+
+    ``parse`` makes its value typed; without it, the value is read as the type of the field.
+    """
     return field(default=default, metadata={"help": help, "parse": parse, "many": many})
 
 
@@ -29,18 +38,16 @@ class Options:
 
     data: tuple[Path, ...] = option("Folder of datasets; also $STBENCH_DATA.", (), values.paths, many=True)
     limit: Limit = option("cells=N,spots=N,genes=N: a seeded subsample.", Limit(), values.limit)
-    preset: str | None = option(
-        "cpu or paper: size of the models. By default paper on a GPU, else cpu.",
-        None,
-        values.one_of("cpu", "paper"),
+    preset: Literal["cpu", "paper"] | None = option(
+        "cpu or paper: size of the models. By default paper on a GPU, else cpu.", None
     )
     set: Settings = option("method.parameter=value; may be repeated.", (), values.settings, many=True)
     plugin: tuple[Path, ...] = option(
         "Python file or card (.toml) with further plugins.", (), values.paths, many=True
     )
-    device: str = option("auto, cpu, cuda or cuda:i.", "auto", values.text)
-    jobs: int | None = option("Runs at the same time. By default half the cores.", None, values.whole(1))
-    threads: int | None = option("Threads per run. By default cores / jobs.", None, values.whole(1))
+    device: Text = option("auto, cpu, cuda or cuda:i.", "auto")
+    jobs: Positive | None = option("Runs at the same time. By default half the cores.", None)
+    threads: Positive | None = option("Threads per run. By default cores / jobs.", None)
     timeout: float | None = option("Kill a run after 90s, 30m or 2h.", None, values.seconds)
     memory_limit: int | None = option(
         "Kill a run that uses more, for example 8GB. By default 90 % of the machine.", None, values.n_bytes
@@ -49,14 +56,14 @@ class Options:
         "Estimated memory of all runs at one time. By default 90 % of the machine.", None, values.n_bytes
     )
     disk_limit: int = option("Kill a run that writes more to disk.", 20 * 10**9, values.n_bytes)
-    executor: str = option("local or dask.", "local", values.one_of("local", "dask"))
-    scheduler: str | None = option("Address or scheduler file of a Dask cluster.", None, values.text)
+    executor: Literal["local", "dask"] = option("local or dask.", "local")
+    scheduler: Text | None = option("Address or scheduler file of a Dask cluster.", None)
     cluster: Path | None = option("TOML file of a cluster for dask-jobqueue.", None, values.path)
     shared: Path | None = option("Folder that all Dask workers see.", None, values.path)
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            object.__setattr__(self, one.name, read(one, getattr(self, one.name)))
+            object.__setattr__(self, one.name, read(type(self), one, getattr(self, one.name)))
         if self.executor == "local":
             for name in ("scheduler", "cluster", "shared"):
                 if getattr(self, name) is not None:
@@ -79,7 +86,7 @@ class Options:
             raise StbenchError(f"Config file '{file}' is not readable TOML ({error}).") from error
         given = {key.replace("-", "_"): value for key, value in content.items()}
         try:
-            return {name: read(named(cls, name), value) for name, value in given.items()}
+            return {name: read(cls, named(cls, name), value) for name, value in given.items()}
         except StbenchError as error:
             raise StbenchError(f"Config file '{file}': {error}") from error
 
@@ -91,19 +98,17 @@ class RunOptions(Options):
     methods: tuple[str, ...] = option("Names with commas, or all.", (), values.names)
     datasets: tuple[str, ...] = option("Names with commas, or all.", ("all",), values.names)
     out: Path = option("Results folder.", Path("results"), values.path)
-    splits: int = option(f"Rotations over genes, 1 to {N_FOLDS}.", 1, values.whole(1, N_FOLDS))
-    split_seed: int = option("Seed of the folds of genes.", 0, values.whole(0))
-    seeds: int = option("Seeds per method: 0, 1, ...", 1, values.whole(1))
+    splits: Annotated[int, Interval(ge=1, le=N_FOLDS)] = option(f"Rotations over genes, 1 to {N_FOLDS}.", 1)
+    split_seed: Annotated[int, Ge(0)] = option("Seed of the folds of genes.", 0)
+    seeds: Positive = option("Seeds per method: 0, 1, ...", 1)
     sweep: Settings = option(
         "method.parameter=a,b,c: one run for each; may be repeated.", (), values.settings, many=True
     )
-    overwrite: str = option(
-        "Which runs to do: missing ones, failed (failed ones too) or all.",
-        "missing",
-        values.one_of("missing", "failed", "all"),
+    overwrite: Literal["missing", "failed", "all"] = option(
+        "Which runs to do: missing ones, failed (failed ones too) or all.", "missing"
     )
-    emit: str | None = option("slurm: write a job array, start no run.", None, values.one_of("slurm"))
-    dry_run: bool = option("Show the runs, start none.", False, values.flag)
+    emit: Literal["slurm"] | None = option("slurm: write a job array, start no run.", None)
+    dry_run: bool = option("Show the runs, start none.", False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,14 +121,14 @@ class ChooseOptions(Options):
     out: Path | None = option(
         "Folder for runs and tables; the same call continues there.", Path("choice"), values.path
     )
-    splits: int = option(f"Rotations over genes, 2 to {N_FOLDS}.", 10, values.whole(2, N_FOLDS))
+    splits: Annotated[int, Interval(ge=2, le=N_FOLDS)] = option(f"Rotations over genes, 2 to {N_FOLDS}.", 10)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions(Options):
     """The options of ``stbench predict``."""
 
-    method: str = option("A method, or best: the one that stbench choose finds.", "best", values.text)
+    method: Text = option("A method, or best: the one that stbench choose finds.", "best")
     methods: tuple[str, ...] = option(
         "Methods among which to choose. By default all that need no training.", (), values.names
     )
@@ -132,7 +137,9 @@ class PredictOptions(Options):
     )
     out: Path | None = option("The h5ad file to write.", Path("imputed.h5ad"), values.path)
     work: Path | None = option("Folder to keep the cross-validation in.", None, values.path)
-    splits: int = option(f"Rotations for the expected accuracy, 2 to {N_FOLDS}.", 5, values.whole(2, N_FOLDS))
+    splits: Annotated[int, Interval(ge=2, le=N_FOLDS)] = option(
+        f"Rotations for the expected accuracy, 2 to {N_FOLDS}.", 5
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,12 +157,13 @@ def named(cls: type[Options], name: str) -> Field[Any]:
     return known[name]
 
 
-def read(one: Field[Any], value: Any) -> Any:
+def read(cls: type[Options], one: Field[Any], value: Any) -> Any:
     """The typed value of an option; `StbenchError` names its flag and the values that it takes."""
     if value is None and one.default is None:
         return None
+    parse = one.metadata["parse"] or values.of_type(get_type_hints(cls, include_extras=True)[one.name])
     try:
-        return one.metadata["parse"](value)
+        return parse(value)
     except ValueError as error:
         raise StbenchError(f"{flag(one)} {error}.") from error
     except TypeError as error:

@@ -43,36 +43,19 @@ def paths(value: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(path(part) for part in ([value] if isinstance(value, Path) else value))
 
 
-def text(value: str) -> str:
-    """A text that is not empty."""
-    require(isinstance(value, str) and value.strip() != "", "a text", value)
-    return value.strip()
+def of_type(kind: Any) -> Callable[[Any], Any]:
+    """A parser of the values that pydantic reads as ``kind``; true and false are not numbers."""
 
+    def parse(value: Any) -> Any:
+        from pydantic import TypeAdapter, ValidationError
 
-def flag(value: bool) -> bool:
-    """True or false."""
-    require(isinstance(value, bool), "true or false", value)
-    return value
-
-
-def whole(low: int, high: int | None = None) -> Callable[[Any], int]:
-    """A parser of whole numbers from ``low`` up to ``high``, if that is given."""
-    takes = f"a whole number from {low}" if high is None else f"{low} to {high}"
-
-    def parse(value: Any) -> int:
-        is_whole = not isinstance(value, bool) and re.fullmatch(r"-?\d+", str(value)) is not None
-        require(is_whole and low <= int(value) and (high is None or int(value) <= high), takes, value)
-        return int(value)
-
-    return parse
-
-
-def one_of(*choices: str) -> Callable[[Any], str]:
-    """A parser of the texts ``choices``."""
-
-    def parse(value: Any) -> str:
-        require(value in choices, " or ".join(choices), value)
-        return str(value)
+        try:
+            found = TypeAdapter(kind).validate_python(value)
+        except ValidationError as error:
+            raise ValueError(f"does not take '{value}': {error.errors()[0]['msg']}") from error
+        if isinstance(value, bool) and not isinstance(found, bool):
+            raise ValueError(f"does not take '{value}': Input should not be true or false")
+        return found
 
     return parse
 

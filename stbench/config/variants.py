@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from stbench.config.values import Settings, readings, swept
+from stbench.config.values import Settings, of_type, readings, swept
 from stbench.errors import StbenchError, unknown_name
 from stbench.method import REGISTRY, Method
 
@@ -47,22 +47,16 @@ def variants(methods: Iterable[type[Method]], set: Settings, sweep: Settings | N
 
 def typed(cls: type[Method], parameter: str, value: Any) -> Any:
     """The value of a parameter with the type that the method declares; `readings` of a text are tried."""
-    from pydantic import TypeAdapter, ValidationError
-
     name, known = cls.info.name, [one.name for one in fields(cls)]
     if parameter not in known:
         raise unknown_name(f"parameter of '{name}'", parameter, known)
-    adapter = TypeAdapter(typing.get_type_hints(cls)[parameter])
-    reason = ""
+    parse = of_type(typing.get_type_hints(cls)[parameter])
     for reading in readings(value):
         try:
-            found = adapter.validate_python(reading)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            continue
-        if isinstance(found, bool) or not isinstance(reading, bool):  # pydantic reads true as 1
-            return found
-    raise StbenchError(f"--set {name}.{parameter}={value}: {reason}.")
+            return parse(reading)
+        except ValueError as error:
+            reason = error
+    raise StbenchError(f"--set {name}.{parameter} {reason}.")
 
 
 def choose_preset(cls: type[Method], requested: str | None, device: str) -> str:
