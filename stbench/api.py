@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stbench.config.options import ChooseOptions, Options, PredictOptions, RunOptions
-from stbench.config.signature import takes
+from stbench.config.options import ChooseOptions, Options, PredictOptions, RunOptions, takes
 from stbench.errors import StbenchError
 from stbench.files import writable_folder
 from stbench.runs.events import Reporter

@@ -14,7 +14,6 @@ import typer
 from stbench import __version__
 from stbench.cli import (
     applied,
-    audit,
     check,
     data,
     doctor,
@@ -22,7 +21,6 @@ from stbench.cli import (
     new,
     results,
     run,
-    score,
     status,
 )
 from stbench.errors import StbenchError
@@ -33,10 +31,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (run.run, run.run_one, status.status, results.verify, doctor.doctor, score.score):
+for command in (run.run, run.run_one, status.status, results.verify, doctor.doctor, results.score):
     app.command()(command)
 app.command("list")(listing.list_plugins)
-for command in (results.leaderboard, audit.audit, results.merge, applied.choose, applied.predict, new.new):
+for command in (results.leaderboard, run.audit, results.merge, applied.choose, applied.predict, new.new):
     app.command()(command)
 app.add_typer(check.app, name="check")
 app.add_typer(data.app, name="data")

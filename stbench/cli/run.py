@@ -1,9 +1,10 @@
-"""``stbench run``: methods x datasets, and the leaderboard; ``stbench run-one``: one run of an array."""
+"""Commands that run methods on datasets: ``stbench run``, ``audit``, and ``run-one`` for a job array."""
 
 from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +13,12 @@ import typer
 from stbench.cli.options import takes
 from stbench.cli.progress import Lines, live
 from stbench.cli.table import console, show
-from stbench.config.options import RunOptions
+from stbench.config.options import AuditOptions, RunOptions
+from stbench.errors import require_package
+from stbench.files import writable_folder
 
 if TYPE_CHECKING:
     from stbench.runs.benchmark import Summary
-    from stbench.runs.results import Results
 
 
 @takes(RunOptions)
@@ -36,6 +38,23 @@ def run(options: RunOptions) -> None:
     _report(summary, options.out, dry_run=options.dry_run)
     if summary.bad or summary.broken_datasets or summary.without_answer:
         raise typer.Exit(1)
+
+
+@takes(AuditOptions, "splits", "seeds", "sweep", "overwrite", "emit", "dry_run")
+def audit(options: AuditOptions) -> None:
+    """Score predictions with and without the hidden truth copied into them, as the published code does.
+
+    Example: stbench audit --datasets pdac_a_st --methods kernel,spage
+    """
+    from stbench.audit.audit import audit as run_audit
+    from stbench.audit.page import write_audit
+
+    require_package("untrained decoder", "torch", "PyTorch", "torch")
+    runs = replace(options, out=writable_folder(options.out) / "results")
+    with live() as reporter:
+        found = run_audit(runs, reporter)
+    for path in write_audit(found, options.out):
+        print(f"Wrote {path}")
 
 
 def run_one(
@@ -64,7 +83,7 @@ def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
     if not summary.todo and summary.specs:
         print(f"Nothing to do: all {n_stored} runs are in {out}.")
     if summary.records:
-        _tables(summary.results)
+        _tables(summary)
     for name, reason in summary.broken_datasets.items():
         print(f"Dataset {name} left out: {reason}")
     if first := summary.without_answer:
@@ -78,13 +97,13 @@ def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
         print(f"Run them again with: {shlex.join(['stbench', *sys.argv[1:]])} --overwrite failed")
 
 
-def _tables(results: Results) -> None:
+def _tables(summary: Summary) -> None:
     from stbench.board.collect import collect
     from stbench.board.render import render
 
-    board = collect(results)
+    board = collect(summary.results)
     show(board, console())
-    folder = results.folder / "leaderboard"
+    folder = summary.results.folder / "leaderboard"
     folder.mkdir(exist_ok=True)
     paths = render(board, folder)
     print(f"Tables: {', '.join(path.name for path in paths)} in {folder}")

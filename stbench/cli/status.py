@@ -35,11 +35,14 @@ def status(
 ) -> None:
     """Show which runs are done, running, failed and waiting. Example: stbench status results --watch"""
     from stbench.runs.results import Results
-    from stbench.runs.status import survey
+    from stbench.runs.status import is_open, survey
 
     folder = Results.open(results)
     if log is not None:
-        _print_log(folder, log)
+        file = folder.run_folder(log) / "log.txt"
+        if not file.is_file():
+            raise StbenchError(f"No log of a run '{log}' in '{results}'. See stbench status --json.")
+        print(file.read_text(errors="replace"), end="")
     elif as_json and watch:
         _follow(folder)
     elif as_json:
@@ -49,41 +52,30 @@ def status(
         Console().print(_view(folder))
     else:
         with Live(_view(folder), refresh_per_second=1) as live:
-            while _is_open(folder):
+            while is_open(folder):
                 time.sleep(WATCH_SECONDS)
                 live.update(_view(folder))
-
-
-def _print_log(results: Results, key: str) -> None:
-    file = results.run_folder(key) / "log.txt"
-    if not file.is_file():
-        raise StbenchError(f"No log of a run '{key}' in '{results.folder}'. See stbench status --json.")
-    print(file.read_text(errors="replace"), end="")
 
 
 def _follow(results: Results) -> None:
     """Print the events so far, and each new one, until no run is running or waiting."""
     from stbench.runs.events import read_events
+    from stbench.runs.status import is_open
 
-    n_shown, is_open = 0, True
-    while is_open:
-        is_open = _is_open(results)
+    n_shown, more = 0, True
+    while more:
+        more = is_open(results)
         events = list(read_events(results.events_file))
         for event in events[n_shown:]:
             print(json.dumps(event), flush=True)
         n_shown = len(events)
-        if is_open:
+        if more:
             time.sleep(WATCH_SECONDS)
 
 
-def _is_open(results: Results) -> bool:
-    from stbench.runs.status import RUNNING, WAITING, survey
-
-    return any(state.status in (RUNNING, WAITING) for state in survey(results))
-
-
 def _view(results: Results) -> Group:
-    from stbench.runs.status import RUNNING, age, expected_seconds, survey
+    from stbench.runs.manifest import BAD
+    from stbench.runs.status import DAMAGED, RUNNING, age, expected_seconds, survey
 
     states = survey(results)
     counts = Counter(state.status for state in states)
@@ -95,7 +87,7 @@ def _view(results: Results) -> Group:
         own = Counter(state.status for state in states if state.method == method)
         table.add_row(Text(method), *(str(own[name] or "–") for name in counts))
     lines = [f"running: {s.title} ({age(s.started):.0f} s)" for s in states if s.status == RUNNING]
-    failed = [state for state in states if state.failed]
+    failed = [state for state in states if state.status in (*BAD, DAMAGED)]
     lines += [f"{s.status}: {s.title}: {s.reason} (log: {s.log or 'none'})" for s in failed]
     left = expected_seconds(states)
     if left is not None:

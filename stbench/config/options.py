@@ -5,11 +5,13 @@ An object of these classes reads and checks all of its values when it is made; a
 
 from __future__ import annotations
 
+import functools
+import inspect
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_type_hints
+from typing import Annotated, Any, Literal, Self, TypeVar, get_type_hints
 
 from annotated_types import Ge, Interval, MinLen
 
@@ -22,6 +24,7 @@ from stbench.errors import StbenchError, unknown_name
 Positive = Annotated[int, Ge(1)]
 Text = Annotated[str, MinLen(1)]
 Parser = Callable[[Any], Any]
+T = TypeVar("T")
 
 
 def option(help: str, default: Any, parse: Parser | None = None, *, many: bool = False) -> Any:
@@ -37,7 +40,7 @@ class Options:
     """The options of all commands that run methods: parameters, and where and how the methods run."""
 
     data: tuple[Path, ...] = option("Folder of datasets; also $STBENCH_DATA.", (), values.paths, many=True)
-    limit: Limit = option("cells=N,spots=N,genes=N: a seeded subsample.", Limit(), values.limit)
+    limit: Limit = option("cells=N,spots=N,genes=N: a seeded subsample.", Limit(), Limit.parse)
     preset: Literal["cpu", "paper"] | None = option(
         "cpu or paper: size of the models. By default paper on a GPU, else cpu.", None
     )
@@ -173,3 +176,39 @@ def read(cls: type[Options], one: Field[Any], value: Any) -> Any:
 def flag(one: Field[Any]) -> str:
     """The flag of an option."""
     return "--" + one.name.replace("_", "-")
+
+
+def takes(options: type[Options], *positional: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Decorator: the function gets ``options`` first, made from the keywords that its caller gives.
+
+    The signature shows every option with its default, behind the function's own parameters; the docstring
+    lists the options. Those named ``positional`` may also be given by position. An unknown name is a
+    `StbenchError` with the closest names.
+    """
+
+    def decorate(function: Callable[..., T]) -> Callable[..., T]:
+        own = list(inspect.signature(function).parameters.values())[1:]
+        known = {one.name: one for one in fields(options)}
+        kinds = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+        shown = [
+            inspect.Parameter(name, kinds[name in positional], default=one.default, annotation=one.type)
+            for name, one in known.items()
+        ]
+        parameters = sorted([*own, *shown], key=lambda parameter: parameter.kind)
+        signature = inspect.signature(function).replace(parameters=parameters)
+
+        @functools.wraps(function)
+        def call(*args: Any, **given: Any) -> T:
+            for name in given:
+                if name not in signature.parameters:
+                    raise unknown_name("option", name, signature.parameters)
+            arguments = signature.bind(*args, **given).arguments
+            chosen = {name: arguments.pop(name) for name in known if name in arguments}
+            return function(options.of(chosen), **arguments)
+
+        call.__signature__ = signature  # type: ignore[attr-defined]  # what help() and editors show
+        lines = "\n".join(f"{name}\n    {one.metadata['help']}" for name, one in known.items())
+        call.__doc__ = f"{inspect.getdoc(function) or ''}\n\nOptions\n-------\n{lines}\n"
+        return call
+
+    return decorate

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stbench.data.limit import Limit
-
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 BYTES |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
@@ -78,11 +76,6 @@ def n_bytes(value: str | int) -> int:
     return int(_amount(BYTES, "a size such as 500MB, 8GB or 1.5TB", value))
 
 
-def limit(value: str | Limit) -> Limit:
-    """A limit, or one written as ``cells=2000,spots=1500``."""
-    return value if isinstance(value, Limit) else Limit.parse(value)
-
-
 def settings(value: str | Iterable[str] | Settings) -> Settings:
     """``["spage.n_pv=30"]`` as ``{"spage": {"n_pv": "30"}}``; a mapping of mappings stays as it is."""
     if isinstance(value, Mapping):
@@ -116,6 +109,7 @@ def swept(value: Any) -> list[Any]:
     """The values of ``"1,2"``, ``"[6,30],[6]"`` or of a list, each once."""
     if isinstance(value, str):
         lists = [reading for reading in readings(f"[{value}]") if isinstance(reading, list)]
-        value = lists[0] if lists else [part.strip() for part in value.split(",")]
+        incomplete = value.rstrip().endswith(",")  # TOML allows it, but here a value is missing
+        value = lists[0] if lists and not incomplete else [part.strip() for part in value.split(",")]
     values = list(value) if isinstance(value, list | tuple) else [value]
     return [item for i, item in enumerate(values) if item not in values[:i]]

@@ -49,10 +49,8 @@ class Summary:
     @property
     def without_answer(self) -> dict[str, Any] | None:
         """The first manifest if all runs of the grid are unsupported or skipped; None otherwise."""
-        records = list(self.records.values())
-        if not records or any(record["status"] in (OK, *BAD) for record in records):
-            return None
-        return records[0]
+        answered = any(record["status"] in (OK, *BAD) for record in self.records.values())
+        return None if answered else next(iter(self.records.values()), None)
 
 
 def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:

@@ -21,6 +21,7 @@ from typing import Any
 
 import pandas as pd
 from anndata import AnnData
+from pydantic import TypeAdapter, ValidationError
 
 from stbench.data.prepare import Pair
 from stbench.data.split import Split
@@ -109,10 +110,9 @@ class Results:
         file = self.folder / "splits" / f"{split_hash}.json"
         content = read_json(file)
         try:
-            roles = {role: tuple(map(str, content[role])) for role in ("train", "val", "test")}
-            split = Split(content["rotation"], content["split_seed"], **roles)
-        except (KeyError, TypeError) as error:
-            raise StbenchError(f"File '{file}' is not a split ({error!r}).") from error
+            split = TypeAdapter(Split).validate_python(content)
+        except ValidationError as error:
+            raise StbenchError(f"File '{file}' is not a split ({error.errors()[0]['msg']}).") from error
         if split.hash != split_hash:
             raise StbenchError(f"File '{file}' has changed since it was stored.")
         return split
@@ -132,8 +132,9 @@ class Results:
     def manifests(self) -> list[dict[str, Any]]:
         """The manifests of all finished runs that are sound, sorted by dataset, split, seed, method."""
         sound = (self.manifest(key) for key in self.keys() if self.damage(key) is None)
-        manifests = [manifest for manifest in sound if manifest is not None]
-        return sorted(manifests, key=lambda m: (m["dataset"], m["split"]["rotation"], m["seed"], m["label"]))
+        return sorted(
+            filter(None, sound), key=lambda m: (m["dataset"], m["split"]["rotation"], m["seed"], m["label"])
+        )
 
     def damage(self, key: str, *, thorough: bool = False) -> str | None:
         """The damage of the stored run ``key``; None for a sound run, and without such a run.
@@ -228,6 +229,5 @@ def run_manifest(spec: RunSpec, **outcome: Any) -> dict[str, Any]:
     """The manifest of ``spec``; ``outcome`` has status, reason, times, memory and the environment."""
     content = {"key": spec.key, **asdict(spec), "reason": ""}
     content["memory_estimate_bytes"] = content.pop("memory_bytes")
-    split = spec.split
-    content["split"] = {"hash": split.hash, "rotation": split.rotation, "split_seed": split.split_seed}
+    content["split"] = {name: getattr(spec.split, name) for name in ("hash", "rotation", "split_seed")}
     return content | outcome

@@ -9,7 +9,7 @@ from typing import Any
 
 from stbench.runs.claims import Claims
 from stbench.runs.events import read_events
-from stbench.runs.manifest import BAD, title
+from stbench.runs.manifest import title
 from stbench.runs.results import Results
 
 WAITING, RUNNING, DAMAGED = "waiting", "running", "damaged"
@@ -28,11 +28,6 @@ class RunState:
     wall_s: float | None = None
     started: str | None = None
     log: str | None = None
-
-    @property
-    def failed(self) -> bool:
-        """Whether the run ended without a valid prediction."""
-        return self.status in (*BAD, DAMAGED)
 
 
 def survey(results: Results) -> list[RunState]:
@@ -68,6 +63,11 @@ def survey(results: Results) -> list[RunState]:
         if claims.held(key):
             states[key] = RunState(key=key, status=RUNNING, **about)
     return list(states.values())
+
+
+def is_open(results: Results) -> bool:
+    """Whether a run is running or waiting."""
+    return any(state.status in (RUNNING, WAITING) for state in survey(results))
 
 
 def expected_seconds(states: list[RunState]) -> float | None:

@@ -16,8 +16,8 @@ from stbench.config.options import (
     Options,
     PredictOptions,
     RunOptions,
+    takes,
 )
-from stbench.config.signature import takes
 from stbench.errors import StbenchError
 
 COMMANDS = {"run": RunOptions, "choose": ChooseOptions, "predict": PredictOptions, "audit": AuditOptions}

@@ -7,6 +7,7 @@ import pytest
 from annotated_types import Interval
 
 from stbench.config import values
+from stbench.data.limit import Limit
 
 
 @pytest.mark.parametrize(
@@ -32,9 +33,9 @@ def test_sizes(written, read):
         *((values.n_bytes, wrong) for wrong in ("8", "0GB", "many", None, 0, "-1GB")),
         *((values.path, wrong) for wrong in ("", 3, "a\0b")),
         *((values.settings, wrong) for wrong in ("knn=3", "knn.k", ".k=3", {"knn": 3})),
-        (values.limit, "cells=0"),
-        (values.limit, "cells=3,cells=4"),
-        (values.limit, "rows=3"),
+        (Limit.parse, "cells=0"),
+        (Limit.parse, "cells=3,cells=4"),
+        (Limit.parse, "rows=3"),
     ],
 )
 def test_a_wrong_value_says_what_is_taken(parse, wrong):
