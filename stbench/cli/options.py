@@ -42,21 +42,17 @@ def takes(options: type[Options], *left_out: str) -> Callable[[Callable[..., Non
         signature = inspect.signature(function, eval_str=True)
         own = [parameter.replace(kind=keyword) for parameter in list(signature.parameters.values())[1:]]
         own_first = sorted(fields(options), key=lambda one: one in fields(Options))
-        annotations = {one.name: _annotation(one) for one in own_first if one.name not in left_out}
-        annotations["config"] = ConfigFile
-        parameters = [
-            *own,
-            *(
-                inspect.Parameter(name, keyword, default=None, annotation=a)
-                for name, a in annotations.items()
-            ),
-        ]
+        flags = {one.name: _annotation(one) for one in own_first if one.name not in left_out}
+        flags["config"] = ConfigFile
+        parameters = [*own]
+        for name, annotation in flags.items():
+            parameters.append(inspect.Parameter(name, keyword, default=None, annotation=annotation))
 
         @functools.wraps(function)
         def command(*, config: Path | None, **given: Any) -> None:
             others = {parameter.name: given.pop(parameter.name) for parameter in own}
-            flags = {name: value for name, value in given.items() if value not in (None, [])}
-            function(options.of(options.in_file(config) if config else {}, flags), **others)
+            chosen = {name: value for name, value in given.items() if value not in (None, [])}
+            function(options.of(options.in_file(config) if config else {}, chosen), **others)
 
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # for typer
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
