@@ -1,9 +1,7 @@
-"""The Python side of the commands: ``stbench.run``, ``score``, ``make_leaderboard``, ``choose``, ``predict``.
+"""The commands as Python functions: ``run``, ``score``, ``make_leaderboard``, ``choose``, ``predict``.
 
-Parameters are the options of the commands, see `stbench.config.options`. Further names follow scanpy, squidpy
-and tangram: ``adata_sp`` and ``adata_sc`` are AnnData with raw values in ``X`` or in ``layer``,
-``spatial_key`` and ``cell_type_key`` say where coordinates and labels are. Wherever a pair is requested, a
-dataset by name or the folder of one is as good.
+Parameters are the options of the commands, see `stbench.config.options`. The other names are those of scanpy,
+squidpy and tangram.
 """
 
 from __future__ import annotations
@@ -13,8 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stbench.config.options import ChooseOptions, Options, PredictOptions, RunOptions
-from stbench.config.signature import takes
+from stbench.config.options import ChooseOptions, Options, PredictOptions, RunOptions, takes
+from stbench.errors import StbenchError
+from stbench.files import writable_folder
 from stbench.runs.events import Reporter
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 def run(options: RunOptions, *, reporter: Reporter | None = None) -> Board:
     """The board of a grid of methods x datasets: ``stbench run``.
 
-    ``reporter`` gets every event of the grid; by default nothing is shown.
+    ``reporter`` gets every event of the grid, to show it; by default nothing is shown.
 
     Examples
     --------
@@ -46,9 +45,9 @@ def run(options: RunOptions, *, reporter: Reporter | None = None) -> Board:
 def score(
     truth: str | Path | AnnData, prediction: str | Path | AnnData, metrics: Iterable[str] | None = None
 ) -> pd.DataFrame:
-    """Scores per gene (rows) and metric (columns) of two AnnData or h5ad files: ``stbench score``.
+    """Scores, genes x metrics, of two AnnData or h5ad files: ``stbench score``.
 
-    Both hold values on one scale in ``X``; see `stbench.scoring.scores.score_files`.
+    Both have values on the same scale in ``X``; see `stbench.scoring.scores.score_files`.
     """
     from stbench.scoring.scores import score_files
 
@@ -64,7 +63,6 @@ def make_leaderboard(results: str | Path, out: str | Path | None = None) -> pd.D
     """
     from stbench.board.collect import collect
     from stbench.board.render import render
-    from stbench.files import writable_folder
     from stbench.runs.results import Results
 
     board = collect(Results.open(Path(results)))
@@ -84,21 +82,21 @@ def choose(
     cell_type_key: str | None = None,
     reporter: Reporter | None = None,
 ) -> Choice:
-    """Which method to trust on a pair, for which genes, and how far: ``stbench choose``.
+    """The best method for a pair, for which genes, and its expected accuracy: ``stbench choose``.
 
     Parameters
     ----------
     adata_sp
-        Spots x measured genes; or the name or folder of a dataset, without ``adata_sc``.
+        Spots x measured genes; or the name or the folder of a dataset, without ``adata_sc``.
     adata_sc
         Cells x genes of the reference.
     layer
-        Where the raw values are in both tables; ``X`` by default.
+        The layer with the raw values in both tables; by default they are in ``X``.
     spatial_key, cell_type_key
-        Where coordinates (``adata_sp.obsm``) and labels (``adata_sc.obs``) are. By default ``spatial`` and
-        ``cell_type``, where they exist.
+        Keys of the coordinates (``adata_sp.obsm``) and of the labels (``adata_sc.obs``). By default
+        ``spatial`` and ``cell_type``, if they exist.
     reporter
-        Gets every event of the runs; by default nothing is shown.
+        Gets every event of the runs, to show it; by default nothing is shown.
 
     Returns
     -------
@@ -107,8 +105,8 @@ def choose(
     """
     from stbench.applied.choosing import choose as choose_method
 
-    pair = _pair(adata_sp, adata_sc, options, layer, spatial_key, cell_type_key)
-    return choose_method(options, pair, reporter or Reporter())
+    keys = {"layer": layer, "spatial_key": spatial_key, "cell_type_key": cell_type_key}
+    return choose_method(options, _pair(options, adata_sp, adata_sc, keys), reporter or Reporter())
 
 
 @takes(PredictOptions)
@@ -124,44 +122,32 @@ def predict(
 ) -> AnnData:
     """Unmeasured genes, spots x genes, with intervals and expected accuracy: ``stbench predict``.
 
-    With ``method="best"``, `choose` comes first, among ``methods``; the expected accuracy is then that of a
-    method chosen in this way, and not the winner's own. The answer is read from the file ``out`` and stays
-    there (backed); with ``out=None`` no file is kept and the answer is in memory.
-
-    Parameters
-    ----------
-    adata_sp, adata_sc, layer, spatial_key, cell_type_key, reporter
-        As for `choose`.
-
-    Returns
-    -------
-    AnnData
-        See `stbench.applied.imputation.write_imputation` for its content.
+    The pair and ``reporter`` are given as for `choose`. With ``method="best"``, `choose` first finds the best
+    of ``methods``; the expected accuracy is then that of this choice, and not that of the method alone. The
+    result is backed by the file ``out``; with ``out=None`` it is in memory and no file is kept. Its content
+    is described at `stbench.applied.imputation.write_imputation`.
     """
     from stbench.applied.imputation import predict as predict_genes
 
-    pair = _pair(adata_sp, adata_sc, options, layer, spatial_key, cell_type_key)
-    return predict_genes(options, pair, reporter or Reporter())
+    keys = {"layer": layer, "spatial_key": spatial_key, "cell_type_key": cell_type_key}
+    return predict_genes(options, _pair(options, adata_sp, adata_sc, keys), reporter or Reporter())
 
 
 def _pair(
+    options: Options,
     adata_sp: str | Path | AnnData,
     adata_sc: AnnData | None,
-    options: Options,
-    layer: str | None,
-    spatial_key: str | None,
-    cell_type_key: str | None,
+    keys: dict[str, str | None],
 ) -> Pair:
-    """The prepared pair, of two tables or of a dataset by name."""
+    """The prepared pair of two tables, or of a dataset by name."""
     from stbench.applied.pairs import pair_called, pair_of
     from stbench.data.tables import raw_tables
-    from stbench.errors import StbenchError
 
     if isinstance(adata_sp, str | Path):
         return pair_called(options, str(adata_sp))
     if adata_sc is None:
         raise StbenchError("adata_sc is missing: give the reference, or the name of a dataset alone.")
-    return pair_of(options, *raw_tables(adata_sp, adata_sc, layer, spatial_key, cell_type_key))
+    return pair_of(options, *raw_tables(adata_sp, adata_sc, **keys))
 
 
 def _file(table: str | Path | AnnData, file: Path) -> Path:

@@ -1,4 +1,7 @@
-"""The command line: one file per command; nothing heavy is imported before a command needs it."""
+"""The command line: the commands are in the modules of this package.
+
+A command imports large packages when it needs them.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,15 @@ import typer
 
 from stbench import __version__
 from stbench.cli import (
-    audit,
+    applied,
     check,
-    choose,
     data,
     doctor,
-    leaderboard,
     listing,
-    merge,
     new,
-    predict,
+    results,
     run,
-    run_one,
-    score,
     status,
-    verify,
 )
 from stbench.errors import StbenchError
 
@@ -34,19 +31,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("run")(run.run)
-app.command("run-one")(run_one.run_one)
-app.command("status")(status.status)
-app.command("verify")(verify.verify)
-app.command("doctor")(doctor.doctor)
+for command in (run.run, run.run_one, status.status, results.verify, doctor.doctor, results.score):
+    app.command()(command)
 app.command("list")(listing.list_plugins)
-app.command("score")(score.score)
-app.command("leaderboard")(leaderboard.leaderboard)
-app.command("audit")(audit.audit)
-app.command("merge")(merge.merge)
-app.command("choose")(choose.choose)
-app.command("predict")(predict.predict)
-app.command("new")(new.new)
+for command in (results.leaderboard, run.audit, results.merge, applied.choose, applied.predict, new.new):
+    app.command()(command)
 app.add_typer(check.app, name="check")
 app.add_typer(data.app, name="data")
 
@@ -68,14 +57,14 @@ def options(
 
 
 class _Print(logging.Handler):
-    """Prints messages as they are; a live view moves out of their way."""
+    """Prints each message as it is; a progress bar of rich moves below it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(record.getMessage(), flush=True)
 
 
 def main() -> None:
-    """Entry point: a mistake of the user is one line and exit code 1; a bug shows its traceback."""
+    """Entry point: a mistake of the user is one line and exit code 1, a bug shows its traceback."""
     messages = logging.getLogger("stbench")
     messages.setLevel(logging.INFO)
     messages.addHandler(_Print())

@@ -1,15 +1,22 @@
-"""``stbench check``: whether a method keeps the contract, and what to change where it does not."""
+"""``stbench check``: whether a method keeps the contract, and what to change if it does not."""
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stbench.cli.options import Plugins
+from stbench.config.values import settings
+from stbench.config.variants import choose_preset, configure, variants
+from stbench.errors import StbenchError
+from stbench.method import REGISTRY, Method
+from stbench.plugins import load_plugin
+
 if TYPE_CHECKING:
-    from stbench.config.variants import Variant
-    from stbench.method import Method
     from stbench.testing.contract import Verdict
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -23,78 +30,54 @@ def check() -> None:
 @app.command("method")
 def method(
     target: Annotated[
-        str, typer.Argument(metavar="NAME|FILE", help="A method, or a file that defines some.")
+        str, typer.Argument(metavar="NAME|FILE", help="A method, or a file that defines methods.")
     ],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="method.parameter=value; may be repeated.")
     ] = None,
-    plugin: Annotated[list[Path] | None, typer.Option(help="File or card with further plugins.")] = None,
+    plugin: Plugins = None,
 ) -> None:
-    """Check a method on tiny data, up to the first check that fails: its line, and what to change there.
+    """Check a method on tiny data. At the first failure: the line of code, and what to change there.
 
     The checks are about shapes, side effects, seeds, odd input, leaks and cost.
     Examples: stbench check method spage; stbench check method my_method.py --set my_method.n_epochs=5
     """
-    from tempfile import TemporaryDirectory
-
-    from stbench.config.values import settings
-    from stbench.config.variants import variants
-    from stbench.errors import StbenchError
-    from stbench.plugins import load_plugin
     from stbench.testing.contract import CHECKS, check_method
 
-    for file in plugin or []:
-        load_plugin(file)
     classes = _defined(target)
     for cls in classes:
         if missing := cls.missing():
             raise StbenchError(f"'{cls.info.name}' cannot be checked here: it {missing}")
-    chosen = variants(classes, settings(set_ or []))
-    failed = unchecked = 0
-    for cls, variant in zip(classes, chosen, strict=True):
+    failed, unchecked = 0, len(classes) * len(CHECKS)
+    for variant in variants(classes, settings(set_ or [])):
+        cls = variant.cls
         print(f"{cls.info.name}, version {cls.info.version}", flush=True)
+        configured = configure(cls, choose_preset(cls, None, "cpu"), variant.parameters)
         with TemporaryDirectory(prefix="stbench-check-") as scratch:
-            verdicts = check_method(_configured(variant), Path(scratch))
-            unchecked += len(CHECKS)
-            for verdict in verdicts:
+            for verdict in check_method(configured, Path(scratch)):
                 print(_shown(verdict), flush=True)
                 unchecked -= 1
                 failed += bool(verdict.problem)
     if failed:
-        print(f"{failed} failed, {unchecked} not checked. Correct what is named above and check again.")
+        print(f"{failed} failed, {unchecked} not checked. Correct the code that is named above and repeat.")
         raise typer.Exit(1)
     print("All checks passed.")
 
 
 def _defined(target: str) -> list[type[Method]]:
-    """The method of that name, or those that the file of that path defines."""
-    from stbench.errors import StbenchError
-    from stbench.method import REGISTRY
-    from stbench.plugins import load_plugin
+    """The method with the name ``target``, or the methods that the file ``target`` defines."""
+
+    def in_file() -> list[type[Method]]:
+        return [cls for cls in REGISTRY.items().values() if Path(inspect.getfile(cls)) == file.resolve()]
 
     file = Path(target)
     if file.suffix not in (".py", ".toml"):
         return [REGISTRY.get(target)]
-    if not _in_file(file):  # a file of the content folders is known already
+    if not in_file():  # files in the methods folder are loaded already
         load_plugin(file)
-    found = _in_file(file)
-    if not found:
+    if not in_file():
         raise StbenchError(f"'{file}' registers no method. Decorate its class with stbench.methods.register.")
-    return found
-
-
-def _in_file(file: Path) -> list[type[Method]]:
-    import inspect
-
-    from stbench.method import REGISTRY
-
-    return [cls for cls in REGISTRY.items().values() if Path(inspect.getfile(cls)) == file.resolve()]
-
-
-def _configured(variant: Variant) -> Method:
-    from stbench.config.variants import choose_preset, configure
-
-    return configure(variant.cls, choose_preset(variant.cls, None, "cpu"), variant.parameters)
+    return in_file()
 
 
 def _shown(verdict: Verdict) -> str:

@@ -1,39 +1,41 @@
-"""``stbench data``: which datasets there are, fetching them, how healthy they are, and your own data."""
+"""``stbench data``: list datasets, download them, check them, and make a dataset of your own tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import DownloadColumn, Progress, TaskID
+from rich.table import Table
 
-if TYPE_CHECKING:
-    from stbench.data.download import Progress
-    from stbench.data.sources import Dataset
+from stbench.cli.options import DataFolders
+from stbench.cli.pair_report import show
+from stbench.cli.table import console
+from stbench.data.limit import Limit
+from stbench.data.sources import catalogue, data_folders, dataset_called, dataset_in
+from stbench.errors import StbenchError, unknown_name
+from stbench.files import cache_folder
 
 app = typer.Typer(
-    help="Datasets: list, fetch, verify, inspect, and bring your own.",
+    help="List, fetch, verify and check datasets, and make one of your own tables.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-Folders = Annotated[list[Path] | None, typer.Option("--data", help="Folder of datasets; also $STBENCH_DATA.")]
-Names = Annotated[list[str], typer.Argument(help="Names of datasets, or all.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Card and health report as JSON.")]
 
 
 @app.command("list")
-def list_datasets(data: Folders = None) -> None:
-    """Every dataset, whether it is here, and where it is or comes from."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from stbench.files import cache_folder
-
+def list_datasets(data: DataFolders = None) -> None:
+    """List every dataset: whether it is on this machine, and where it is or comes from."""
     table = Table("name", "state", "tissue", "where", box=None, pad_edge=False)
-    for name, dataset in _known(data).items():
+    for name, dataset in catalogue(data_folders(data or [])).items():
         if dataset.embedded:
             state, where = "embedded", "stbench itself"
         elif dataset.problem is None:
@@ -43,19 +45,20 @@ def list_datasets(data: Folders = None) -> None:
         else:
             state, where = "not here", "see stbench data info" if dataset.folder is None else dataset.problem
         table.add_row(name, state, dataset.card.tissue, where)
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table, markup=False, highlight=False)
+    console().print(table, markup=False, highlight=False)
     cache = cache_folder("datasets").parent
-    print(f"Downloads and prepared pairs are kept in {cache} ($STBENCH_CACHE), and may be removed.")
+    print(f"Downloads and prepared pairs are in {cache} ($STBENCH_CACHE). You may remove them.")
 
 
 @app.command()
 def fetch(
-    names: Names,
+    names: Annotated[list[str], typer.Argument(help="Names of datasets, or all.")],
     mirror: Annotated[
         str | None, typer.Option(help="Server to use instead of https://zenodo.org; also $STBENCH_MIRROR.")
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use only what is downloaded already.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use only files that are downloaded already.")
+    ] = False,
 ) -> None:
     """Download, check and prepare datasets of the paper. Example: stbench data fetch MG HBC
 
@@ -64,18 +67,15 @@ def fetch(
     """
     from stbench.data.cache import load
     from stbench.data.fetch import fetch as fetch_dataset
-    from stbench.data.limit import Limit
     from stbench.data.record import mirror_or_zenodo
-    from stbench.data.sources import catalogue, dataset_in
-    from stbench.errors import StbenchError, unknown_name
 
     cards = {name: dataset.card for name, dataset in catalogue([]).items() if dataset.card.record}
-    wanted = list(cards) if names == ["all"] else names
-    for name in wanted:
+    requested = list(cards) if names == ["all"] else names
+    for name in requested:
         if name not in cards:
             raise unknown_name("downloadable dataset", name, cards)
     failed = []
-    for name in wanted:
+    for name in requested:
         others = [card for card in cards.values() if card.name != name and card.record == cards[name].record]
         try:
             with _bars() as progress:
@@ -85,7 +85,7 @@ def fetch(
             print(f"{name}: {'fetched' if new else 'already here'}: {folder}", flush=True)
             print(load(dataset_in(folder, cards[name]), Limit()).describe())
         except StbenchError as error:
-            if len(wanted) == 1:
+            if len(requested) == 1:
                 raise
             failed.append(f"{name}: {error}")
     if failed:
@@ -96,10 +96,8 @@ def fetch(
 def verify(
     names: Annotated[list[str] | None, typer.Argument(help="Names; all downloaded ones by default.")] = None,
 ) -> None:
-    """Compare downloaded datasets with their lock files; a damaged one is removed."""
+    """Compare downloaded datasets with their lock files, and remove damaged ones."""
     from stbench.data.fetch import verify as verify_folder
-    from stbench.errors import StbenchError
-    from stbench.files import cache_folder
 
     home = cache_folder("datasets")
     folders = {path.name: path for path in sorted(home.glob("[!.]*")) if path.is_dir()}
@@ -111,7 +109,8 @@ def verify(
         print(f"{name}: {'DAMAGED and removed' if wrong else 'ok'}")
         for line in wrong:
             print(f"  {line}")
-        damaged += [name] if wrong else []
+        if wrong:
+            damaged.append(name)
     if damaged:
         print(f"Fetch again with: stbench data fetch {' '.join(damaged)}")
         raise typer.Exit(1)
@@ -122,33 +121,22 @@ def verify(
 @app.command()
 def info(
     name: Annotated[str, typer.Argument(help="Name of a dataset, or the path of its folder.")],
-    data: Folders = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Card and health report as JSON.")] = False,
+    data: DataFolders = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Card and health report of a dataset. Example: stbench data info MG"""
-    from stbench.cli.pair_report import show, show_absent
-    from stbench.data.sources import dataset_called
-
-    dataset = dataset_called(name, _known(data))
-    if dataset.problem is None:
-        show(dataset, as_json=as_json)
-    else:
-        show_absent(dataset, as_json=as_json)
+    """Show the card and the health report of a dataset. Example: stbench data info MG"""
+    show(dataset_called(name, catalogue(data_folders(data or []))), as_json=as_json)
 
 
 @app.command()
 def check(
     path: Annotated[Path, typer.Argument(help="Folder of a pair.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Card and health report as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Say whether a pair is fit for the benchmark, and what to change. Example: stbench data check mine"""
-    from stbench.cli.pair_report import show
-    from stbench.data.sources import dataset_called
-    from stbench.errors import StbenchError
-
+    """Check whether a pair is fit for the benchmark, and what to change. Example: stbench data check mine"""
     if not path.is_dir():
         raise StbenchError(f"Folder '{path}' does not exist.")
-    dataset = dataset_called(str(path.resolve()), _known(None))
+    dataset = dataset_called(str(path.resolve()), catalogue(data_folders()))
     if dataset.problem is not None:
         raise StbenchError(f"{dataset.problem} Make a pair with: stbench data convert --help")
     if not show(dataset, as_json=as_json):
@@ -165,43 +153,32 @@ def convert(
     reference_layer: Annotated[str | None, typer.Option(help="Layer with the counts, or raw.")] = None,
     spatial_layer: Annotated[str | None, typer.Option(help="Layer with the counts, or raw.")] = None,
 ) -> None:
-    """Make a pair of two tables.
+    """Make a pair from two tables.
 
     Formats: .h5ad, 10x .h5, folders with matrix.mtx, .loom, .zarr (AnnData, SpatialData), .csv, .tsv and .txt
     (genes in rows or in columns). Example: stbench data convert --reference cells.h5ad --spatial
     filtered_feature_bc_matrix.h5 --coordinates spatial/tissue_positions.csv --out my_tissue
     """
-    import warnings
-
     from stbench.data.convert import Sources
     from stbench.data.convert import convert as make_pair
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # anndata warns of repeated names, which are reported
+        warnings.simplefilter("ignore")  # convert itself reports repeated names
         make_pair(Sources(reference, spatial, coordinates, reference_layer, spatial_layer, cell_type), out)
     print(f"Next: stbench data check {out}")
 
 
-def _known(data: list[Path] | None) -> dict[str, Dataset]:
-    from stbench.data.sources import catalogue, data_folders
-
-    return catalogue(data_folders(data or []))
-
-
 @contextmanager
-def _bars() -> Iterator[Progress]:
-    """A progress bar per file in a terminal; nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    console = Console()
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as view:
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Shows a progress bar per file in a terminal, and nothing in a log."""
+    terminal = Console()
+    columns = *Progress.get_default_columns(), DownloadColumn()
+    with Progress(*columns, console=terminal, disable=not terminal.is_terminal) as view:
         tasks: dict[str, TaskID] = {}
 
-        def show(name: str, done: int, size: int) -> None:
+        def update(name: str, done: int, size: int) -> None:
             if name not in tasks:
                 tasks[name] = view.add_task(name, total=size)
             view.update(tasks[name], completed=done)
 
-        yield show
+        yield update

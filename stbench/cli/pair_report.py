@@ -1,24 +1,31 @@
-"""A dataset's card and health report, as text for people or as JSON."""
+"""Prints the card and the health report of a dataset, as text for people or as JSON."""
 
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from stbench.data.sources import Dataset
+
 if TYPE_CHECKING:
     from stbench.data.check import Fitness
-    from stbench.data.sources import Dataset
 
 
 def show(dataset: Dataset, *, as_json: bool) -> bool:
-    """Read and check a dataset and print what was found; whether it is fit."""
-    import warnings
-
+    """Whether a dataset is fit for the benchmark. Prints its card and health report, or how to get it."""
+    if dataset.problem is not None:
+        if as_json:
+            print(json.dumps({"card": asdict(dataset.card), "problem": dataset.problem}, indent=1))
+        else:
+            _card(dataset)
+            print(f"\nNot here: {dataset.problem}")
+        return False
     from stbench.data.check import check_pair
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # anndata warns of what is reported here
+        warnings.simplefilter("ignore")  # the report has what anndata warns about
         found = check_pair(*dataset.load(), dataset.card)
     if as_json:
         print(json.dumps(asdict(found) | {"fit": found.fit}, indent=1))
@@ -32,15 +39,6 @@ def show(dataset: Dataset, *, as_json: bool) -> bool:
     care = any(finding.level == "care" for finding in found.findings)
     print(("FIT, with care" if care else "FIT") if found.fit else "NOT FIT for the benchmark")
     return found.fit
-
-
-def show_absent(dataset: Dataset, *, as_json: bool) -> None:
-    """Print the card of a dataset that is not here, and how to get it."""
-    if as_json:
-        print(json.dumps({"card": asdict(dataset.card), "problem": dataset.problem}, indent=1))
-        return
-    _card(dataset)
-    print(f"\nNot here: {dataset.problem}")
 
 
 def _card(dataset: Dataset) -> None:

@@ -1,21 +1,23 @@
-"""What a grid shows while it runs: a bar and a live line per run; plain lines without a terminal."""
+"""Shows a grid while it runs: a bar and a live line per run, or plain lines without a terminal."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from stbench.runs.events import Reporter
-from stbench.runs.spec import RunSpec
+
+if TYPE_CHECKING:
+    from stbench.runs.spec import RunSpec
 
 
 @contextlib.contextmanager
 def live() -> Iterator[Reporter]:
-    """The reporter that fits the terminal."""
+    """The reporter for this terminal, or for a log."""
     console = Console()
     if not console.is_terminal:
         yield Lines()
@@ -26,7 +28,7 @@ def live() -> Iterator[Reporter]:
 
 
 class Lines(Reporter):
-    """A line when a run starts and one when it ends."""
+    """Prints a line when a run starts and one when it ends."""
 
     def __init__(self) -> None:
         self.total = self.done = 0
@@ -43,7 +45,7 @@ class Lines(Reporter):
 
 
 class Bars(Reporter):
-    """One bar for each grid, and a line per run with the progress of its method."""
+    """Shows a bar per grid, and a line per run with the progress of its method."""
 
     def __init__(self, view: Progress):
         self.view = view
@@ -57,9 +59,8 @@ class Bars(Reporter):
 
     def progress(self, spec: RunSpec, seconds: float, state: dict[str, Any]) -> None:
         if state:
-            info = "  ".join(
-                f"{key} {value:.4g}" for key, value in state["info"].items() if value is not None
-            )
+            numbers = {key: value for key, value in state["info"].items() if value is not None}
+            info = "  ".join(f"{key} {value:.4g}" for key, value in numbers.items())
             self.view.update(self.rows[spec.key], completed=state["done"], total=state["total"], state=info)
 
     def finished(self, spec: RunSpec, manifest: dict[str, Any]) -> None:

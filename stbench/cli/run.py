@@ -1,20 +1,24 @@
-"""``stbench run``: the main job."""
+"""Commands that run methods on datasets: ``stbench run``, ``audit``, and ``run-one`` for a job array."""
 
 from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stbench.cli.options import takes
-from stbench.config.options import RunOptions
+from stbench.cli.progress import Lines, live
+from stbench.cli.table import console, show
+from stbench.config.options import AuditOptions, RunOptions
+from stbench.errors import require_package
+from stbench.files import writable_folder
 
 if TYPE_CHECKING:
     from stbench.runs.benchmark import Summary
-    from stbench.runs.results import Results
 
 
 @takes(RunOptions)
@@ -23,62 +27,83 @@ def run(options: RunOptions) -> None:
 
     Example: stbench run --methods causalged,tangram --datasets all
     """
-    from stbench.cli.progress import live
     from stbench.runs.benchmark import run as run_grid
 
     try:
         with live() as reporter:
             summary = run_grid(options, reporter)
     except KeyboardInterrupt:
-        print("Interrupted: finished runs are kept; the same command goes on from here.", file=sys.stderr)
+        print("Interrupted: finished runs are kept; the same command continues here.", file=sys.stderr)
         raise typer.Exit(130) from None
     _report(summary, options.out, dry_run=options.dry_run)
     if summary.bad or summary.broken_datasets or summary.without_answer:
         raise typer.Exit(1)
 
 
+@takes(AuditOptions, "splits", "seeds", "sweep", "overwrite", "emit", "dry_run")
+def audit(options: AuditOptions) -> None:
+    """Score predictions with and without the hidden truth copied into them, as the published code does.
+
+    Example: stbench audit --datasets pdac_a_st --methods kernel,spage
+    """
+    from stbench.audit.audit import audit as run_audit
+    from stbench.audit.page import write_audit
+
+    require_package("untrained decoder", "torch", "PyTorch", "torch")
+    runs = replace(options, out=writable_folder(options.out) / "results")
+    with live() as reporter:
+        found = run_audit(runs, reporter)
+    for path in write_audit(found, options.out):
+        print(f"Wrote {path}")
+
+
+def run_one(
+    spec: Annotated[Path, typer.Argument(help="A run file, written by stbench run --emit slurm.")],
+) -> None:
+    """Do one run and store it. Example: stbench run-one results/slurm/cpu-0/0.json"""
+    from stbench.runs.benchmark import run_file
+    from stbench.runs.manifest import BAD
+
+    if run_file(spec, Lines())["status"] in BAD:
+        raise typer.Exit(1)
+
+
 def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
-    there = len(summary.specs) - len(summary.todo)
+    from stbench.runs.manifest import title
+
+    n_stored = len(summary.specs) - len(summary.todo)
     if dry_run:
         for spec in summary.todo:
             print(f"would run {spec.title} ({spec.preset}, {spec.device})")
-        print(f"{len(summary.todo)} runs to do, {there} there already.")
+        print(f"{len(summary.todo)} runs to do, {n_stored} there already.")
         return
     if summary.scripts:
-        print(f"{len(summary.todo)} runs to hand in with: sbatch {' '.join(map(str, summary.scripts))}")
+        print(f"{len(summary.todo)} runs. Submit them with: sbatch {' '.join(map(str, summary.scripts))}")
         return
     if not summary.todo and summary.specs:
-        print(f"Nothing to do: all {there} runs are in {out}.")
+        print(f"Nothing to do: all {n_stored} runs are in {out}.")
     if summary.records:
-        _tables(summary.results)
+        _tables(summary)
     for name, reason in summary.broken_datasets.items():
         print(f"Dataset {name} left out: {reason}")
-    for record in summary.without_answer:
-        name = f"{record['label']} on {record['dataset']}"
-        print(
-            f"Error: no run gave a prediction: {name}: {record['status']}: {record['reason']}",
-            file=sys.stderr,
-        )
+    if first := summary.without_answer:
+        reason = f"{first['label']} on {first['dataset']}: {first['status']}: {first['reason']}"
+        print(f"Error: no run gave a prediction: {reason}", file=sys.stderr)
     if summary.bad:
         print(f"{len(summary.bad)} of {len(summary.specs)} runs failed:")
         for record in summary.bad:
-            title = f"{record['label']} · {record['dataset']} · split {record['split']['rotation']}"
             log = out / "runs" / record["key"] / "log.txt"
-            print(f"  {title}: {record['status']}: {record['reason']} (log: {log})")
+            print(f"  {title(record)}: {record['status']}: {record['reason']} (log: {log})")
         print(f"Run them again with: {shlex.join(['stbench', *sys.argv[1:]])} --overwrite failed")
 
 
-def _tables(results: Results) -> None:
-    from rich.console import Console
-
+def _tables(summary: Summary) -> None:
     from stbench.board.collect import collect
     from stbench.board.render import render
-    from stbench.cli.table import show
 
-    board = collect(results)
-    console = Console()
-    show(board, console if console.is_terminal else Console(width=200))  # a log need not fold its lines
-    folder = results.folder / "leaderboard"
+    board = collect(summary.results)
+    show(board, console())
+    folder = summary.results.folder / "leaderboard"
     folder.mkdir(exist_ok=True)
     paths = render(board, folder)
     print(f"Tables: {', '.join(path.name for path in paths)} in {folder}")

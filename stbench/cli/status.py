@@ -5,87 +5,77 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from stbench.cli.options import ResultsFolder
+from stbench.errors import StbenchError
 
 if TYPE_CHECKING:
-    from rich.console import Group
-
     from stbench.runs.results import Results
 
 WATCH_SECONDS = 2.0
 
 
 def status(
-    results: Annotated[Path, typer.Argument(help="Results folder: the --out of stbench run.")],
-    watch: Annotated[bool, typer.Option("--watch", help="Go on until nothing runs or waits.")] = False,
+    results: ResultsFolder,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Repeat until no run is running or waiting.")
+    ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="A line of JSON per run; with --watch, per event as it comes.")
+        bool, typer.Option("--json", help="A line of JSON per run; with --watch, a line per event.")
     ] = False,
     log: Annotated[str | None, typer.Option(help="Print the log of the run with this key.")] = None,
 ) -> None:
     """Show which runs are done, running, failed and waiting. Example: stbench status results --watch"""
-    from rich.console import Console
-    from rich.live import Live
-
     from stbench.runs.results import Results
-    from stbench.runs.status import survey
+    from stbench.runs.status import is_open, survey
 
     folder = Results.open(results)
     if log is not None:
-        _print_log(folder, log)
+        file = folder.run_folder(log) / "log.txt"
+        if not file.is_file():
+            raise StbenchError(f"No log of a run '{log}' in '{results}'. See stbench status --json.")
+        print(file.read_text(errors="replace"), end="")
     elif as_json and watch:
         _follow(folder)
     elif as_json:
         for state in survey(folder):
-            print(json.dumps(state.as_dict()))
+            print(json.dumps(asdict(state)))
     elif not watch:
         Console().print(_view(folder))
     else:
         with Live(_view(folder), refresh_per_second=1) as live:
-            while _is_open(folder):
+            while is_open(folder):
                 time.sleep(WATCH_SECONDS)
                 live.update(_view(folder))
 
 
-def _print_log(results: Results, key: str) -> None:
-    from stbench.errors import StbenchError
-
-    folders = [folder for folder in (results.folder / "runs").glob("[!.]*") if folder.name == key]
-    if not folders or not (folders[0] / "log.txt").is_file():
-        raise StbenchError(f"No log of a run '{key}' in '{results.folder}'. See stbench status --json.")
-    print((folders[0] / "log.txt").read_text(errors="replace"), end="")
-
-
 def _follow(results: Results) -> None:
-    """Print the events so far, and each new one, until nothing runs or waits."""
+    """Print the events so far, and each new one, until no run is running or waiting."""
     from stbench.runs.events import read_events
+    from stbench.runs.status import is_open
 
-    shown, last = 0, False
-    while not last:
-        last = not _is_open(results)
+    n_shown, more = 0, True
+    while more:
+        more = is_open(results)
         events = list(read_events(results.events_file))
-        for event in events[shown:]:
+        for event in events[n_shown:]:
             print(json.dumps(event), flush=True)
-        shown = len(events)
-        if not last:
+        n_shown = len(events)
+        if more:
             time.sleep(WATCH_SECONDS)
 
 
-def _is_open(results: Results) -> bool:
-    from stbench.runs.status import RUNNING, WAITING, survey
-
-    return any(state.status in (RUNNING, WAITING) for state in survey(results))
-
-
 def _view(results: Results) -> Group:
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    from stbench.runs.status import RUNNING, age, expected_seconds, survey
+    from stbench.runs.manifest import BAD
+    from stbench.runs.status import DAMAGED, RUNNING, age, expected_seconds, survey
 
     states = survey(results)
     counts = Counter(state.status for state in states)
@@ -97,9 +87,8 @@ def _view(results: Results) -> Group:
         own = Counter(state.status for state in states if state.method == method)
         table.add_row(Text(method), *(str(own[name] or "–") for name in counts))
     lines = [f"running: {s.title} ({age(s.started):.0f} s)" for s in states if s.status == RUNNING]
-    for state in states:
-        if state.failed:
-            lines.append(f"{state.status}: {state.title}: {state.reason} (log: {state.log or 'none'})")
+    failed = [state for state in states if state.status in (*BAD, DAMAGED)]
+    lines += [f"{s.status}: {s.title}: {s.reason} (log: {s.log or 'none'})" for s in failed]
     left = expected_seconds(states)
     if left is not None:
         end = time.strftime("%a %H:%M", time.localtime(time.time() + left))

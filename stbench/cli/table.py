@@ -1,28 +1,32 @@
-"""The short table at the end of `stbench run`: who is ahead, and what did not run."""
+"""The short table at the end of `stbench run`: mean scores, and the datasets where a method failed."""
 
 from __future__ import annotations
 
 from math import isnan
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
+if TYPE_CHECKING:
     from stbench.board.board import Board
     from stbench.board.tables import Cell
 
-MAX_COLUMNS = 6  # datasets that fit beside each other in a terminal
+MAX_COLUMNS = 6  # more datasets are wider than a terminal
+
+
+def console() -> Console:
+    """The terminal, or for a log one that is wide, so that lines are not folded."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=200)
 
 
 def show(board: Board, console: Console) -> None:
-    """Print methods x datasets of the mean headline metric with AS, the controls apart.
+    """Print methods x datasets of the mean headline metric, with AS; controls are below the methods.
 
-    With more datasets than a terminal is wide, only their mean and the number of those that are ok.
+    For more than `MAX_COLUMNS` datasets: their mean, and the number of datasets that are ok.
     """
-    from rich.table import Table
-    from rich.text import Text
-
     from stbench.board.tables import headers, metric_block
 
     block, names, ranks = metric_block(board, board.headline), headers(board), board.ranks()
@@ -46,8 +50,6 @@ def show(board: Board, console: Console) -> None:
 
 
 def _text(cell: Cell) -> Text:
-    from rich.text import Text
-
     style = {"best": "bold", "second": "underline", "": ""}[cell.mark]
     text = Text(_number(cell.mean), style) if not isnan(cell.mean) else Text()
     if cell.status not in ("", "ok"):

@@ -1,15 +1,19 @@
 """Every option of the commands that run methods, written once: for flags, TOML files and Python.
 
-Making an object of these classes reads and checks all of its values: what comes out is typed.
+An object of these classes reads and checks all of its values when it is made; afterwards they are typed.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self, TypeVar, get_type_hints
+
+from annotated_types import Ge, Interval, MinLen
 
 from stbench.config import values
 from stbench.config.values import Settings
@@ -17,69 +21,66 @@ from stbench.data.limit import Limit
 from stbench.data.split import N_FOLDS
 from stbench.errors import StbenchError, unknown_name
 
+Positive = Annotated[int, Ge(1)]
+Text = Annotated[str, MinLen(1)]
+Parser = Callable[[Any], Any]
+T = TypeVar("T")
 
-def option(help: str, default: Any, parse: Callable[[Any], Any], *, many: bool = False) -> Any:
-    """A field that is an option; ``many``: its flag may be repeated."""
-    about = {"help": help, "parse": parse, "many": many}
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=about)
-    return field(default=default, metadata=about)
+
+def option(help: str, default: Any, parse: Parser | None = None, *, many: bool = False) -> Any:
+    """A field that is an option. With ``many``, its flag may be repeated.
+
+    ``parse`` makes its value typed; without it, the value is read as the type of the field.
+    """
+    return field(default=default, metadata={"help": help, "parse": parse, "many": many})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What all commands that run methods take: how the methods are set up, and where and how they run."""
+    """The options of all commands that run methods: parameters, and where and how the methods run."""
 
     data: tuple[Path, ...] = option("Folder of datasets; also $STBENCH_DATA.", (), values.paths, many=True)
-    limit: Limit = option("cells=N,spots=N,genes=N: a seeded subsample.", Limit(), values.limit)
-    preset: str | None = option(
-        "cpu or paper: sizes of the methods. By default cpu, and paper on a GPU.",
-        None,
-        values.one_of("cpu", "paper"),
+    limit: Limit = option("cells=N,spots=N,genes=N: a seeded subsample.", Limit(), Limit.parse)
+    preset: Literal["cpu", "paper"] | None = option(
+        "cpu or paper: size of the models. By default paper on a GPU, else cpu.", None
     )
-    set: Settings = option("method.parameter=value; may be repeated.", {}, values.settings, many=True)
+    set: Settings = option("method.parameter=value; may be repeated.", (), values.settings, many=True)
     plugin: tuple[Path, ...] = option(
         "Python file or card (.toml) with further plugins.", (), values.paths, many=True
     )
-    device: str = option("auto, cpu, cuda or cuda:i.", "auto", values.text)
-    jobs: int | None = option("Runs at the same time. By default half the cores.", None, values.whole(1))
-    threads: int | None = option("Threads per run. By default cores / jobs.", None, values.whole(1))
+    device: Text = option("auto, cpu, cuda or cuda:i.", "auto")
+    jobs: Positive | None = option("Runs at the same time. By default half the cores.", None)
+    threads: Positive | None = option("Threads per run. By default cores / jobs.", None)
     timeout: float | None = option("Kill a run after 90s, 30m or 2h.", None, values.seconds)
     memory_limit: int | None = option(
-        "Kill a run that holds more, for example 8GB. By default 90 % of the machine.", None, values.n_bytes
+        "Kill a run that uses more, for example 8GB. By default 90 % of the machine.", None, values.n_bytes
     )
     memory_budget: int | None = option(
-        "Estimated memory of the runs started together. By default 90 % of the machine.",
-        None,
-        values.n_bytes,
+        "Estimated memory of all runs at one time. By default 90 % of the machine.", None, values.n_bytes
     )
-    disk_limit: int = option("Kill a run that writes more.", 20 * 10**9, values.n_bytes)
-    executor: str = option("local or dask.", "local", values.one_of("local", "dask"))
-    scheduler: str | None = option("Address or scheduler file of a Dask cluster.", None, values.text)
+    disk_limit: int = option("Kill a run that writes more to disk.", 20 * 10**9, values.n_bytes)
+    executor: Literal["local", "dask"] = option("local or dask.", "local")
+    scheduler: Text | None = option("Address or scheduler file of a Dask cluster.", None)
     cluster: Path | None = option("TOML file of a cluster for dask-jobqueue.", None, values.path)
     shared: Path | None = option("Folder that all Dask workers see.", None, values.path)
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            object.__setattr__(self, one.name, read(one, getattr(self, one.name)))
+            object.__setattr__(self, one.name, read(type(self), one, getattr(self, one.name)))
         if self.executor == "local":
             for name in ("scheduler", "cluster", "shared"):
                 if getattr(self, name) is not None:
-                    raise StbenchError(f"--{name} goes with --executor dask.")
+                    raise StbenchError(f"--{name} needs --executor dask.")
 
     @classmethod
     def of(cls, *sources: Mapping[str, Any]) -> Self:
-        """The options in ``sources``, of which later ones win; an unknown name is an error."""
-        merged: dict[str, Any] = {}
-        for source in sources:
-            for name in source:
-                named(cls, name)
-            merged |= source
+        """The options in ``sources``; a later source wins, and an unknown name is an error."""
+        merged = {named(cls, name).name: value for source in sources for name, value in source.items()}
         return cls(**merged)
 
     @classmethod
     def in_file(cls, file: Path) -> dict[str, Any]:
-        """The options in a TOML file, by their names with ``_`` or ``-``; each is checked."""
+        """The options in a TOML file, checked; names may have ``_`` or ``-``."""
         try:
             content = tomllib.loads(file.read_text())
         except FileNotFoundError:
@@ -88,7 +89,7 @@ class Options:
             raise StbenchError(f"Config file '{file}' is not readable TOML ({error}).") from error
         given = {key.replace("-", "_"): value for key, value in content.items()}
         try:
-            return {name: read(named(cls, name), value) for name, value in given.items()}
+            return {name: read(cls, named(cls, name), value) for name, value in given.items()}
         except StbenchError as error:
             raise StbenchError(f"Config file '{file}': {error}") from error
 
@@ -100,19 +101,17 @@ class RunOptions(Options):
     methods: tuple[str, ...] = option("Names with commas, or all.", (), values.names)
     datasets: tuple[str, ...] = option("Names with commas, or all.", ("all",), values.names)
     out: Path = option("Results folder.", Path("results"), values.path)
-    splits: int = option(f"Rotations over genes, 1 to {N_FOLDS}.", 1, values.whole(1, N_FOLDS))
-    split_seed: int = option("Seed of the folds of genes.", 0, values.whole(0))
-    seeds: int = option("Seeds per method: 0, 1, ...", 1, values.whole(1))
+    splits: Annotated[int, Interval(ge=1, le=N_FOLDS)] = option(f"Rotations over genes, 1 to {N_FOLDS}.", 1)
+    split_seed: Annotated[int, Ge(0)] = option("Seed of the folds of genes.", 0)
+    seeds: Positive = option("Seeds per method: 0, 1, ...", 1)
     sweep: Settings = option(
-        "method.parameter=a,b,c: one run for each; may be repeated.", {}, values.settings, many=True
+        "method.parameter=a,b,c: one run for each; may be repeated.", (), values.settings, many=True
     )
-    overwrite: str = option(
-        "Which runs to make: missing, failed (these too) or all.",
-        "missing",
-        values.one_of("missing", "failed", "all"),
+    overwrite: Literal["missing", "failed", "all"] = option(
+        "Which runs to do: missing ones, failed (failed ones too) or all.", "missing"
     )
-    emit: str | None = option("slurm: write a job array, start no run.", None, values.one_of("slurm"))
-    dry_run: bool = option("Show the runs, start none.", False, values.flag)
+    emit: Literal["slurm"] | None = option("slurm: write a job array, start no run.", None)
+    dry_run: bool = option("Show the runs, start none.", False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,48 +122,51 @@ class ChooseOptions(Options):
         "Names with commas. By default all that need no training.", (), values.names
     )
     out: Path | None = option(
-        "Folder for the runs and the tables; the same call goes on from there.", Path("choice"), values.path
+        "Folder for runs and tables; the same call continues there.", Path("choice"), values.path
     )
-    splits: int = option(f"Rotations over genes, 2 to {N_FOLDS}.", 10, values.whole(2, N_FOLDS))
+    splits: Annotated[int, Interval(ge=2, le=N_FOLDS)] = option(f"Rotations over genes, 2 to {N_FOLDS}.", 10)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions(Options):
     """The options of ``stbench predict``."""
 
-    method: str = option("A method, or best: what stbench choose would say.", "best", values.text)
+    method: Text = option("A method, or best: the one that stbench choose finds.", "best")
     methods: tuple[str, ...] = option(
-        "To choose the best from. By default all that need no training.", (), values.names
+        "Methods among which to choose. By default all that need no training.", (), values.names
     )
     genes: tuple[str, ...] = option(
-        "Names with commas, or all that are absent in space.", ("all",), values.names
+        "Names with commas, or all that are not measured in space.", ("all",), values.names
     )
     out: Path | None = option("The h5ad file to write.", Path("imputed.h5ad"), values.path)
     work: Path | None = option("Folder to keep the cross-validation in.", None, values.path)
-    splits: int = option(f"Rotations for the expected accuracy, 2 to {N_FOLDS}.", 5, values.whole(2, N_FOLDS))
+    splits: Annotated[int, Interval(ge=2, le=N_FOLDS)] = option(
+        f"Rotations for the expected accuracy, 2 to {N_FOLDS}.", 5
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuditOptions(RunOptions):
-    """The options of ``stbench audit``: those of a run on the first split."""
+    """The options of ``stbench audit``, which runs on the first split."""
 
     out: Path = option("Folder for the page, the table and the runs.", Path("audit"), values.path)
 
 
 def named(cls: type[Options], name: str) -> Field[Any]:
-    """The option called ``name``; an error with the closest names where there is none."""
+    """The option called ``name``; `StbenchError` names the closest ones if there is none."""
     known = {one.name: one for one in fields(cls)}
     if name not in known:
         raise unknown_name("option", name, known)
     return known[name]
 
 
-def read(one: Field[Any], value: Any) -> Any:
-    """The typed value of an option; `StbenchError` names its flag and says what it takes."""
+def read(cls: type[Options], one: Field[Any], value: Any) -> Any:
+    """The typed value of an option; `StbenchError` names its flag and the values that it takes."""
     if value is None and one.default is None:
         return None
+    parse = one.metadata["parse"] or values.of_type(get_type_hints(cls, include_extras=True)[one.name])
     try:
-        return one.metadata["parse"](value)
+        return parse(value)
     except ValueError as error:
         raise StbenchError(f"{flag(one)} {error}.") from error
     except TypeError as error:
@@ -176,6 +178,37 @@ def flag(one: Field[Any]) -> str:
     return "--" + one.name.replace("_", "-")
 
 
-def default_of(one: Field[Any]) -> Any:
-    """The value of an option that is not given."""
-    return {} if one.default is MISSING else one.default
+def takes(options: type[Options], *positional: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Decorator: the function gets ``options`` first, made from the keywords that its caller gives.
+
+    The signature shows every option with its default, behind the function's own parameters; the docstring
+    lists the options. Those named ``positional`` may also be given by position. An unknown name is a
+    `StbenchError` with the closest names.
+    """
+
+    def decorate(function: Callable[..., T]) -> Callable[..., T]:
+        own = list(inspect.signature(function).parameters.values())[1:]
+        known = {one.name: one for one in fields(options)}
+        kinds = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+        shown = [
+            inspect.Parameter(name, kinds[name in positional], default=one.default, annotation=one.type)
+            for name, one in known.items()
+        ]
+        parameters = sorted([*own, *shown], key=lambda parameter: parameter.kind)
+        signature = inspect.signature(function).replace(parameters=parameters)
+
+        @functools.wraps(function)
+        def call(*args: Any, **given: Any) -> T:
+            for name in given:
+                if name not in signature.parameters:
+                    raise unknown_name("option", name, signature.parameters)
+            arguments = signature.bind(*args, **given).arguments
+            chosen = {name: arguments.pop(name) for name in known if name in arguments}
+            return function(options.of(chosen), **arguments)
+
+        call.__signature__ = signature  # type: ignore[attr-defined]  # what help() and editors show
+        lines = "\n".join(f"{name}\n    {one.metadata['help']}" for name, one in known.items())
+        call.__doc__ = f"{inspect.getdoc(function) or ''}\n\nOptions\n-------\n{lines}\n"
+        return call
+
+    return decorate

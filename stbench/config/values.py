@@ -1,4 +1,4 @@
-"""From what a user writes to a typed value. A function raises ValueError that says what it takes."""
+"""Turns what a user writes into a typed value; ValueError names the values that an option takes."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stbench.data.limit import Limit
-
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+BYTES |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
 Settings = Mapping[str, Mapping[str, Any]]  # method, parameter, value: text, or already typed
 
 
-def refuse(takes: str, value: Any) -> ValueError:
-    """The error for a value that an option does not take."""
-    return ValueError(f"takes {takes}, not '{value}'")
+def require(right: bool, takes: str, value: Any) -> None:
+    """Raise ValueError, which names what the option ``takes``, unless ``value`` is right."""
+    if not right:
+        raise ValueError(f"takes {takes}, not '{value}'")
 
 
 def names(value: str | Iterable[Any]) -> tuple[str, ...]:
     """Names from a text with commas, or from several such texts."""
     texts = [value] if isinstance(value, str) else list(value)
-    if not all(isinstance(text, str) for text in texts):
-        raise refuse("names", value)
+    require(all(isinstance(text, str) for text in texts), "names", value)
     return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
 
 
 def path(value: str | Path) -> Path:
     """A path."""
-    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
-        raise refuse("a path", value)
+    require(isinstance(value, str | Path) and str(value) != "" and "\0" not in str(value), "a path", value)
     return Path(value)
 
 
@@ -42,92 +41,59 @@ def paths(value: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(path(part) for part in ([value] if isinstance(value, Path) else value))
 
 
-def text(value: str) -> str:
-    """A text that is not empty."""
-    if not isinstance(value, str) or not value.strip():
-        raise refuse("a text", value)
-    return value.strip()
+def of_type(kind: Any) -> Callable[[Any], Any]:
+    """A parser of the values that pydantic reads as ``kind``; true and false are not numbers."""
 
+    def parse(value: Any) -> Any:
+        from pydantic import TypeAdapter, ValidationError
 
-def flag(value: bool) -> bool:
-    """True or false."""
-    if not isinstance(value, bool):
-        raise refuse("true or false", value)
-    return value
-
-
-def whole(low: int, high: int | None = None) -> Callable[[Any], int]:
-    """A whole number from ``low``, up to ``high`` where that is given."""
-    takes = f"a whole number from {low}" if high is None else f"{low} to {high}"
-
-    def parse(value: Any) -> int:
-        if isinstance(value, bool) or not re.fullmatch(r"-?\d+", str(value)):
-            raise refuse(takes, value)
-        if int(value) < low or (high is not None and int(value) > high):
-            raise refuse(takes, value)
-        return int(value)
+        try:
+            found = TypeAdapter(kind).validate_python(value)
+        except ValidationError as error:
+            raise ValueError(f"does not take '{value}': {error.errors()[0]['msg']}") from error
+        if isinstance(value, bool) and not isinstance(found, bool):
+            raise ValueError(f"does not take '{value}': Input should not be true or false")
+        return found
 
     return parse
 
 
-def one_of(*choices: str) -> Callable[[Any], str]:
-    """One of the texts ``choices``."""
-
-    def parse(value: Any) -> str:
-        if value not in choices:
-            raise refuse(" or ".join(choices), value)
-        return str(value)
-
-    return parse
+def _amount(units: Mapping[str, int], takes: str, value: str | float) -> float:
+    """A positive number with one of ``units``; a number that is not text needs none."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(value).strip().lower())
+    if match is None or float(match[1]) == 0 or (match[2] in units) != isinstance(value, str):
+        raise ValueError(f"takes {takes}, not '{value}'")
+    return float(match[1]) * units.get(match[2], 1)
 
 
 def seconds(value: str | float) -> float:
     """``90s``, ``30m``, ``2h`` or a number of seconds, in seconds."""
-    takes = "a time such as 90s, 30m or 2h"
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value).strip())
-    if match is None or (isinstance(value, str) and not match.group(2)) or float(match.group(1)) == 0:
-        raise refuse(takes, value)
-    return float(match.group(1)) * SECONDS.get(match.group(2), 1)
+    return _amount(SECONDS, "a time such as 90s, 30m or 2h", value)
 
 
 def n_bytes(value: str | int) -> int:
     """``500MB``, ``8GB`` or a number of bytes, in bytes."""
-    from pydantic import ByteSize, TypeAdapter, ValidationError
-
-    takes = "a size such as 500MB, 8GB or 1.5TB"
-    try:
-        size = int(TypeAdapter(ByteSize).validate_python(value))
-    except ValidationError:
-        raise refuse(takes, value) from None
-    if size <= 0 or (isinstance(value, str) and value.strip().replace(".", "").isdigit()):
-        raise refuse(takes, value)
-    return size
-
-
-def limit(value: str | Limit) -> Limit:
-    """A limit, or one written as ``cells=2000,spots=1500``."""
-    return value if isinstance(value, Limit) else Limit.parse(value)
+    return int(_amount(BYTES, "a size such as 500MB, 8GB or 1.5TB", value))
 
 
 def settings(value: str | Iterable[str] | Settings) -> Settings:
-    """``["spage.n_pv=30"]`` as ``{"spage": {"n_pv": "30"}}``; a mapping of mappings stays one."""
+    """``["spage.n_pv=30"]`` as ``{"spage": {"n_pv": "30"}}``; a mapping of mappings stays as it is."""
     if isinstance(value, Mapping):
         for method, parameters in value.items():
-            if not isinstance(parameters, Mapping):
-                raise refuse("parameter = value under the name of a method", f"{method} = {parameters}")
+            takes = "parameter = value under the name of a method"
+            require(isinstance(parameters, Mapping), takes, f"{method} = {parameters}")
         return value
     found: dict[str, dict[str, Any]] = {}
     for item in [value] if isinstance(value, str) else list(value):
         target, equals, setting = str(item).partition("=")
         method, dot, parameter = target.strip().partition(".")
-        if not (method and equals and dot and parameter):
-            raise refuse("method.parameter=value", item)
+        require(bool(method and equals and dot and parameter), "method.parameter=value", item)
         found.setdefault(method, {})[parameter] = setting.strip()
     return found
 
 
 def readings(value: Any) -> list[Any]:
-    """What a value of a parameter can mean, in this order: none, TOML, a list without brackets, a text."""
+    """All readings of a parameter's value, in this order: none, TOML, a list without brackets, a text."""
     if not isinstance(value, str):
         return [value]
     found: list[Any] = [None] if value.lower() == "none" else []
@@ -143,6 +109,7 @@ def swept(value: Any) -> list[Any]:
     """The values of ``"1,2"``, ``"[6,30],[6]"`` or of a list, each once."""
     if isinstance(value, str):
         lists = [reading for reading in readings(f"[{value}]") if isinstance(reading, list)]
-        value = lists[0] if lists else [part.strip() for part in value.split(",")]
+        incomplete = value.rstrip().endswith(",")  # TOML allows it, but here a value is missing
+        value = lists[0] if lists and not incomplete else [part.strip() for part in value.split(",")]
     values = list(value) if isinstance(value, list | tuple) else [value]
     return [item for i, item in enumerate(values) if item not in values[:i]]

@@ -1,4 +1,4 @@
-"""From ``--methods``, ``--set`` and ``--sweep`` to methods with typed parameters."""
+"""Turns ``--methods``, ``--set`` and ``--sweep`` into methods with typed parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from stbench.config.values import Settings, readings, swept
+from stbench.config.values import Settings, of_type, readings, swept
 from stbench.errors import StbenchError, unknown_name
 from stbench.method import REGISTRY, Method
 
@@ -17,7 +17,7 @@ NO_PRESET = "default"
 
 @dataclass(frozen=True)
 class Variant:
-    """A method and the parameters that the user set, typed; the preset is chosen with the device."""
+    """A method and the parameters that the user set, typed; the device decides the preset later."""
 
     cls: type[Method]
     parameters: dict[str, Any]
@@ -30,48 +30,37 @@ def variants(methods: Iterable[type[Method]], set: Settings, sweep: Settings | N
     value of the wrong type.
     """
     classes = {cls.info.name: cls for cls in methods}
-    for flag, settings in (("--set", set), ("--sweep", sweep or {})):
-        for name in settings:
-            if name not in classes:
-                known = ", ".join(classes)
-                raise StbenchError(
-                    f"{flag} {name}.…: '{name}' is not among the methods of this call ({known})."
-                )
-    return [
-        Variant(cls, fixed | dict(zip(ranges, combination, strict=True)))
-        for name, cls in classes.items()
-        for fixed in [{key: typed(cls, key, value) for key, value in set.get(name, {}).items()}]
-        for ranges in [_ranges(cls, (sweep or {}).get(name, {}))]
-        for combination in itertools.product(*ranges.values())
-    ]
-
-
-def _ranges(cls: type[Method], sweep: Mapping[str, Any]) -> dict[str, list[Any]]:
-    return {key: [typed(cls, key, value) for value in swept(values)] for key, values in sweep.items()}
+    sweep = sweep or {}
+    for flag, name in [*(("--set", name) for name in set), *(("--sweep", name) for name in sweep)]:
+        if name not in classes:
+            known = ", ".join(classes)
+            raise StbenchError(f"{flag} {name}.…: '{name}' is not among the methods of this call ({known}).")
+    found = []
+    for name, cls in classes.items():
+        ranges = {key: [value] for key, value in set.get(name, {}).items()}
+        ranges |= {key: swept(values) for key, values in sweep.get(name, {}).items()}
+        typed_ranges = [[typed(cls, key, value) for value in values] for key, values in ranges.items()]
+        for combination in itertools.product(*typed_ranges):
+            found.append(Variant(cls, dict(zip(ranges, combination, strict=True))))
+    return found
 
 
 def typed(cls: type[Method], parameter: str, value: Any) -> Any:
-    """The value of a parameter as the method declares it; a text is read in every way that it can mean."""
-    from pydantic import TypeAdapter, ValidationError
-
+    """The value of a parameter with the type that the method declares; `readings` of a text are tried."""
     name, known = cls.info.name, [one.name for one in fields(cls)]
     if parameter not in known:
         raise unknown_name(f"parameter of '{name}'", parameter, known)
-    adapter = TypeAdapter(typing.get_type_hints(cls)[parameter])
-    reason = ""
+    parse = of_type(typing.get_type_hints(cls)[parameter])
     for reading in readings(value):
         try:
-            found = adapter.validate_python(reading)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            continue
-        if isinstance(found, bool) or not isinstance(reading, bool):  # true is no number
-            return found
-    raise StbenchError(f"--set {name}.{parameter}={value}: {reason}.")
+            return parse(reading)
+        except ValueError as error:
+            reason = error
+    raise StbenchError(f"--set {name}.{parameter} {reason}.")
 
 
 def choose_preset(cls: type[Method], requested: str | None, device: str) -> str:
-    """The preset requested, else ``cpu`` or ``paper`` by device; `NO_PRESET` for methods without presets."""
+    """The preset requested, or ``cpu`` or ``paper`` by device; `NO_PRESET` for methods without presets."""
     if not cls.presets:
         return NO_PRESET
     preset = requested or ("paper" if device.startswith("cuda") else "cpu")
@@ -87,14 +76,14 @@ def configure(cls: type[Method], preset: str, parameters: Mapping[str, Any]) -> 
 
 
 def label(method: Method, preset: str) -> str:
-    """What a table calls this method: its name, with the parameters that differ from the preset's."""
+    """The name of this method in a table, with the parameters that differ from the preset's."""
     standard = asdict(configure(type(method), preset, {}))
     changed = ",".join(f"{key}={value}" for key, value in asdict(method).items() if value != standard[key])
     return f"{method.info.name}({changed})" if changed else method.info.name
 
 
 def select_methods(names: Iterable[str]) -> list[type[Method]]:
-    """The registered classes called ``names``; ``all`` is every one that can run on this machine."""
+    """The registered classes called ``names``; ``all`` are those that can run on this machine."""
     requested = list(dict.fromkeys(names))
     if requested == ["all"]:
         return [cls for cls in REGISTRY.items().values() if not cls.missing()]

@@ -1,4 +1,4 @@
-"""``stbench run``: from the options of a call to a results folder."""
+"""``stbench run``: from the options of a command to a results folder."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Summary:
-    """What a call of `run` did: runs that were already there, runs made now, datasets that failed to load.
+    """The result of `run`: all runs, those to do now, and the manifests by key of those that are stored.
 
-    ``results`` is the folder of the runs. ``scripts`` are the jobs that were written (``--emit``) instead.
+    ``broken_datasets`` has the reasons by name. ``scripts`` are the job scripts that ``--emit`` wrote.
     """
 
     results: Results
@@ -42,21 +42,21 @@ class Summary:
 
     @property
     def bad(self) -> list[dict[str, Any]]:
-        """Records of this grid that failed in some way."""
+        """The manifests of this grid that failed in some way."""
         return [record for record in self.records.values() if record["status"] in BAD]
 
     @property
-    def without_answer(self) -> list[dict[str, Any]]:
-        """The first record where every run of the grid was unsupported or skipped: nothing was predicted."""
-        records = list(self.records.values())
-        return [] if self.bad or any(r["status"] == OK for r in records) else records[:1]
+    def without_answer(self) -> dict[str, Any] | None:
+        """The first manifest if all runs of the grid are unsupported or skipped; None otherwise."""
+        answered = any(record["status"] in (OK, *BAD) for record in self.records.values())
+        return None if answered else next(iter(self.records.values()), None)
 
 
 def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
-    """Prepare the datasets, run what is missing, and return what happened.
+    """Prepare the datasets, do the runs that are missing, and return a summary.
 
-    Wrong options are refused before any folder exists. Datasets that cannot be prepared are reported at the
-    end; where one was requested alone, its error is raised.
+    A wrong option raises before any folder exists. A dataset that cannot be prepared is in the summary; its
+    error is raised if no other dataset is requested.
     """
     chosen, datasets = _requested(options)
     results = Results.create(options.out)
@@ -93,13 +93,14 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
             summary.scripts = slurm.emit(grid.todo, results, options)
         elif not options.dry_run:
             grid.run()
-    stored = (spec.key for spec in summary.specs if results.damage(spec.key) is None)
-    summary.records = {key: record for key in stored if (record := results.manifest(key)) is not None}
+    for key in (spec.key for spec in summary.specs if results.damage(spec.key) is None):
+        if (record := results.manifest(key)) is not None:
+            summary.records[key] = record
     return summary
 
 
-def make_one(file: Path, reporter: Reporter) -> dict[str, Any]:
-    """Make the one run that ``file`` describes, unless it is there; its manifest."""
+def run_file(file: Path, reporter: Reporter) -> dict[str, Any]:
+    """The manifest of the run in ``file``, see `stbench.runs.slurm`; the run is done if it is not stored."""
     spec, folder, kept = slurm.read_spec(file)
     options = RunOptions.of(kept, {"out": folder, "jobs": 1})
     for plugin in options.plugin:
@@ -119,7 +120,7 @@ def make_one(file: Path, reporter: Reporter) -> dict[str, Any]:
 
 
 def _requested(options: RunOptions) -> tuple[list[Variant], list[Dataset]]:
-    """The methods with their parameters, and the datasets; a mistake in any of them is an error."""
+    """The methods with their parameters, and the datasets; a wrong name or value raises."""
     for plugin in options.plugin:
         load_plugin(plugin)
     if not options.methods:

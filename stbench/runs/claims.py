@@ -1,6 +1,6 @@
-"""Who is making which run: locks in a results folder, so that two grids on it never make one run twice.
+"""Claims of runs: locks in a results folder, so that two grids never do the same run.
 
-A lock ends with the process that holds it, however that ends.
+A lock ends with the process that holds it, also when that process is killed.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from filelock import FileLock, Timeout
 
 
 class Claims:
-    """The claims in ``folder``; those taken through this object are its own."""
+    """The claims in ``folder``."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self._own: dict[str, FileLock] = {}
 
     def take(self, key: str) -> bool:
-        """Whether the run ``key`` is ours to make now; False while another grid makes it."""
+        """Claim the run ``key``; False while another grid holds it."""
         lock = FileLock(self.folder / key)
         try:
             lock.acquire(timeout=0)
@@ -29,28 +29,27 @@ class Claims:
         return True
 
     def release(self, key: str) -> None:
-        """Give a run up, made or not."""
+        """Give up the claim of a run, whether the run is done or not."""
         lock = self._own.pop(key)
-        with suppress(OSError):  # the disk may have failed; the lock ends all the same
-            Path(lock.lock_file).unlink(missing_ok=True)  # while held: a waiter sees that its file is gone
+        with suppress(OSError):  # the lock ends also if the disk has failed
+            # before the release, so that a process that waits sees that its file is gone
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
     def release_all(self) -> None:
-        """Give up whatever is still claimed."""
+        """Give up all claims that are left."""
         for key in list(self._own):
             self.release(key)
 
     def held(self, key: str) -> bool:
-        """Whether some grid makes the run ``key`` at this moment."""
+        """Whether a grid holds the run ``key`` now."""
         if not (self.folder / key).exists():
             return False
-        lock = FileLock(self.folder / key)
-        try:
-            with lock.acquire(timeout=0):
-                return False
-        except Timeout:
-            return True
+        free = self.take(key)
+        if free:
+            self.release(key)
+        return not free
 
     def alone(self) -> FileLock:
-        """Waits for, and holds, the right to write what all runs share."""
+        """The lock for writing what all runs share; entering it waits for other grids."""
         return FileLock(self.folder / "shared")

@@ -1,4 +1,4 @@
-"""The events of a grid: for whoever shows them, and as lines of JSON in ``events.jsonl`` of the results.
+"""The events of a grid: for a reporter that shows them, and as lines of JSON in ``events.jsonl``.
 
 Events: ``planned``, ``started``, ``progress`` and ``finished``, each with ``time``, ``key`` and ``title``.
 """
@@ -11,21 +11,22 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stbench.runs.spec import RunSpec
+if TYPE_CHECKING:
+    from stbench.runs.spec import RunSpec
 
 PROGRESS_SECONDS = 10.0  # between two progress events of one run
 
 
 class Reporter:
-    """Gets every event of a grid, to show it; this one shows nothing."""
+    """Gets every event of a grid to show it; this base class shows nothing."""
 
     def planned(self, specs: Sequence[RunSpec]) -> None:
-        """A grid begins that will make these runs."""
+        """A grid starts that will do these runs."""
 
     def started(self, spec: RunSpec) -> None:
-        """A run begins."""
+        """A run starts."""
 
     def progress(self, spec: RunSpec, seconds: float, state: dict[str, Any]) -> None:
         """A run has taken ``seconds`` so far; ``state`` is the progress that its method reported."""
@@ -43,7 +44,7 @@ class EventLog(Reporter):
         # one write per line to a file opened for appending: grids on one folder do not mix their lines
         self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         end = os.lseek(self._file, 0, os.SEEK_END)
-        if end and os.pread(self._file, 1, end - 1) != b"\n":  # a writer was killed within a line
+        if end and os.pread(self._file, 1, end - 1) != b"\n":  # a writer was killed before the line ended
             os.write(self._file, b"\n")
 
     def planned(self, specs: Sequence[RunSpec]) -> None:
@@ -68,7 +69,7 @@ class EventLog(Reporter):
         self.reporter.finished(spec, manifest)
 
     def close(self) -> None:
-        """Close the file; nothing is lost without it."""
+        """Close the file; its content is already written."""
         os.close(self._file)
 
     def _write(self, event: str, spec: RunSpec, **about: Any) -> None:
@@ -78,7 +79,7 @@ class EventLog(Reporter):
 
 
 def read_events(file: Path) -> Iterator[dict[str, Any]]:
-    """The events in ``file``; a line that a killed writer left unfinished is passed over."""
+    """The events in ``file``, without lines that a killed writer left incomplete."""
     if not file.is_file():
         return
     with file.open(encoding="utf-8", errors="replace") as lines:

@@ -1,6 +1,6 @@
-"""Reads the manifest of a run. A results folder may come from a stranger, so nothing in it is trusted.
+"""Reads the manifest of a run. A results folder may come from a stranger, so its content is checked here.
 
-Whatever becomes part of a path, a query or a table is checked here, once, for its form and its size.
+The checks are about the form and the size of every value that becomes part of a path, a query or a table.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Manifest(BaseModel):
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest in a run folder; `StbenchError` says what is wrong with it."""
+    """The manifest in a run folder; `StbenchError` for one that is missing or damaged."""
     file = folder / "manifest.json"
     if file.is_file() and file.stat().st_size > MAX_MANIFEST_BYTES:
         raise StbenchError(f"File '{file}' is too large for a manifest.")
@@ -66,7 +66,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise StbenchError(f"File '{file}' is no manifest: {where}: {first['msg']}.") from error
+        raise StbenchError(f"File '{file}' is not a manifest: {where}: {first['msg']}.") from error
     if manifest["key"] != folder.name:
         raise StbenchError(f"File '{file}' belongs to the run '{manifest['key']}'.")
     return manifest
+
+
+def title(manifest: dict[str, Any]) -> str:
+    """Short name of the run of a manifest, for people."""
+    split = manifest["split"]["rotation"]
+    return f"{manifest['label']} · {manifest['dataset']} · split {split} · seed {manifest['seed']}"

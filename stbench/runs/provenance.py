@@ -1,4 +1,4 @@
-"""What else a manifest says about where a number comes from: the command, and the code that ran."""
+"""The origin of a number, as manifests store it: the command, and the version of the code."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def environment() -> dict[str, Any]:
-    """The part of every manifest that one call of stbench shares."""
+    """The part of a manifest that all runs of one command share."""
     return {"command": command(), "stbench": __version__, "git": git_state()}
 
 
 def command() -> list[str]:
-    """The words of the command that this process runs."""
+    """The command of this process, as a list of words."""
     program = Path(sys.argv[0]).name
     return ["stbench" if program == "__main__.py" else program, *sys.argv[1:]]
 
 
 @cache
 def git_state() -> dict[str, Any] | None:
-    """Commit of the checkout that this code lies in, and whether files differ from it; None without one."""
+    """Commit of the checkout of this code, and whether its files have changed; None outside a checkout."""
     if not (ROOT / ".git").exists():
         return None
     try:

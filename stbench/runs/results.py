@@ -5,21 +5,23 @@
     datasets/<name>-<hash>/  dataset.json  truth.h5ad
     splits/<hash>.json
     runs/<key>/              manifest.json  prediction.h5ad  log.txt  scores.parquet
-    events.jsonl             what happened when
-    .claims/<key>            held while a grid makes that run
+    events.jsonl             events with their times
+    .claims/<key>            locked while a grid does that run
 
-Every folder appears whole or not at all, so two results folders are merged by copying.
+Every folder appears complete or not at all, so two results folders are merged by copying.
 """
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from anndata import AnnData
+from pydantic import TypeAdapter, ValidationError
 
 from stbench.data.prepare import Pair
 from stbench.data.split import Split
@@ -34,12 +36,12 @@ KEPT_TRUTHS = 2  # tables in memory: scores are computed dataset by dataset
 
 
 class Results:
-    """A results folder, made when it does not exist."""
+    """A results folder; use `create` or `open`."""
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._truths: dict[Path, AnnData] = {}
-        self._manifests: dict[str, tuple[int, dict[str, Any] | StbenchError]] = {}  # with the stamp
+        self._read_truth = lru_cache(KEPT_TRUTHS)(read_h5ad)
+        self._manifests: dict[tuple[str, int], dict[str, Any]] = {}  # by key and stamp
 
     @classmethod
     def create(cls, folder: Path) -> Results:
@@ -66,43 +68,34 @@ class Results:
 
     @property
     def claims_folder(self) -> Path:
-        """Where grids mark the runs that they are making."""
+        """The folder where grids mark the runs that they do now."""
         return self.folder / ".claims"
 
     @property
     def events_file(self) -> Path:
-        """What has happened here, see `stbench.runs.events`."""
+        """The file of events, see `stbench.runs.events`."""
         return self.folder / "events.jsonl"
 
     def stamp(self, key: str) -> int | None:
-        """Changes whenever the run ``key`` is stored anew; None where there is none."""
+        """A number that changes when the run ``key`` is stored again; None without such a run."""
         try:
             return (self.run_folder(key) / "manifest.json").stat().st_mtime_ns
         except OSError:
             return None
 
     def store_truth(self, pair: Pair) -> None:
-        """Keep what the scorer needs: the prepared spatial table, the card, what the preparation did."""
+        """Store what the scorer needs: the prepared spatial table, card and report."""
         folder = self.dataset_folder(pair.name, pair.hash)
         if _is_sound(folder):
             return
+        about = {"format": FORMAT, "name": pair.name, "hash": pair.hash, "limit": str(pair.limit)}
+        about |= {"card": asdict(pair.card), "report": pair.report}
         with whole_folder(folder) as part:
             pair.spatial.write_h5ad(part / "truth.h5ad", compression="gzip")
-            write_json(
-                part / "dataset.json",
-                {
-                    "format": FORMAT,
-                    "name": pair.name,
-                    "hash": pair.hash,
-                    "limit": str(pair.limit),
-                    "card": asdict(pair.card),
-                    "report": pair.report,
-                    "truth_sha256": sha256(part / "truth.h5ad"),
-                },
-            )
+            write_json(part / "dataset.json", about | {"truth_sha256": sha256(part / "truth.h5ad")})
 
     def store_split(self, split: Split) -> None:
-        """Keep the gene names of a split, once."""
+        """Store the gene names of a split, once."""
         try:
             self.split(split.hash)
         except StbenchError:
@@ -110,54 +103,43 @@ class Results:
 
     def truth(self, dataset: str, data_hash: str) -> AnnData:
         """The prepared spatial table of a dataset, with all its genes."""
-        file = self.dataset_folder(dataset, data_hash) / "truth.h5ad"
-        if file not in self._truths:
-            if len(self._truths) == KEPT_TRUTHS:
-                del self._truths[next(iter(self._truths))]
-            self._truths[file] = read_h5ad(file)
-        return self._truths[file]
+        return self._read_truth(self.dataset_folder(dataset, data_hash) / "truth.h5ad")
 
     def split(self, split_hash: str) -> Split:
         """A stored split; its content is checked against its hash."""
         file = self.folder / "splits" / f"{split_hash}.json"
         content = read_json(file)
         try:
-            roles = {role: tuple(map(str, content[role])) for role in ("train", "val", "test")}
-            split = Split(content["rotation"], content["split_seed"], **roles)
-        except (KeyError, TypeError) as error:
-            raise StbenchError(f"File '{file}' is no split ({error!r}).") from error
+            split = TypeAdapter(Split).validate_python(content)
+        except ValidationError as error:
+            raise StbenchError(f"File '{file}' is not a split ({error.errors()[0]['msg']}).") from error
         if split.hash != split_hash:
             raise StbenchError(f"File '{file}' has changed since it was stored.")
         return split
 
     def manifest(self, key: str) -> dict[str, Any] | None:
-        """The manifest of a finished run, None where there is none; `StbenchError` for a damaged one.
+        """The manifest of a finished run, None without such a run; `StbenchError` for a damaged one.
 
-        The file is read once and again after it has changed, as another grid may store the run anew.
+        The file is read once, and again after a change, because another grid may store the run again.
         """
         folder, stamp = self.run_folder(key), self.stamp(key)
         if stamp is None:
             return read_manifest(folder) if folder.exists() else None  # raises: the file is missing
-        if key not in self._manifests or self._manifests[key][0] != stamp:
-            try:
-                self._manifests[key] = stamp, read_manifest(folder)
-            except StbenchError as error:
-                self._manifests[key] = stamp, error
-        found = self._manifests[key][1]
-        if isinstance(found, StbenchError):
-            raise found
-        return found
+        if (key, stamp) not in self._manifests:
+            self._manifests[key, stamp] = read_manifest(folder)
+        return self._manifests[key, stamp]
 
     def manifests(self) -> list[dict[str, Any]]:
         """The manifests of all finished runs that are sound, sorted by dataset, split, seed, method."""
-        sound = (self.manifest(key) for key in self._keys() if self.damage(key) is None)
-        manifests = [manifest for manifest in sound if manifest is not None]
-        return sorted(manifests, key=lambda m: (m["dataset"], m["split"]["rotation"], m["seed"], m["label"]))
+        sound = (self.manifest(key) for key in self.keys() if self.damage(key) is None)
+        return sorted(
+            filter(None, sound), key=lambda m: (m["dataset"], m["split"]["rotation"], m["seed"], m["label"])
+        )
 
     def damage(self, key: str, *, thorough: bool = False) -> str | None:
-        """What is wrong with the stored run ``key``; None for a sound run, and where there is none.
+        """The damage of the stored run ``key``; None for a sound run, and without such a run.
 
-        The quick check reads the manifest and the size of the prediction, the thorough one all its bytes.
+        The quick check reads the manifest and the size of the prediction, the thorough check all its bytes.
         """
         try:
             manifest = self.manifest(key)
@@ -175,11 +157,11 @@ class Results:
         return None
 
     def damaged(self, *, thorough: bool = False) -> dict[str, str]:
-        """What is wrong with each stored run, split and dataset that is damaged, by its path in this folder.
+        """The damage of each damaged run, split and dataset, by its path in this folder.
 
-        The quick check reads every manifest, the thorough one every byte of what is stored.
+        The quick check reads every manifest, the thorough check every stored byte.
         """
-        found = {self.run_folder(key): self.damage(key, thorough=thorough) for key in self._keys()}
+        found = {self.run_folder(key): self.damage(key, thorough=thorough) for key in self.keys()}
         if thorough:
             for file in self.folder.glob("splits/[!.]*.json"):
                 try:
@@ -192,43 +174,41 @@ class Results:
         return {str(path.relative_to(self.folder)): reason for path, reason in found.items() if reason}
 
     def remove(self, part: str) -> None:
-        """Remove a part of this folder that `damaged` has named; a run is made again by the next grid."""
+        """Remove a part of this folder that `damaged` names; the next grid does a removed run again."""
         path = self.folder / part
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
 
-    def _keys(self) -> list[str]:
+    def keys(self) -> list[str]:
+        """The keys of all stored runs, sound or damaged."""
         return sorted(path.name for path in (self.folder / "runs").glob("[!.]*"))
 
     def store_run(
         self, manifest: dict[str, Any], work: Path | None = None, scores: pd.DataFrame | None = None
     ) -> None:
-        """Keep a finished run: its manifest, and from ``work`` its prediction (where ok) and its log.
+        """Store a finished run: its manifest, and from ``work`` its log and, if it is ok, its prediction.
 
-        Only the grid that has claimed the run may call this.
+        Only the grid that holds the claim of the run may call this.
         """
         folder = self.run_folder(manifest["key"])
-        for half in folder.parent.glob(f".{folder.name}.*"):  # of a grid that was killed
-            shutil.rmtree(half)
+        for incomplete in folder.parent.glob(f".{folder.name}.*"):  # left by a killed grid
+            shutil.rmtree(incomplete)
         with whole_folder(folder) as part:
             if work is not None and (work / "log.txt").is_file():
                 _copy_end(work / "log.txt", part / "log.txt")
             if work is not None and manifest["status"] == OK:
-                prediction = part / "prediction.h5ad"
-                shutil.copyfile(work / prediction.name, prediction)
-                manifest = manifest | {
-                    "prediction_bytes": prediction.stat().st_size,
-                    "prediction_sha256": sha256(prediction),
-                }
+                prediction = shutil.copyfile(work / "prediction.h5ad", part / "prediction.h5ad")
+                size = prediction.stat().st_size
+                manifest = manifest | {"prediction_bytes": size, "prediction_sha256": sha256(prediction)}
             write_json(part / "manifest.json", {"format": FORMAT} | manifest)
             if scores is not None:
                 scores.to_parquet(part / "scores.parquet", index=False)
 
 
 def _is_sound(folder: Path) -> bool:
-    """Whether a dataset folder holds the truth that was stored there."""
+    """Whether the truth in a dataset folder has not changed since it was stored."""
     try:
         stored = read_json(folder / "dataset.json")
         return stored.get("truth_sha256") in (None, sha256(folder / "truth.h5ad"))
@@ -237,7 +217,7 @@ def _is_sound(folder: Path) -> bool:
 
 
 def _copy_end(source: Path, target: Path) -> None:
-    """Copy a log; of a long one only the end, which has the error."""
+    """Copy a log; only the end of a long one, because the error is there."""
     with source.open("rb") as log, target.open("wb") as copy:
         if source.stat().st_size > MAX_LOG_BYTES:
             copy.write(b"[the beginning is left out]\n")
@@ -246,9 +226,8 @@ def _copy_end(source: Path, target: Path) -> None:
 
 
 def run_manifest(spec: RunSpec, **outcome: Any) -> dict[str, Any]:
-    """The manifest of ``spec``; ``outcome`` brings status, reason, times, memory and the environment."""
-    content = asdict(spec)
-    split = content.pop("split")
-    content["split"] = {"hash": spec.split.hash, **{k: split[k] for k in ("rotation", "split_seed")}}
+    """The manifest of ``spec``; ``outcome`` has status, reason, times, memory and the environment."""
+    content = {"key": spec.key, **asdict(spec), "reason": ""}
     content["memory_estimate_bytes"] = content.pop("memory_bytes")
-    return {"key": spec.key} | content | {"reason": ""} | outcome
+    content["split"] = {name: getattr(spec.split, name) for name in ("hash", "rotation", "split_seed")}
+    return content | outcome

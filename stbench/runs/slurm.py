@@ -1,4 +1,4 @@
-"""A SLURM job array over ``stbench run-one``, for sites where jobs are handed in as scripts."""
+"""Writes a SLURM job array over ``stbench run-one``, for sites where jobs are submitted as scripts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from stbench.config.options import RunOptions
-from stbench.data.split import Split
 from stbench.errors import StbenchError
 from stbench.files import read_json, write_json
 from stbench.runs.local_executor import BASE_BYTES
@@ -20,62 +21,59 @@ from stbench.runs.spec import RunSpec
 
 FORMAT = 1
 MAX_ARRAY = 1000  # SLURM's own default is 1001
-MEMORY_FACTOR = 2  # over a method's estimate, where no --memory-limit says how much
+MEMORY_FACTOR = 2  # times the method's estimate, without --memory-limit
 EXTRA_MINUTES = 10  # for reading, scoring and storing, beyond --timeout
-OPTIONS = ("timeout", "memory_limit", "disk_limit", "threads", "plugin")  # of the grid, kept for each run
+OPTIONS = ("timeout", "memory_limit", "disk_limit", "threads", "plugin")  # of the grid, stored with each run
 
 
 def folder(results: Results) -> Path:
-    """Where the job files of a results folder are, and the references that its jobs read."""
+    """The folder of the job files of a results folder, and of the references that its jobs read."""
     return results.folder / "slurm"
 
 
 def emit(specs: Sequence[RunSpec], results: Results, options: RunOptions) -> list[Path]:
-    """Write a file per run and a job script per array, CPU and GPU runs apart; returns the scripts."""
+    """Write a file per run and a job script per array, with separate arrays for CPU and GPU runs.
+
+    Returns the scripts.
+    """
     target = folder(results).resolve()
+    kept = {name: getattr(options, name) for name in OPTIONS}
+    kept["plugin"] = [str(path.resolve()) for path in options.plugin]
+    shared = {"format": FORMAT, "results": str(results.folder.resolve()), "options": kept}
     scripts = []
     for kind in ("cpu", "gpu"):
         chosen = [spec for spec in specs if spec.device.startswith("cuda") == (kind == "gpu")]
         for start in range(0, len(chosen), MAX_ARRAY):
             part = chosen[start : start + MAX_ARRAY]
             name = f"{kind}-{start // MAX_ARRAY}"
+            (target / name).mkdir(parents=True, exist_ok=True)
             for i, spec in enumerate(part):
-                write_spec(target / name / f"{i}.json", spec, results, options)
+                write_json(target / name / f"{i}.json", shared | {"spec": asdict(spec)})
             script = target / f"{name}.sh"
             script.write_text(_script(target / name, part, options, gpu=kind == "gpu"))
             scripts.append(script)
     return scripts
 
 
-def write_spec(file: Path, spec: RunSpec, results: Results, options: RunOptions) -> None:
-    """Write all that ``stbench run-one`` needs to make one run."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    kept = {name: getattr(options, name) for name in OPTIONS}
-    kept["plugin"] = [str(path.resolve()) for path in options.plugin]
-    content = {"format": FORMAT, "results": str(results.folder.resolve()), "spec": asdict(spec)}
-    write_json(file, content | {"options": kept})
-
-
 def read_spec(file: Path) -> tuple[RunSpec, Path, dict[str, Any]]:
-    """The run in a file, its results folder, and the values of `OPTIONS` to make it with."""
+    """The run in a file, its results folder, and the values of its `OPTIONS`."""
     content = read_json(file)
     try:
-        spec = dict(content["spec"])
-        split: dict[str, Any] = spec.pop("split")
-        split |= {role: tuple(split[role]) for role in ("train", "val", "test")}
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']}")
-        return RunSpec(**spec, split=Split(**split)), Path(content["results"]), dict(content["options"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        spec = TypeAdapter(RunSpec).validate_python(content["spec"])
+        return spec, Path(content["results"]), dict(content["options"])
+    except (KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
         raise StbenchError(
-            f"File '{file}' is no run of this stbench ({error!r}). Write it again with --emit slurm."
+            f"File '{file}' is not a run of this stbench ({reason}). Write it again with --emit slurm."
         ) from error
 
 
 def _script(specs: Path, runs: Sequence[RunSpec], options: RunOptions, *, gpu: bool) -> str:
     memory = options.memory_limit or MEMORY_FACTOR * (
         2 * BASE_BYTES + max(0 if gpu else run.memory_bytes for run in runs)
-    )  # the base twice: run-one itself, and its child
+    )  # twice the base: for run-one and for the process of the run
     lines = [
         "#!/bin/bash",
         "#SBATCH --job-name=stbench",

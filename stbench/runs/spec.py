@@ -1,8 +1,9 @@
-"""The runs that a call asks for. One run is one method on one split of one dataset with one seed."""
+"""The runs that a call requests. One run is one method on one split of one dataset with one seed."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from stbench.method import Method, Shape
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run. ``key`` hashes what its prediction depends on, and names its folder."""
+    """One run. ``key`` is the hash of all that its prediction depends on, and the name of its folder."""
 
     method: str
     label: str
@@ -48,9 +49,9 @@ class RunSpec:
     def task_file(
         self, device: str, threads: int, plugins: Sequence[str], targets: Sequence[str] | None = None
     ) -> TaskFile:
-        """``task.json`` of the run; ``device`` is its name for the method's process.
+        """``task.json`` of the run, with the name of the device in the process of the run.
 
-        ``targets`` are the test genes of the split unless given.
+        By default ``targets`` are the test genes of the split.
         """
         return TaskFile(
             method=self.method,
@@ -76,39 +77,31 @@ def plan(
 ) -> list[RunSpec]:
     """Every run on one prepared dataset, in the order split, seed, variant."""
     configured = [_configured(variant, preset, device) for variant in variants]
-    data_hash = pair.hash
+    splits = make_splits(pair.genes, n_splits, split_seed)
+    about: dict[str, Any] = {
+        "dataset": pair.name,
+        "data_hash": pair.hash,
+        "units": pair.card.units or "counts",
+        "limit": str(pair.limit),
+    }
     return [
         RunSpec(
-            **identity,
-            parameters=asdict(method),
-            dataset=pair.name,
-            data_hash=data_hash,
-            units=pair.card.units or "counts",
-            limit=str(pair.limit),
-            split=split,
-            seed=seed,
-            memory_bytes=method.memory_bytes(_shape(pair, split)),
+            **identity, **about, split=split, seed=seed, memory_bytes=method.memory_bytes(_shape(pair, split))
         )
-        for split in make_splits(pair.genes, n_splits, split_seed)
-        for seed in range(n_seeds)
+        for split, seed in itertools.product(splits, range(n_seeds))
         for method, identity in configured
     ]
 
 
 def _configured(variant: Variant, preset: str | None, device: str) -> tuple[Method, dict[str, Any]]:
-    cls, info = variant.cls, variant.cls.info
-    own_device = device if info.gpu else "cpu"
-    chosen = choose_preset(cls, preset, own_device)
-    method = configure(cls, chosen, variant.parameters)
-    return method, {
-        "method": info.name,
-        "label": label(method, chosen),
-        "family": info.family,
-        "kind": info.kind,
-        "version": info.version,
-        "preset": chosen,
-        "device": own_device,
-    }
+    """The configured method, and the entries of a `RunSpec` that depend only on it."""
+    info = variant.cls.info
+    device = device if info.gpu else "cpu"
+    chosen = choose_preset(variant.cls, preset, device)
+    method = configure(variant.cls, chosen, variant.parameters)
+    identity = {"method": info.name, "label": label(method, chosen), "preset": chosen, "device": device}
+    identity |= {name: getattr(info, name) for name in ("family", "kind", "version")}
+    return method, identity | {"parameters": asdict(method)}
 
 
 def _shape(pair: Pair, split: Split) -> Shape:

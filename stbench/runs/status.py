@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from stbench.runs.claims import Claims
 from stbench.runs.events import read_events
-from stbench.runs.manifest import BAD
+from stbench.runs.manifest import title
 from stbench.runs.results import Results
 
 WAITING, RUNNING, DAMAGED = "waiting", "running", "damaged"
@@ -18,7 +17,7 @@ WAITING, RUNNING, DAMAGED = "waiting", "running", "damaged"
 
 @dataclass(frozen=True)
 class RunState:
-    """One run as of now. ``status`` is that of its manifest, or waiting, running, damaged."""
+    """The present state of a run; ``status`` is that of its manifest, or waiting, running, damaged."""
 
     key: str
     title: str
@@ -30,18 +29,9 @@ class RunState:
     started: str | None = None
     log: str | None = None
 
-    @property
-    def failed(self) -> bool:
-        """Whether it ended without an answer that counts."""
-        return self.status in (*BAD, DAMAGED)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For a line of JSON."""
-        return asdict(self)
-
 
 def survey(results: Results) -> list[RunState]:
-    """Every run of a results folder: the stored ones, and those that a grid has planned."""
+    """The states of all runs of a results folder, stored or planned."""
     claims = Claims(results.claims_folder)
     planned: dict[str, dict[str, Any]] = {}
     for event in read_events(results.events_file):
@@ -52,7 +42,19 @@ def survey(results: Results) -> list[RunState]:
             about["started"] = event["time"]
     states = {key: RunState(key=key, status=WAITING, **about) for key, about in planned.items()}
     for manifest in results.manifests():
-        states[manifest["key"]] = _stored(results, manifest)
+        key = manifest["key"]
+        log = results.run_folder(key) / "log.txt"
+        states[key] = RunState(
+            key=key,
+            title=title(manifest),
+            method=manifest["label"],
+            dataset=manifest["dataset"],
+            status=manifest["status"],
+            reason=manifest["reason"],
+            wall_s=manifest.get("wall_s"),
+            started=manifest.get("started"),
+            log=str(log) if log.is_file() else None,
+        )
     for part, reason in results.damaged().items():
         key = part.rpartition("/")[2]
         about = planned.get(key, {"title": key, "method": "", "dataset": ""})
@@ -63,47 +65,30 @@ def survey(results: Results) -> list[RunState]:
     return list(states.values())
 
 
-def _stored(results: Results, manifest: dict[str, Any]) -> RunState:
-    split, log = manifest["split"]["rotation"], results.run_folder(manifest["key"]) / "log.txt"
-    return RunState(
-        key=manifest["key"],
-        title=f"{manifest['label']} · {manifest['dataset']} · split {split} · seed {manifest['seed']}",
-        method=manifest["label"],
-        dataset=manifest["dataset"],
-        status=manifest["status"],
-        reason=manifest["reason"],
-        wall_s=manifest.get("wall_s"),
-        started=manifest.get("started"),
-        log=str(log) if log.is_file() else None,
-    )
+def is_open(results: Results) -> bool:
+    """Whether a run is running or waiting."""
+    return any(state.status in (RUNNING, WAITING) for state in survey(results))
 
 
 def expected_seconds(states: list[RunState]) -> float | None:
-    """Wall time until the last run ends; None when no run has finished or none is running.
+    """Wall time until the last run ends; None if no run has finished or none is running.
 
-    A run is assumed to take the mean time of its method so far, or of all methods. The number of runs at
-    once is assumed to stay as it is.
+    A run is assumed to take the mean time of its method so far, or that of all methods. The number of runs
+    at one time is assumed to stay the same.
     """
-    known = defaultdict(list)
-    for state in states:
-        if state.wall_s is not None:
-            known[state.method].append(state.wall_s)
+    finished = [(state.method, state.wall_s) for state in states if state.wall_s is not None]
     running = [state for state in states if state.status == RUNNING]
-    if not known or not running:
+    if not finished or not running:
         return None
-    overall = fmean(seconds for times in known.values() for seconds in times)
-    total = 0.0
-    for state in states:
-        mean = fmean(known[state.method]) if state.method in known else overall
-        if state.status == WAITING:
-            total += mean
-        elif state.status == RUNNING:
-            total += max(0.0, mean - age(state.started))
-    return total / len(running)
+    overall = fmean(seconds for _, seconds in finished)
+    means = {method: fmean(s for name, s in finished if name == method) for method, _ in finished}
+    left = [means.get(state.method, overall) for state in states if state.status == WAITING]
+    left += [max(0.0, means.get(state.method, overall) - age(state.started)) for state in running]
+    return sum(left) / len(running)
 
 
 def age(time: str | None) -> float:
-    """Seconds since a point in time written in ISO 8601; 0 where there is none."""
+    """Seconds since a time in ISO 8601; 0 for a time that is missing or not readable."""
     try:
         since = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(time or "")
     except (ValueError, TypeError):

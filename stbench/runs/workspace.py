@@ -21,15 +21,15 @@ from stbench.runs.spec import RunSpec
 
 PREFIX = "stbench-grid-"
 LOCK = "lock"
-SETTLED_SECONDS = 60.0  # a younger folder may be one whose owner has not locked it yet
+SETTLED_SECONDS = 60.0  # the grid of a younger folder may not have locked it yet
 
 
 class Workspace:
-    """Holds the references and the tables of a grid's tasks while it runs; gone afterwards.
+    """A folder with the references and the tables of a grid's tasks; it is removed when the grid ends.
 
-    Folders beside it whose names start with its own are the grid's too. ``parent`` is where it is made, the
-    system's temporary folder unless given. What killed grids left there is removed first. ``references``
-    keeps the references instead, and afterwards too.
+    It is made in ``parent``, by default the system's temporary folder, where the folders of killed grids are
+    removed first. Other folders there whose names start with its name belong to the grid too. The references
+    are in ``references`` if that is given, and then they are kept.
     """
 
     def __init__(self, results: Results, parent: Path | None = None, references: Path | None = None):
@@ -49,12 +49,12 @@ class Workspace:
         self._lock.release()
 
     def add(self, pair: Pair) -> None:
-        """Keep the reference of a dataset, ready to be put into tasks."""
+        """Write the reference of a dataset for the tasks."""
         with whole_file(self.references / f"{pair.hash}.h5ad") as part:
             pair.reference.write_h5ad(part)
 
     def tables(self, spec: RunSpec) -> Path:
-        """The folder of the tables that all runs on the split of ``spec`` share; the truth stays outside."""
+        """The folder of the tables that all runs on the split of ``spec`` share, without the truth."""
         folder = self.folder / f"{spec.data_hash}-{spec.split.hash}"
         if not folder.is_dir():
             truth = self.results.truth(spec.dataset, spec.data_hash)
@@ -64,10 +64,10 @@ class Workspace:
 
 
 def remove_dead(parent: Path) -> None:
-    """Remove what grids left in ``parent`` that were killed."""
+    """Remove the folders of killed grids in ``parent``."""
     for folder in parent.glob(f"{PREFIX}*"):
         lock = folder / LOCK
-        with suppress(Timeout, OSError):  # alive, or not ours
+        with suppress(Timeout, OSError):  # the grid is alive, or the folder is another user's
             if lock.is_file() and time.time() - os.stat(lock).st_mtime > SETTLED_SECONDS:
                 with FileLock(lock, timeout=0):
                     _remove_all(folder)

@@ -140,7 +140,7 @@ def test_a_device_is_refused(two, tmp_path):
 def test_names_that_lead_out_of_the_folder_are_no_runs(two, tmp_path, caplog):
     edit(runs(two[1])["knn"] / "manifest.json", dataset="../../../escape")
     assert merge(two, tmp_path / "c") == 2
-    assert any("is no manifest: dataset" in line for line in caplog.messages)
+    assert any("is not a manifest: dataset" in line for line in caplog.messages)
 
 
 def test_unknown_files_stay_behind(two, tmp_path):

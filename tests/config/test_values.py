@@ -1,10 +1,13 @@
 """From what a user writes to typed values."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
+from annotated_types import Interval
 
 from stbench.config import values
+from stbench.data.limit import Limit
 
 
 @pytest.mark.parametrize(
@@ -28,19 +31,29 @@ def test_sizes(written, read):
     [
         *((values.seconds, wrong) for wrong in ("90", "0s", "-1s", "soon", None, -3, float("nan"))),
         *((values.n_bytes, wrong) for wrong in ("8", "0GB", "many", None, 0, "-1GB")),
-        *((values.whole(1, 10), wrong) for wrong in (0, 11, "x", 1.5, True, None)),
         *((values.path, wrong) for wrong in ("", 3, "a\0b")),
-        *((values.one_of("a", "b"), wrong) for wrong in ("c", None, 1)),
         *((values.settings, wrong) for wrong in ("knn=3", "knn.k", ".k=3", {"knn": 3})),
-        (values.limit, "cells=0"),
-        (values.limit, "cells=3,cells=4"),
-        (values.limit, "rows=3"),
-        (values.flag, 1),
+        (Limit.parse, "cells=0"),
+        (Limit.parse, "cells=3,cells=4"),
+        (Limit.parse, "rows=3"),
     ],
 )
 def test_a_wrong_value_says_what_is_taken(parse, wrong):
     with pytest.raises(ValueError, match="takes .*, not"):
         parse(wrong)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        *((Annotated[int, Interval(ge=1, le=10)], wrong) for wrong in (0, 11, "x", 1.5, True, None)),
+        *((Literal["a", "b"], wrong) for wrong in ("c", None, 1)),
+        *((bool, wrong) for wrong in (2, "a", None)),
+    ],
+)
+def test_a_value_of_another_type_says_what_is_taken(kind, wrong):
+    with pytest.raises(ValueError, match=f"does not take '{wrong}': Input should"):
+        values.of_type(kind)(wrong)
 
 
 def test_lists_may_be_written_with_commas():

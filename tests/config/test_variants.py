@@ -61,7 +61,9 @@ def test_a_text_is_read_as_the_parameter_is_declared(parameter, written, read):
     [("number", "true"), ("number", "x"), ("number", "1.5"), ("pair", "a,b"), ("on", "5"), ("share", "None")],
 )
 def test_a_value_of_another_type_is_refused(parameter, written):
-    with pytest.raises(StbenchError, match=rf"--set odd\.{parameter}={written}: Input should be"):
+    with pytest.raises(
+        StbenchError, match=rf"--set odd\.{parameter} does not take '{written}': Input should"
+    ):
         typed(Odd, parameter, written)
 
 

@@ -251,7 +251,7 @@ def test_a_cluster_file_starts_a_cluster(data_folder, tmp_path):
     ("options", "message"),
     [
         ({"executor": "dask"}, "needs one of --scheduler ADDRESS and --cluster FILE"),
-        ({"scheduler": "tcp://x:1"}, "--scheduler goes with --executor dask"),
+        ({"scheduler": "tcp://x:1"}, "--scheduler needs --executor dask"),
         ({"executor": "dask", "scheduler": "nonsense://x"}, "no Dask scheduler answers there"),
         ({"executor": "dask", "cluster": Path("missing.toml")}, "Cluster file 'missing.toml' needs class"),
     ],

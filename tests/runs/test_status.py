@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from waiting import wait_for
 
+from stbench.cli.doctor import report
 from stbench.config.options import RunOptions
 from stbench.errors import StbenchError
 from stbench.method import Method, MethodInfo
 from stbench.runs.benchmark import run
 from stbench.runs.claims import Claims
-from stbench.runs.doctor import report
 from stbench.runs.events import EventLog, Reporter, read_events
 from stbench.runs.results import Results
 from stbench.runs.slurm import read_spec
@@ -150,7 +150,7 @@ def test_a_job_array_makes_the_runs_of_a_grid(done, data_folder, tmp_path):
     emitted = stbench(*base, "--emit", "slurm")
     assert emitted.returncode == 0, emitted.stderr
     (script,) = (out / "slurm").glob("*.sh")
-    assert f"2 runs to hand in with: sbatch {script}" in emitted.stdout
+    assert f"2 runs. Submit them with: sbatch {script}" in emitted.stdout
     text = script.read_text()
     for line in ("--array=0-1", "--cpus-per-task=1", "--time=12", "--mem="):
         assert f"#SBATCH {line}" in text
@@ -173,7 +173,7 @@ def test_a_job_array_makes_the_runs_of_a_grid(done, data_folder, tmp_path):
 def test_a_run_file_of_another_time_is_one_clear_error(tmp_path):
     file = tmp_path / "0.json"
     file.write_text('{"format": 1}')
-    with pytest.raises(StbenchError, match="is no run of this stbench"):
+    with pytest.raises(StbenchError, match="is not a run of this stbench"):
         read_spec(file)
 
 

@@ -1,4 +1,4 @@
-"""A method for stbench: a spot gets the values of the cell that is most like it."""
+"""A method for stbench: a spot gets the values of the cell that is most similar to it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,90 @@
+"""Commands on finished results: ``stbench leaderboard``, ``score``, ``verify`` and ``merge``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stbench.cli.options import DataFolders, Plugins, ResultsFolder
+from stbench.config.values import names
+from stbench.files import whole_file, writable_folder
+
+
+def leaderboard(
+    results: Annotated[
+        Path,
+        typer.Argument(help="The --out of stbench run, or a CSV file dataset,method,gene,metric,value."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the leaderboard.")] = Path("board"),
+    only: Annotated[str, typer.Option(help="Renderers with commas, for example site,figures.")] = "",
+    data: DataFolders = None,
+    plugin: Plugins = None,
+) -> None:
+    """Write tables, figures and the page of a results folder, or of the scores of a published benchmark.
+
+    Some figures show the references, which are read from --data. Example: stbench leaderboard results
+    --out board
+    """
+    from stbench.board.collect import collect
+    from stbench.board.longtable import read_long_table
+    from stbench.board.render import render
+    from stbench.runs.results import Results
+
+    if results.suffix == ".csv":
+        board = read_long_table(results)
+    else:
+        board = collect(Results.open(results), data or [])
+    for path in render(board, writable_folder(out), names(only), slow=True):
+        print(f"Wrote {path}")
+
+
+def score(
+    truth: Annotated[Path, typer.Argument(help="h5ad with the measured values in X (spots x genes).")],
+    prediction: Annotated[Path, typer.Argument(help="h5ad with the predicted values in X.")],
+    out: Annotated[Path, typer.Option(help="CSV file to write, one row per gene.")] = Path("scores.csv"),
+) -> None:
+    """Score a prediction against the truth, gene by gene. Example: stbench score truth.h5ad mine.h5ad"""
+    from stbench.scoring.scores import score_files
+
+    scores = score_files(truth, prediction)
+    writable_folder(out.parent)
+    with whole_file(out) as part:
+        scores.to_csv(part, index_label="gene")
+    means = "  ".join(f"{name} {value:.4f}" for name, value in scores.mean().items())
+    print(
+        f"{len(scores)} genes ({int(scores.isna().all(axis=1).sum())} constant in the truth). Means: {means}"
+    )
+    print(f"Wrote {out}")
+
+
+def verify(
+    results: ResultsFolder,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove damaged parts; the same stbench run replaces them.")
+    ] = False,
+) -> None:
+    """Check every stored byte against its hash. Example: stbench verify results"""
+    from stbench.runs.results import Results
+
+    folder = Results.open(results)
+    damaged = folder.damaged(thorough=True)
+    for part, reason in damaged.items():
+        print(f"{part}: {reason}")
+        if remove:
+            folder.remove(part)
+    print(f"{len(folder.keys())} runs in {results}, {len(damaged)} damaged parts{' removed' * remove}.")
+    if damaged and not remove:
+        raise typer.Exit(1)
+
+
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Results folders: the --out of stbench run.")],
+    out: Annotated[Path, typer.Option(help="New folder for all runs.")],
+) -> None:
+    """Merge results folders of several machines. Example: stbench merge results_a results_b --out results"""
+    from stbench.board.merge import merge as merge_folders
+
+    n_runs = merge_folders(folders, out)
+    print(f"Wrote {out}: {n_runs} runs of {len(folders)} folders.")
