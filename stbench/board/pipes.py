@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 
 def pipe_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The lines of a table of cells that are escaped already, and the empty line behind it."""
+    """The lines of a table, whose cells are already escaped, and an empty line."""
     yield "| " + " | ".join(escape(name) for name in head) + " |"
     yield "|" + " --- |" * len(head)
     yield from ("| " + " | ".join(row) + " |" for row in rows)
@@ -14,6 +14,6 @@ def pipe_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[s
 
 
 def escape(text: str) -> str:
-    """``text`` on one line, its characters that Markdown would read as markup escaped."""
+    """``text`` on one line, with an escape for each character that is markup in Markdown."""
     text = " ".join(text.split())
     return "".join(f"\\{letter}" if letter in "\\`*_|[]<>~#" else letter for letter in text)
