@@ -80,11 +80,6 @@ def register(
     return add
 
 
-def direction(best: Best) -> str:
-    """``higher is better``, ``lower is better`` or ``best at the nominal level``."""
-    return "best at the nominal level" if best == "level" else f"{best}er is better"
-
-
 def headline(metrics: Iterable[Metric] | None = None) -> str:
     """Name of the headline metric of ``metrics``, by default of all registered ones.
 

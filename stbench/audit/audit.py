@@ -92,16 +92,8 @@ def audit_scores(truth: pd.DataFrame, methods: dict[str, pd.DataFrame], *, seed:
     """Scores of every predictor with and without paste (`COLUMNS` without dataset and limit).
 
     Mean and sd over the genes that vary in the truth, for the primary metrics and for the compatibility
-    metrics (those without a ``column``).
-
-    Parameters
-    ----------
-    truth
-        Spots x test genes on the scale of ``X``.
-    methods
-        Predictions by name, each with the spots and genes of the truth.
-    seed
-        Seed of the mask, the noise and the decoder.
+    metrics (those without a ``column``). ``truth`` is spots x test genes on the scale of ``X``; ``methods``
+    are predictions by name, with the same spots and genes.
     """
     rng = np.random.default_rng(seed)
     true = truth.to_numpy(dtype=float)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isnan
 from pathlib import Path
 
 import pandas as pd
 
 from stbench.audit.audit import MASKED, ONLY_PASTED, Audit
 from stbench.board.columns import column_name
-from stbench.board.pipes import escape, pipe_table
+from stbench.board.pipes import escape, mean_sd, pipe_table
 from stbench.metric import REGISTRY
 
 EXPLANATION = f"""\
@@ -73,15 +72,8 @@ def _sections(audits: Sequence[Audit]) -> Iterator[str]:
 def _table(scores: pd.DataFrame, metrics: list[str]) -> Iterator[str]:
     """A row per predictor; per metric the score without and with paste."""
     head = ["prediction", *(f"{m}, {paste}" for m in metrics for paste in ("not pasted", "pasted"))]
-    cells = scores.set_index(["predictor", "metric", "pasted"])[["mean", "sd"]].to_dict("index")
-    rows = [
-        [escape(name), *(_cell(cells.get((name, m, pasted))) for m in metrics for pasted in (False, True))]
-        for name in dict.fromkeys(scores["predictor"])
-    ]
-    yield from pipe_table(head, rows)
-
-
-def _cell(found: dict[str, float] | None) -> str:
-    if found is None or isnan(found["mean"]):
-        return "–"
-    return f"{found['mean']:.3f}" if isnan(found["sd"]) else f"{found['mean']:.3f} ± {found['sd']:.3f}"
+    columns = pd.MultiIndex.from_product([metrics, [False, True]])
+    cells = scores.assign(text=list(map(mean_sd, scores["mean"], scores["sd"])))
+    cells = cells.pivot(index="predictor", columns=["metric", "pasted"], values="text")
+    cells = cells.reindex(index=scores["predictor"].unique(), columns=columns).fillna("–")
+    yield from pipe_table(head, [[escape(row[0]), *row[1:]] for row in cells.itertuples()])

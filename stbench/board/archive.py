@@ -77,12 +77,9 @@ class Archive:
         return {row: table[[gene for gene in genes if gene in table]] for row, table in pooled.items()}
 
     def reference(self, column: Column) -> AnnData:
-        """The prepared scRNA reference of a column, prepared again from the raw data.
+        """The scRNA reference of a column, prepared again from the raw data.
 
-        Raises
-        ------
-        StbenchError
-            When the raw data are missing, or have changed since the runs.
+        Raises `StbenchError` when the raw data are missing, or have changed since the runs.
         """
         from stbench.data.cache import load
         from stbench.data.limit import Limit

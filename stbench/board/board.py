@@ -234,18 +234,16 @@ class Board:
         ranked = self._everywhere((self._summary["status"] == "ok") | failed)
         table = self._summary.set_index(ROW)
         table = table[table["metric"].isin(self.primary) & table.index.isin(ranked)].reset_index()
-        names = [name for name in self.primary if name not in without]
-        fractions = [self._fractions(table[table["metric"] == name], name) for name in names]
-        means = pd.concat(fractions, keys=names).groupby(level=ROW).mean()
+        table["mean"] = table["mean"].round(DIGITS).where(table["status"] == "ok")
+        fractions = {}
+        for name in self.primary:
+            if name not in without:
+                high = self.metrics[name].best == "high"
+                means = table[table["metric"] == name].pivot(index=ROW, columns=COLUMN, values="mean")
+                ranks = means.fillna(-inf if high else inf).rank(ascending=high)
+                fractions[name] = ranks / ranks.count()
+        means = pd.concat(fractions).groupby(level=ROW).mean()
         return means.reindex(columns=pd.MultiIndex.from_tuples(self.columns, names=COLUMN))
-
-    def _fractions(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
-        """rank / N of one metric, rows x columns."""
-        high = self.metrics[name].best == "high"
-        means = table.assign(mean=table["mean"].round(DIGITS).where(table["status"] == "ok"))
-        ranks = means.pivot(index=ROW, columns=COLUMN, values="mean").fillna(-inf if high else inf)
-        ranks = ranks.rank(ascending=high)
-        return ranks / ranks.count()
 
     @cached_property
     def ranked(self) -> pd.MultiIndex:

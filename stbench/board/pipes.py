@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isnan
 
 
 def pipe_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -11,6 +12,13 @@ def pipe_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[s
     yield "|" + " --- |" * len(head)
     yield from ("| " + " | ".join(row) + " |" for row in rows)
     yield ""
+
+
+def mean_sd(mean: float, sd: float) -> str:
+    """``0.500 ± 0.100``, without the sd if it is NaN; a dash if the mean is NaN."""
+    if isnan(mean):
+        return "–"
+    return f"{mean:.3f}" if isnan(sd) else f"{mean:.3f} ± {sd:.3f}"
 
 
 def escape(text: str) -> str:

@@ -17,12 +17,8 @@ def render(board: Board, folder: Path, names: Sequence[str] = (), *, slow: bool 
     """The files that the renderers wrote into ``folder``, in the order of the renderers' names.
 
     Without ``names``, all renderers run, the slow ones only with ``slow``; those whose package is missing are
-    left out with a warning.
-
-    Raises
-    ------
-    StbenchError
-        For an unknown name, a renderer that cannot be imported, and a named one whose package is missing.
+    left out with a warning. Raises `StbenchError` for an unknown name, for a renderer that cannot be
+    imported, and for a named renderer whose package is missing.
     """
     known = REGISTRY.items()
     if REGISTRY.broken and not names:

@@ -35,16 +35,8 @@ def bootstrap_intervals(
 
     A resample draws rotations with replacement, then in each as many genes as it has (a two-stage cluster
     bootstrap: genes of a rotation share one fit). All columns have the same resamples. Missing values are
-    left out; a column with fewer than two values has no interval.
-
-    Parameters
-    ----------
-    values
-        Genes x columns, one score per cell.
-    rotations
-        The rotation that each gene was tested in, (n_genes,).
-    level
-        Nominal coverage of the intervals.
+    left out; a column with fewer than two values has no interval. ``rotations`` has the rotation that tested
+    each gene, (n_genes,); ``level`` is the nominal coverage.
     """
     found = pd.DataFrame(np.nan, index=values.columns, columns=["low", "high"])
     known = values.notna().to_numpy()

@@ -12,7 +12,7 @@ import pandas as pd
 from stbench.board.board import MIN_CEILING, Board
 from stbench.board.columns import COLUMN, ROW, column_name
 from stbench.board.statistics import DIGITS
-from stbench.metric import Best, direction
+from stbench.metric import Best
 from stbench.scoring.controls import CEILING
 
 Mark = Literal["best", "second", ""]
@@ -65,6 +65,11 @@ class Block:
     def controls(self) -> list[Line]:
         """Lines of controls that are not empty."""
         return [line for line in self.lines if line.kind == "control" and not line.empty]
+
+
+def direction(best: Best) -> str:
+    """``higher is better``, ``lower is better`` or ``best at the nominal level``."""
+    return "best at the nominal level" if best == "level" else f"{best}er is better"
 
 
 def headers(board: Board) -> list[str]:

@@ -28,14 +28,8 @@ def pareto_front(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
 def cost_plot(table: pd.DataFrame, ax: Axes, *, xlabel: str, ylabel: str) -> Axes:
     """The axes with a marker per method, cost on a log scale, and the Pareto front as a step line.
 
-    Names are moved until they overlap no other name or marker: call it when the figure has its final size.
-
-    Parameters
-    ----------
-    table
-        Columns ``name``, ``cost`` (lower is better) and ``score`` (higher is better).
-    xlabel, ylabel
-        Names of cost and score, with units.
+    ``table`` has the columns ``name``, ``cost`` (lower is better) and ``score`` (higher is better). Names are
+    moved until they overlap no other name or marker: call it when the figure has its final size.
     """
     from adjustText import adjust_text
 

@@ -23,16 +23,7 @@ def embed(
     """One row per spot of the truth and of each prediction: ``source``, ``x``, ``y``.
 
     All are embedded together, so sources that agree overlap. Genes are z-scored within each source, as for
-    the scores.
-
-    Parameters
-    ----------
-    truth
-        Spots x genes.
-    predictions
-        Tables of the same shape by name.
-    max_spots
-        Largest number of spots, drawn at random, the same for all.
+    the scores. The tables are spots x genes; of more than ``max_spots`` spots, a random draw is used.
     """
     import scanpy as sc
     from anndata import AnnData

@@ -70,14 +70,9 @@ def score_heatmap(table: pd.DataFrame, ax: Axes, *, best: Best = "high", digits:
 def score_trend(table: pd.DataFrame, ax: Axes, *, xlabel: str, ylabel: str, bins: int = 5) -> Axes:
     """The axes with a line per method: its mean score in groups of genes of equal size along ``x``.
 
-    A grey dot is a gene with its mean score over the methods.
-
-    Parameters
-    ----------
-    table
-        Columns ``name``, ``gene`` (unique over datasets), ``x`` (its property), ``value`` (its score).
-    bins
-        Number of groups, fewer if ``x`` has few values.
+    A grey dot is a gene with its mean score over the methods. ``table`` has the columns ``name``, ``gene``
+    (unique over datasets), ``x`` (its property) and ``value`` (its score). ``bins`` is the number of groups;
+    there are fewer if ``x`` has few values.
     """
     table = table.dropna(subset=["x", "value"])
     looks = styles(table["name"].unique())

@@ -53,11 +53,8 @@ def score(
         when no metric is left.
     """
     bounded = intervals is not None and intervals.lower is not None and intervals.upper is not None
-    names = applicable(
-        default_metrics() if metrics is None else dict.fromkeys(metrics),
-        coordinates=coordinates is not None,
-        intervals=bounded,
-    )
+    requested = default_metrics() if metrics is None else dict.fromkeys(metrics)
+    names = applicable(requested, coordinates=coordinates is not None, intervals=bounded)
     if not names:
         raise StbenchError("No metric is left: the requested ones need coordinates or prediction intervals.")
     _check_names(truth.index, prediction.index, "spot")
