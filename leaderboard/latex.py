@@ -1,6 +1,6 @@
-"""Tables in LaTeX: ``table1.tex`` compiles alone, ``table1_body.tex`` and ``ranks_body.tex`` go into a paper.
+"""Tables in LaTeX: ``table1.tex`` is a document; ``table1_body.tex`` and ``ranks_body.tex`` are for papers.
 
-They are written for ``\\input`` and need the packages booktabs and graphicx.
+They are included with ``\\input`` and need the packages booktabs and graphicx.
 """
 
 from __future__ import annotations
@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from stbench.board.board import Board
+from stbench.board.columns import ROW
+from stbench.board.comparisons import over_datasets
+from stbench.board.statistics import Friedman
+from stbench.board.tables import Block, Cell, Line, headers, notes, rank_columns, table1
 from stbench.leaderboard import register
 
-if TYPE_CHECKING:
-    from stbench.board.board import Board
-    from stbench.board.statistics import Friedman
-    from stbench.board.tables import Block, Cell, Line
-
-MAX_COLUMNS = 6  # datasets side by side; more go to the next table
-MAX_LINES = 60  # what a page holds
+MAX_COLUMNS = 6  # datasets per table; the next table has the others
+MAX_LINES = 60  # per page
 NEEDS = "% needs \\usepackage{booktabs,graphicx}"
 
 SPECIAL = {letter: f"\\{letter}" for letter in "_%&#${}"} | {
@@ -29,7 +28,7 @@ SPECIAL = {letter: f"\\{letter}" for letter in "_%&#${}"} | {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': "''",
-    "[": "{[}",  # behind a line break a bare [ or * would be read as its argument
+    "[": "{[}",  # after a line break LaTeX reads a bare [ or * as its argument
     "]": "{]}",
     "*": "{*}",
     "±": r"$\pm$",
@@ -39,25 +38,32 @@ SPECIAL = {letter: f"\\{letter}" for letter in "_%&#${}"} | {
 
 @register("latex")
 def latex(board: Board, folder: Path) -> list[Path]:
-    """The paths of ``table1.tex``, a whole document, and ``table1_body.tex``, the same tables alone."""
-    body = "\n".join(_tables(board)) + "\n"
-    document = (
+    """Write ``table1.tex``, a document, and ``table1_body.tex``, its tables; returns their paths."""
+    body = tables(board)
+    files = {"table1.tex": document(body), "table1_body.tex": f"{NEEDS}\n{body}"}
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in files]
+
+
+def document(body: str) -> str:
+    """A document that contains ``body``."""
+    return (
         "\\documentclass[10pt,a4paper]{article}\n"
         "\\usepackage{booktabs,graphicx}\n"
         "\\oddsidemargin=-10mm \\textwidth=180mm \\topmargin=-20mm \\textheight=255mm\n"
         "\\pagestyle{empty}\n"
         f"\\begin{{document}}\n{body}\\end{{document}}\n"
     )
-    files = {"table1.tex": document, "table1_body.tex": f"{NEEDS}\n{body}"}
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in files]
+
+
+def tables(board: Board) -> str:
+    """The tables of ``table1_body.tex``."""
+    return "\n".join(_tables(board)) + "\n"
 
 
 def _tables(board: Board) -> Iterator[str]:
-    """One float per group of datasets and of metrics that fit on a page; the notes under the first."""
-    from stbench.board.tables import headers, notes, table1
-
+    """One float per group of datasets and of metrics that fit on a page; the first has the notes."""
     blocks, names = table1(board), headers(board)
     n_lines = max(len(block.lines) for block in blocks) + 2
     per_page = max(1, MAX_LINES // n_lines)
@@ -89,7 +95,7 @@ def _block(block: Block, columns: slice) -> list[str]:
 
 
 def _tabular(columns: str, head: list[str], groups: Iterable[list[str]]) -> Iterator[str]:
-    """A tabular in the style of booktabs, made smaller where it is wider than the text."""
+    """A tabular in the style of booktabs, scaled down if it is wider than the text."""
     yield from ("\\sbox0{%", f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}", "\\toprule", _row(head))
     for rows in groups:
         yield from ("\\midrule", *rows)
@@ -102,7 +108,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _header(name: str) -> str:
-    """A column's name; its limit goes to a second line."""
+    """A column's name, with its limit on a second line."""
     dataset, bracket, limit = name.partition(" [")
     return f"\\shortstack{{{escape(dataset)}\\\\{escape('[' + limit)}}}" if bracket else escape(dataset)
 
@@ -112,7 +118,7 @@ def _line(line: Line, columns: slice) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    """A score with its status where that is not ok; a missing one is its status alone."""
+    """A score, with its status if that is not ok; or the status alone if the score is missing."""
     status = f"\\textit{{{escape(cell.status)}}}"
     if isnan(cell.mean):
         return "--" if cell.empty else status
@@ -124,23 +130,16 @@ def _cell(cell: Cell) -> str:
 
 @register("latex_ranks")
 def latex_ranks(board: Board, folder: Path) -> list[Path]:
-    """The path of ``ranks_body.tex``: the ranks, with the test behind them in the caption."""
+    """Write ``ranks_body.tex``, the ranks with their test in the caption; returns its path."""
     file = folder / "ranks_body.tex"
     file.write_text("\n".join([NEEDS, *_ranks(board)]) + "\n", encoding="utf-8")
     return [file]
 
 
 def _ranks(board: Board) -> Iterator[str]:
-    from stbench.board.columns import ROW
-    from stbench.board.comparisons import over_datasets
-    from stbench.board.tables import rank_columns
-
     heads = rank_columns(board)
-    heads = (
-        {name: head for name, head in heads.items() if name.startswith("AS")}
-        | {"mean_rank": "mean rank"}
-        | heads
-    )
+    scores = {name: head for name, head in heads.items() if name.startswith("AS")}
+    heads = scores | {"mean_rank": "mean rank"} | heads
     found = over_datasets(board)
     ranks = board.ranks()
     ranks = ranks[ranks["kind"] != "control"].set_index(ROW)
@@ -175,6 +174,6 @@ def _number(value: float) -> str:
 
 
 def escape(text: str) -> str:
-    """``text`` on one line for text mode; a character that pdflatex may not know becomes its code point."""
+    """``text`` on one line for text mode; others outside ASCII are shown as their code points."""
     text = " ".join(text.split())
     return "".join(SPECIAL.get(x, x if x.isascii() else f"\\texttt{{U+{ord(x):04X}}}") for x in text)

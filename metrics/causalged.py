@@ -1,8 +1,8 @@
-"""The formulas of CausalGeD's published ``evaluate.py``, for comparison with the numbers that papers report.
+"""The formulas of CausalGeD's published ``evaluate.py``, for comparison with reported numbers.
 
-Truth and prediction are min-max scaled per gene, each by its own range, before every formula. The names
-say what differs from the metrics of the benchmark; none of these makes a rank. The published code divides
-by zero for a constant column; here such a column is 0 after scaling.
+Before every formula, truth and prediction are min-max scaled per gene, each by its own range. The names
+state what differs from the metrics of the benchmark. None of these metrics is part of the rank. The
+published code divides by zero for a constant column; here such a column is 0 after scaling.
 
 Source: CausalGeD repository, commit 8474310, ``evaluate.py``.
 """
@@ -44,7 +44,7 @@ def causalged_js_distance(truth: np.ndarray, prediction: np.ndarray) -> np.ndarr
 
 
 def min_max(values: np.ndarray) -> np.ndarray:
-    """Every column moved and scaled to run from 0 to 1, (n_spots, n_genes); a constant column becomes 0."""
+    """Every column scaled to the range from 0 to 1, (n_spots, n_genes); a constant column becomes 0."""
     values = np.asarray(values, dtype=float)
     reach = np.ptp(values, axis=0)
     return (values - values.min(axis=0)) / np.where(reach > 0, reach, 1)

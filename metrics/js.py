@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import rel_entr
 
 from stbench.metrics import register
 
@@ -20,21 +21,13 @@ def js(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """
     p, q = _distribution(truth), _distribution(prediction)
     middle = (p + q) / 2
-    divergence = (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2
+    divergence = (rel_entr(p, middle).sum(axis=0) + rel_entr(q, middle).sum(axis=0)) / 2
     return np.clip(divergence, 0, LN2)
 
 
 def _distribution(values: np.ndarray) -> np.ndarray:
-    """Columns that sum to one, from the values without negatives."""
+    """The values with negatives set to 0 and each column divided by its sum."""
     values = np.maximum(np.asarray(values, dtype=float), 0)
     values[:, ~values.any(axis=0)] = 1
-    values /= values.max(axis=0)  # so that the sum can neither overflow nor be lost
-    values /= values.sum(axis=0)
-    return values
-
-
-def _relative_entropy(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Kullback-Leibler divergence of every column, in nats, with 0 log 0 = 0."""
-    from scipy.special import rel_entr
-
-    return rel_entr(p, q).sum(axis=0)
+    values /= values.max(axis=0)  # the sum of very large or small values leaves float64
+    return values / values.sum(axis=0)

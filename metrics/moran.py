@@ -1,4 +1,4 @@
-"""How well the spatial autocorrelation of a gene is met."""
+"""Difference of the spatial autocorrelation per gene."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from stbench.toolbox.moran import morans_i, spot_graph
 
 from .pcc import standardise
 
-INF = float("inf")
 
-
-@register("moran_difference", best="low", bounds=(0, INF), definition="1", needs_coords=True, column=7)
+@register("moran_difference", best="low", bounds=(0, np.inf), definition="1", needs_coords=True, column=7)
 def moran_difference(truth: np.ndarray, prediction: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     """Absolute difference between Moran's I of prediction and truth, per gene, (n_genes,).
 
     I = (n / sum w) (z' W z) / (z' z) with z the centred values as given. W: every spot has weight 1 to each
-    of its six nearest other spots (fewer where there are fewer spots), directed, all coordinates, Euclidean.
-    A constant column has I = 0. It asks whether a map is as smooth as the true one, not whether it is right:
-    read it beside ``pcc``.
+    of its six nearest other spots (all if there are fewer), directed, all coordinates, Euclidean. A constant
+    column has I = 0. It measures whether a map is as smooth as the true one, not whether it is right: compare
+    ``pcc``.
 
     Source: Moran 1950, doi 10.2307/2332142.
     """

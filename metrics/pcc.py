@@ -35,17 +35,15 @@ def pcc(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 def standardise(values: np.ndarray) -> np.ndarray:
     """z-scores of every column with the population standard deviation, (n_spots, n_genes), float64.
 
-    A constant column becomes exactly zero, and no other column does, however small its range: a score must
-    not depend on the offset or the unit of a gene. `stbench.toolbox.scale.zscore` also sets nearly constant
-    columns to 0.
+    Only a constant column becomes zero, however small the range of others: a score must not depend on the
+    offset or the unit of a gene. `stbench.toolbox.scale.zscore` also sets nearly constant columns to 0.
     """
     values = np.asarray(values, dtype=float)
     constant = np.ptp(values, axis=0) == 0
     centred = values - values.mean(axis=0)
-    centred -= centred.mean(axis=0)  # a small signal on a large offset: the first mean was rounded
+    centred -= centred.mean(axis=0)  # the first mean is rounded: matters for a small signal on a large offset
     centred[:, constant] = 0
-    largest = np.maximum(centred.max(axis=0), -centred.min(axis=0))
+    largest = np.abs(centred).max(axis=0)
     centred /= np.where(constant, 1, largest)  # the squares of very small or large values leave float64
     sd = np.sqrt(np.einsum("sg,sg->g", centred, centred) / len(centred))
-    centred /= np.where(constant, 1, sd)
-    return centred
+    return centred / np.where(constant, 1, sd)

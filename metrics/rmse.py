@@ -10,7 +10,7 @@ from .pcc import pcc_ceiling, standardise
 
 
 def rmse_ceiling(halves: np.ndarray) -> np.ndarray:
-    """The rmse of `pcc_ceiling`, (n_genes,): the lowest one that the noise of the counts allows."""
+    """The rmse at `pcc_ceiling`, (n_genes,): the lowest that the noise of the counts allows."""
     return np.sqrt(2 - 2 * pcc_ceiling(halves))
 
 

@@ -13,8 +13,8 @@ from .pcc import pcc
 def spearman(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """Pearson correlation of the ranks over the spots, per gene, (n_genes,).
 
-    Equal values share their average rank, which matters in sparse data: all zeros are one tie. A column
-    that is constant on either side has correlation 0.
+    Equal values share their average rank: in sparse data all zeros are one tie. A column that is constant on
+    either side has correlation 0.
 
     Source: Spearman 1904, doi 10.2307/1412159.
     """

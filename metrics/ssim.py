@@ -17,8 +17,8 @@ def ssim(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
     Negatives are clipped to 0 and each column is divided by its maximum; an all-zero column stays zero.
     Luminance x contrast x structure, from population moments, with K1 = 0.01, K2 = 0.03, C3 = C2 / 2 and
-    L = 1. The window is global: the same permutation of the spots on both sides changes nothing, so this
-    number does not look at space. A constant column takes part like any other.
+    L = 1. The window is global: the same permutation of the spots on both sides changes nothing, so the
+    score ignores space. A constant column is scored like any other.
 
     Source: Li et al. 2022, Nature Methods, doi 10.1038/s41592-022-01480-9; the index itself is Wang et al.
     2004, IEEE Trans. Image Process., doi 10.1109/TIP.2003.819861, Eq. 12.

@@ -1,4 +1,4 @@
-"""Structural similarity in windows of the tissue, and the raster it needs."""
+"""Structural similarity in windows of the tissue, on a raster."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ WINDOW = 7  # pixels, the default of scikit-image
 def ssim_grid(truth: np.ndarray, prediction: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     """Mean structural similarity over 7 x 7 windows of the tissue raster, per gene, (n_genes,).
 
-    Negatives are clipped to 0 and each column is divided by its maximum, as in ``ssim``. The raster: square
-    pixels over the bounding box of the spots, as many as there are spots, so about one spot each; a pixel is
-    the mean of its spots, and one without spots takes the value of the nearest pixel with some. Of three
-    coordinates the two with the largest range count. The similarity is scikit-image's with uniform
-    windows, population moments, K1 = 0.01, K2 = 0.03 and data range 1; its map is averaged over the pixels
-    that hold spots. Unlike ``ssim`` it sees where in the tissue the expression is.
+    Negatives are clipped to 0 and each column is divided by its maximum, as in ``ssim``. The raster has
+    square pixels over the bounding box of the spots, about as many as spots. A pixel is the mean of its
+    spots; a pixel without spots has the value of the nearest pixel with spots. Of three coordinates the two
+    with the largest range count. The similarity is that of scikit-image with uniform windows, population
+    moments, K1 = 0.01, K2 = 0.03 and data range 1; its map is averaged over the pixels with spots. Unlike
+    ``ssim`` it depends on where in the tissue the expression is.
 
     Source: Wang et al. 2004, IEEE Trans. Image Process., doi 10.1109/TIP.2003.819861.
     """
@@ -43,7 +43,7 @@ class Raster:
         widest = np.sort(np.argsort(-np.ptp(places, axis=0), kind="stable")[:2])
         places = places[:, widest] - places[:, widest].min(axis=0)
         extent = places.max(axis=0)
-        # spots on a line, or nearly so, share it out by their number
+        # spots (nearly) on a line: the line is divided by the number of spots
         side = max(np.sqrt(extent.prod() / len(places)), extent.max() / len(places)) or 1.0
         rows, columns = np.maximum(np.ceil(extent / side).astype(int), WINDOW)
         pixel = np.minimum((places / side).astype(int), [rows - 1, columns - 1])
@@ -57,8 +57,7 @@ class Raster:
         from scipy.sparse import csr_matrix
 
         n_spots = len(values)
-        spots = csr_matrix(
-            (np.ones(n_spots), (self._index, np.arange(n_spots))), shape=(len(self._count), n_spots)
-        )
+        ones = np.ones(n_spots), (self._index, np.arange(n_spots))
+        spots = csr_matrix(ones, shape=(len(self._count), n_spots))
         means = (spots @ values) / np.maximum(self._count, 1)[:, None]
         return means.reshape(*self.filled.shape, -1)[tuple(self._nearest)]

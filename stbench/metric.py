@@ -27,19 +27,21 @@ if TYPE_CHECKING:
     import numpy as np
 
 Function = Callable[..., "np.ndarray"]  # (truth, prediction[, coordinates]) -> (n_genes,)
+Best = Literal["high", "low", "level"]
 
 
 @dataclass(frozen=True)
 class Metric:
     """A pure function of truth and prediction (and coordinates, where ``needs_coords``).
 
-    Where it ``needs_intervals``, the prediction is a `stbench.methods.Prediction` with bounds; methods
-    without intervals, like datasets without coordinates, have no value of such a metric at all.
-    ``best`` says which direction is better: ``high``, ``low``, or ``level`` for what should meet the nominal
-    level of the intervals and has no winner. ``bounds`` are the smallest and largest possible value;
-    ``definition`` is the version of the formula and changes with it; ``primary`` metrics make the rank.
-    ``column`` is the place among the metrics that are computed when none is named; a metric without a
-    column is computed only when it is named. The one ``headline`` metric heads the tables and figures.
+    Where it ``needs_intervals``, the prediction is a `stbench.methods.Prediction` with bounds. Methods
+    without intervals have no value of such a metric, nor have datasets without coordinates one that needs
+    these.
+    ``best`` is the better direction: ``high``, ``low``, or ``level`` for a metric that should equal the
+    nominal level of the intervals and has no winner. ``bounds`` are the smallest and largest possible value.
+    ``definition`` is the version of the formula and changes with it. ``primary`` metrics determine the rank.
+    ``column`` is the place among the metrics that are computed by default; a metric without a column is
+    computed only when it is named. The one ``headline`` metric comes first in tables and figures.
     ``redundant`` is the formula of a metric that follows from another primary one: the rank is also given
     without it. ``ceiling`` takes the correlation between two halves of the counts, (n_genes,), and returns
     the best score that their noise allows; metrics without it have no ceiling.
@@ -47,7 +49,7 @@ class Metric:
 
     name: str
     function: Function
-    best: Literal["high", "low", "level"]
+    best: Best
     bounds: tuple[float, float]
     definition: str
     needs_coords: bool = False
@@ -63,16 +65,11 @@ REGISTRY: Registry[Metric] = Registry("metrics", "metric")
 
 
 def register(
-    name: str,
-    *,
-    best: Literal["high", "low", "level"],
-    bounds: tuple[float, float],
-    definition: str,
-    **options: Any,
+    name: str, *, best: Best, bounds: tuple[float, float], definition: str, **options: Any
 ) -> Callable[[Function], Function]:
     """Decorator that registers ``f(truth, prediction[, coordinates]) -> (n_genes,)``.
 
-    ``options`` are the further fields of `Metric`.
+    ``options`` are the other fields of `Metric`.
     """
 
     def add(function: Function) -> Function:
@@ -86,7 +83,7 @@ def register(
 def headline(metrics: Iterable[Metric] | None = None) -> str:
     """Name of the headline metric of ``metrics``, by default of all registered ones.
 
-    Raises `StbenchError` unless exactly one of them is declared with ``headline=True``.
+    Raises `StbenchError` unless exactly one of them has ``headline=True``.
     """
     metrics = REGISTRY.items().values() if metrics is None else metrics
     names = [metric.name for metric in metrics if metric.headline]

@@ -1,4 +1,4 @@
-"""What a renderer is: it turns a `Board` into files. The renderers are the files of ``leaderboard/``.
+"""What a renderer is: it writes a `Board` as files. The renderers are the files of ``leaderboard/``.
 
 ::
 
@@ -26,10 +26,10 @@ Render = Callable[["Board", Path], list[Path]]
 
 @dataclass(frozen=True)
 class Renderer:
-    """Writes files of a board into a folder and returns their paths.
+    """Writes a board as files into a folder and returns their paths.
 
-    It needs the packages in ``modules``. A ``slow`` one runs in ``stbench leaderboard`` only; the others also
-    run at the end of every ``stbench run``.
+    It needs the packages in ``modules``. ``slow`` renderers run in ``stbench leaderboard`` only, the others
+    also at the end of ``stbench run``.
     """
 
     name: str
@@ -50,7 +50,7 @@ REGISTRY: Registry[Renderer] = Registry("leaderboard", "renderer")
 
 
 def register(name: str, *, modules: tuple[str, ...] = (), slow: bool = False) -> Callable[[Render], Render]:
-    """Decorator that makes ``render(board, folder) -> paths`` known as a renderer."""
+    """Decorator that registers ``render(board, folder) -> paths`` as a renderer."""
 
     def add(render: Render) -> Render:
         REGISTRY.add(name, Renderer(name, render, modules, slow), render.__module__)

@@ -9,6 +9,7 @@ from stbench.errors import StbenchError
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from anndata import AnnData
 
 
@@ -23,6 +24,14 @@ def dense(adata: AnnData, genes: Iterable[str], layer: str | None = None, dtype:
         raise StbenchError(f"Gene '{missing[0]}' is not in this table.")
     values = (adata.X if layer is None else adata.layers[layer])[:, columns]
     return np.ascontiguousarray(values.toarray() if issparse(values) else values, dtype=dtype)
+
+
+def frame(adata: AnnData, genes: Iterable[str], layer: str | None = None) -> pd.DataFrame:
+    """The values of ``genes``, in that order, as a table spots (or cells) x genes, see `dense`."""
+    import pandas as pd
+
+    genes = list(genes)
+    return pd.DataFrame(dense(adata, genes, layer), index=adata.obs_names, columns=genes)
 
 
 def varies(values: Any) -> np.ndarray:

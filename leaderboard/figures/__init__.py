@@ -1,6 +1,6 @@
-"""``figures/``: every figure as PNG and PDF, and ``captions.md`` with what each shows.
+"""``figures/``: every figure as PNG and PDF, and ``captions.md``.
 
-The drawing functions are in `stbench.plot`, for notebooks too; here they get the data of a board.
+The figures are drawn by `stbench.plot`, which is also for notebooks, from the data of a board.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @register("figures", modules=("matplotlib", "adjustText", "statsmodels"), slow=True)
 def figures(board: Board, folder: Path) -> list[Path]:
-    """The paths of the figures, two files each, and of ``captions.md``."""
+    """Write the figures, two files each, and ``captions.md``; returns their paths."""
     import matplotlib as mpl
 
     from stbench.plot import RC
@@ -34,7 +34,7 @@ def figures(board: Board, folder: Path) -> list[Path]:
             for drawn in make(board):
                 files = [out / f"{drawn.name}.{suffix}" for suffix in ("png", "pdf")]
                 drawn.figure.savefig(files[0])
-                drawn.figure.set_layout_engine("none")  # laid out once, not again for the second file
+                drawn.figure.set_layout_engine("none")  # both files have the same layout
                 drawn.figure.savefig(files[1], metadata={"CreationDate": None})
                 paths += files
                 captions += [f"**{drawn.name}**. {drawn.caption}", ""]

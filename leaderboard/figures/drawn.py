@@ -1,4 +1,4 @@
-"""What the modules of figures share: `Drawn`, names, texts and panels."""
+"""`Drawn`, and the names, texts and panels that the figure modules share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 
 from stbench.board.board import Board
 from stbench.board.columns import COLUMN, column_name, keys_of
+from stbench.board.tables import direction
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure, the name of its files and the caption that goes under it."""
+    """A figure, the name of its files and its caption."""
 
     name: str
     figure: Figure
@@ -23,23 +24,25 @@ class Drawn:
 
 
 def file_name(*parts: str) -> str:
-    """``parts`` joined by ``_``, with the letters that every file system takes."""
+    """``parts`` joined by ``_``, with characters that every file system accepts."""
     return "_".join(re.sub(r"[^A-Za-z0-9.+-]+", "-", part).strip("-") for part in parts if part)
 
 
-def row_names(board: Board, *, controls: bool = False) -> list[str]:
-    """The names of the rows, best first."""
+def row_names(board: Board) -> list[str]:
+    """The names of the rows without controls, best first."""
     ranks = board.ranks()
-    if not controls:
-        ranks = ranks[ranks["kind"] != "control"]
-    return board.names_of(ranks)
+    return board.names_of(ranks[ranks["kind"] != "control"])
 
 
 def named(board: Board, table: pd.DataFrame) -> pd.DataFrame:
     """``table`` with the columns ``name`` (of the row) and ``column`` (the dataset with its limit)."""
-    return table.assign(
-        name=board.names_of(table), column=[column_name(*key) for key in keys_of(table, COLUMN)]
-    )
+    columns = [column_name(*key) for key in keys_of(table, COLUMN)]
+    return table.assign(name=board.names_of(table), column=columns)
+
+
+def of_metric(board: Board, table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows of ``table`` for one metric, without controls and with the columns of `named`."""
+    return named(board, table[(table["metric"] == metric) & (table["kind"] != "control")])
 
 
 def short(column: str) -> str:
@@ -48,19 +51,18 @@ def short(column: str) -> str:
 
 
 def limits(board: Board) -> str:
-    """The sentence that names the limits of a board, empty where there are none."""
+    """The sentence that names the limits of a board, empty without limits."""
     texts = sorted({limit for _, limit in board.columns if limit})
     return f" Datasets are cut to {' or '.join(texts)}." if texts else ""
 
 
-def direction(board: Board, metric: str) -> str:
+def with_direction(board: Board, metric: str) -> str:
     """``pcc (higher is better)``."""
-    best = board.metrics[metric].best
-    return f"{metric} (best at the nominal level)" if best == "level" else f"{metric} ({best}er is better)"
+    return f"{metric} ({direction(board.metrics[metric].best)})"
 
 
 def grid(n: int, *, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure with ``n`` panels of that size in inches, four in a row."""
+    """A figure with ``n`` panels, four in a row; ``width`` and ``height`` of a panel are in inches."""
     n_columns = min(4, n)
     n_rows = -(-n // n_columns)
     figure = Figure(figsize=(width * n_columns + 1, height * n_rows), layout="constrained")

@@ -1,4 +1,4 @@
-"""Figures that need predictions and truths: maps, UMAP, gene distances, scores along properties of genes."""
+"""Figures from predictions and truths: maps, UMAP, gene distances, scores along properties of genes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ from stbench.plot import (
 )
 from stbench.runs.manifest import OK
 
-from .drawn import Drawn, direction, file_name, limits, named, row_names, short
+from .drawn import Drawn, file_name, limits, of_metric, row_names, short, with_direction
 
-N_METHODS = 6  # the best ranked ones, beside the truth
-QUANTILES = {"best": 0.9, "median": 0.5, "worst": 0.1}  # of the mean score of a gene over the methods
+N_METHODS = 6  # the best ranked ones
+QUANTILES = (0.9, 0.5, 0.1)  # of the mean score of a gene over the methods
+
+Tables = dict[str, pd.DataFrame]  # spots x genes, by name of the method
 
 
 def prediction_figures(board: Board) -> Iterator[Drawn]:
@@ -45,7 +47,7 @@ def prediction_figures(board: Board) -> Iterator[Drawn]:
     yield from _trends(board, board.archive)
 
 
-def _values(board: Board, archive: Archive, column: Column) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+def _values(board: Board, archive: Archive, column: Column) -> tuple[pd.DataFrame, Tables]:
     """The truth, spots x genes, and the predictions of the best methods for the same genes, by name."""
     ok = {row_of(manifest) for manifest in archive.of(column) if manifest["status"] == OK}
     rows = {board.names[row]: row for row in ok}
@@ -54,31 +56,25 @@ def _values(board: Board, archive: Archive, column: Column) -> tuple[pd.DataFram
         return pd.DataFrame(), {}
     tables = archive.predictions(column, rows=[rows[name] for name in chosen])
     by_name = {name: tables[rows[name]] for name in chosen}
-    genes = [g for g in by_name[chosen[0]] if all(g in by_name[name] for name in chosen)]
+    genes = [gene for gene in by_name[chosen[0]] if all(gene in table for table in by_name.values())]
     truth = archive.truth(column)[:, genes].to_df()
-    genes = [gene for gene in genes if truth[gene].std() > 0]
-    return truth[genes], {name: table[genes] for name, table in by_name.items()}
+    truth = truth.loc[:, truth.std() > 0]
+    return truth, {name: table[truth.columns] for name, table in by_name.items()}
 
 
 def _maps(
-    board: Board,
-    column: Column,
-    truth: pd.DataFrame,
-    predictions: dict[str, pd.DataFrame],
-    coordinates: np.ndarray,
+    board: Board, column: Column, truth: pd.DataFrame, predictions: Tables, coordinates: np.ndarray
 ) -> Drawn:
-    scores = board.gene_scores
-    scores = scores[(scores["metric"] == board.headline) & (scores["kind"] != "control")]
-    scores = named(board, scores[(scores[COLUMN] == column).all(axis=1) & scores["gene"].isin(truth.columns)])
+    scores = of_metric(board, board.gene_scores, board.headline)
+    scores = scores[(scores[COLUMN] == column).all(axis=1) & scores["gene"].isin(truth.columns)]
     by_gene = scores.groupby("gene")["value"].mean().sort_values()
     value = scores.set_index(["gene", "name"])["value"]
-    genes = [by_gene.index[round(q * (len(by_gene) - 1))] for q in QUANTILES.values()]
-    genes = list(dict.fromkeys(genes))
+    genes = list(dict.fromkeys(by_gene.index[round(q * (len(by_gene) - 1))] for q in QUANTILES))
 
-    width = np.ptp(coordinates[:, 0]) / max(np.ptp(coordinates[:, 1]), 1e-9)
+    aspect = np.ptp(coordinates[:, 0]) / max(np.ptp(coordinates[:, 1]), 1e-9)
     size = 1.6
     n_columns = 1 + len(predictions)
-    height = size / np.clip(width, 0.4, 2.5) + 0.3
+    height = size / np.clip(aspect, 0.4, 2.5) + 0.3
     figure = Figure(figsize=(size * n_columns + 0.6, height * len(genes)), layout="constrained")
     axes = figure.subplots(len(genes), n_columns, squeeze=False)
     for row, gene in zip(axes, genes, strict=True):
@@ -97,7 +93,7 @@ def _maps(
     )
 
 
-def _umap(column: Column, truth: pd.DataFrame, predictions: dict[str, pd.DataFrame]) -> Drawn:
+def _umap(column: Column, truth: pd.DataFrame, predictions: Tables) -> Drawn:
     table = embed(truth, predictions)
     n_spots = len(table) // (1 + len(predictions))
     looks = styles(predictions)
@@ -110,11 +106,11 @@ def _umap(column: Column, truth: pd.DataFrame, predictions: dict[str, pd.DataFra
         figure,
         f"{column_name(*column)}: one UMAP of the truth (grey) and the predictions of {truth.shape[1]} test "
         f"genes at n = {n_spots} spots, z-scored per gene and source; axes have no unit. Good predictions "
-        "lie on the grey.",
+        "overlap with the grey.",
     )
 
 
-def _distances(column: Column, truth: pd.DataFrame, predictions: dict[str, pd.DataFrame]) -> Drawn:
+def _distances(column: Column, truth: pd.DataFrame, predictions: Tables) -> Drawn:
     true = gene_distances(truth)
     order = clustering_order(true)
     upper = np.triu_indices(len(order), 1)
@@ -136,22 +132,23 @@ def _distances(column: Column, truth: pd.DataFrame, predictions: dict[str, pd.Da
 
 
 def _trends(board: Board, archive: Archive) -> Iterator[Drawn]:
-    scores = board.gene_scores
-    scores = scores[(scores["metric"] == board.headline) & (scores["kind"] != "control")]
-    properties = pd.concat([_properties(archive, column) for column in board.columns])
-    table = named(board, scores).merge(properties, on=[*COLUMN, "gene"])
+    properties = []
+    for dataset, limit in board.columns:
+        truth = archive.truth((dataset, limit)).to_df()
+        own = pd.DataFrame({"expression": truth.mean(), "zeros": (truth == 0).mean()}).rename_axis("gene")
+        properties.append(own.reset_index().assign(dataset=dataset, limit=limit))
+    table = of_metric(board, board.gene_scores, board.headline)
+    table = table.merge(pd.concat(properties), on=[*COLUMN, "gene"])
     table["gene"] = table["column"] + " " + table["gene"]
     table = table[table["name"].isin(row_names(board)[:N_METHODS])]
     if table["value"].notna().sum() < 20:  # too few genes to group
         return
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    words = {
-        "expression": "Mean log-normalised expression of the gene",
-        "zeros": "Share of spots without the gene",
-    }
-    axes = figure.subplots(1, 2, sharey=True)
-    for ax, (key, xlabel) in zip(axes, words.items(), strict=True):
-        score_trend(table.assign(x=table[key]), ax, xlabel=xlabel, ylabel=direction(board, board.headline))
+    axes, ylabel = figure.subplots(1, 2, sharey=True), with_direction(board, board.headline)
+    xlabel = "Mean log-normalised expression of the gene"
+    score_trend(table.assign(x=table["expression"]), axes[0], xlabel=xlabel, ylabel=ylabel)
+    xlabel = "Share of spots without the gene"
+    score_trend(table.assign(x=table["zeros"]), axes[1], xlabel=xlabel, ylabel=ylabel)
     axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     yield Drawn(
         "genes",
@@ -160,19 +157,4 @@ def _trends(board: Board, archive: Archive) -> Iterator[Drawn]:
         f"n = {table['gene'].nunique()} genes of {len(board.columns)} datasets. Grey: a gene, mean over the "
         f"{table['name'].nunique()} best ranked methods; lines: means over fifths of the genes."
         + limits(board),
-    )
-
-
-def _properties(archive: Archive, column: Column) -> pd.DataFrame:
-    """Mean expression and share of zeros of every gene of a dataset."""
-    truth = archive.truth(column).to_df()
-    dataset, limit = column
-    return pd.DataFrame(
-        {
-            "dataset": dataset,
-            "limit": limit,
-            "gene": truth.columns,
-            "expression": truth.mean().to_numpy(),
-            "zeros": (truth == 0).mean().to_numpy(),
-        }
     )

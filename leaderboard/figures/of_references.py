@@ -1,4 +1,4 @@
-"""The Granger figure, which needs the scRNA reference of a dataset."""
+"""The Granger figure, from the scRNA reference of a dataset."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from stbench.board.board import Board
 from stbench.board.columns import column_name
 from stbench.errors import StbenchError
 from stbench.plot import granger, granger_plot, pseudotime
-from stbench.tables import dense
+from stbench.tables import frame
 
 from .drawn import Drawn, file_name
 
@@ -29,7 +28,7 @@ MAX_CELLS = 500
 
 
 def reference_figures(board: Board) -> Iterator[Drawn]:
-    """The Granger analysis of the first dataset whose reference is here; a warning where none is."""
+    """The Granger analysis of the first dataset with a reference; a warning if none has one."""
     if board.archive is None:
         return
     reason = ""
@@ -47,7 +46,7 @@ def reference_figures(board: Board) -> Iterator[Drawn]:
 
 def _granger(title: str, cells: AnnData, panel: list[str]) -> Drawn:
     """Pairs of the panel's most variable genes, in the order of the file and along diffusion pseudotime."""
-    values = pd.DataFrame(dense(cells, panel), index=cells.obs_names, columns=panel)
+    values = frame(cells, panel)
     genes = values.var().nlargest(N_GENES).index
     pairs = list(permutations(genes, 2))
     time = pseudotime(cells)
@@ -56,6 +55,11 @@ def _granger(title: str, cells: AnnData, panel: list[str]) -> Drawn:
         "order of the file (null: cells shuffled)": granger(values, pairs),
         "diffusion pseudotime (null: cause shifted)": granger(values.loc[along], pairs, null="shifted"),
     }
+    shares = [
+        f"{name.split(' (')[0]}: {(table['p'] < 0.05).sum()} of {len(table)} pairs have p < 0.05, "
+        f"{(table['p_null'] < 0.05).sum()} also under the null"
+        for name, table in tables.items()
+    ]
     figure = Figure(figsize=(6, 0.32 * len(pairs) + 1), layout="constrained")
     granger_plot(tables, figure.subplots())
     return Drawn(
@@ -63,16 +67,7 @@ def _granger(title: str, cells: AnnData, panel: list[str]) -> Drawn:
         figure,
         f"{title}: Granger tests (lag 2) between the {len(genes)} most variable genes of the panel in the "
         f"scRNA reference, n = {len(values)} cells. Cells of one experiment have no order in time, and along "
-        "a pseudotime neighbours resemble each other by construction, so a small p-value does not show that "
-        "one gene causes another. Grey bars: what 95 % of draws without an order give (50 per pair); only "
-        "dots beyond their bar are evidence of more. " + _shares(tables),
+        "a pseudotime neighbours are similar by construction, so a small p-value does not show that one gene "
+        "causes another. Grey bars: 95 % of draws without an order (50 per pair); only dots beyond their bar "
+        f"are evidence of more. {'; '.join(shares)}.",
     )
-
-
-def _shares(tables: dict[str, pd.DataFrame]) -> str:
-    parts = [
-        f"{name.split(' (')[0]}: {(table['p'] < 0.05).sum()} of {len(table)} pairs have p < 0.05, "
-        f"{(table['p_null'] < 0.05).sum()} also under the null"
-        for name, table in tables.items()
-    ]
-    return "; ".join(parts) + "."

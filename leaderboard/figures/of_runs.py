@@ -1,4 +1,4 @@
-"""Ablation figures: what one parameter does, from all runs of a method that differ in it alone."""
+"""Ablation figures: the effect of one parameter, from runs of a method that differ only in it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from stbench.board.board import Board
 from stbench.board.columns import ROW, keys_of
 from stbench.plot import ablation_plot, ablations
 
-from .drawn import Drawn, direction, file_name, grid, limits, named, short
+from .drawn import Drawn, file_name, grid, limits, named, short, with_direction
 
 
 def ablation_figures(board: Board) -> Iterator[Drawn]:
-    """A figure per method with runs that differ in one parameter, a panel per such set of runs."""
+    """A figure per method with runs that differ in one parameter, with a panel per set of such runs."""
     methods: dict[str, dict[Hashable, dict[str, Any]]] = {}
     for manifest in board.manifests:
         methods.setdefault(manifest["method"], {})[row_of(manifest)] = manifest["parameters"]
@@ -39,13 +39,13 @@ def _figure(board: Board, method: str, panels: list[tuple[str, pd.DataFrame]]) -
         ax.sharey(axes[0])  # a small effect looks small
     for ax, (parameter, table) in zip(axes, panels, strict=True):
         table = table.assign(dataset=table["column"].map(short), score=table["mean"])
-        ablation_plot(table, ax, parameter=parameter, ylabel=direction(board, board.headline))
+        ablation_plot(table, ax, parameter=parameter, ylabel=with_direction(board, board.headline))
     n_genes = sorted({n for _, table in panels for n in table["n_genes"]})
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
     return Drawn(
         file_name("ablation", method),
         figure,
         f"{method}: mean {board.headline} over the test genes. Every panel shows runs that differ in one "
-        "parameter alone: a line per dataset, and their mean in black. "
+        "parameter only: a line per dataset, and their mean in black. "
         f"n = {', '.join(map(str, n_genes))} genes per dataset." + limits(board),
     )

@@ -1,18 +1,20 @@
-"""Figures that need the scores alone: boxes, heat maps, cost, ceiling."""
+"""Figures from scores alone: boxes, heat maps, cost, ceiling, ranks, win rates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from stbench.board.board import Board
+from stbench.board.columns import ROW
 from stbench.board.comparisons import name_pairs, over_datasets, win_table
 from stbench.plot import box_plot, ceiling_plot, cost_plot, rank_diagram, score_heatmap
 from stbench.scoring.controls import CEILING
 
-from .drawn import Drawn, direction, file_name, grid, limits, named, row_names, short
+from .drawn import Drawn, file_name, grid, limits, named, of_metric, row_names, short, with_direction
 
 MAX_PANELS = 12  # of datasets
 
@@ -31,13 +33,12 @@ def score_figures(board: Board) -> Iterator[Drawn]:
 
 def _boxes(board: Board, metric: str) -> Iterator[Drawn]:
     """All genes in one box per method; for the headline metric also a panel per dataset."""
-    scores = board.gene_scores
-    scores = named(board, scores[(scores["metric"] == metric) & (scores["kind"] != "control")])
-    if scores["value"].notna().sum() == 0:
+    scores = of_metric(board, board.gene_scores, metric)
+    if scores["value"].isna().all():
         return
     columns = sorted(scores["column"].unique())
     caption = (
-        f"{direction(board, metric)} of every test gene, best rank on top. Box: quartiles and median; "
+        f"{with_direction(board, metric)} of every test gene, best rank on top. Box: quartiles and median; "
         "whiskers: the last gene within 1.5 box lengths; n: genes scored, each averaged over seeds first."
     ) + limits(board)
     pooled = f"{len(columns)} datasets pooled" if len(columns) > 1 else short(columns[0])
@@ -53,58 +54,55 @@ def _panels(board: Board, metric: str, panels: dict[str, pd.DataFrame]) -> Figur
     width = 4.5 if len(panels) == 1 else 2.9
     figure, axes = grid(len(panels), width=width, height=0.155 * len(order) + 0.8)
     for ax, (title, table) in zip(axes, panels.items(), strict=True):
-        values = {name: table.loc[table["name"] == name, "value"] for name in order}
-        box_plot(
-            {name: x for name, x in values.items() if x.notna().any()}, ax, xlabel=direction(board, metric)
-        )
+        values = dict(iter(table.dropna(subset="value").groupby("name")["value"]))
+        values = {name: values[name] for name in order if name in values}
+        box_plot(values, ax, xlabel=with_direction(board, metric))
         ax.set_title(short(title))
     return figure
 
 
 def _heatmap(board: Board, metric: str) -> Iterator[Drawn]:
-    summary = board.summary()
-    summary = named(board, summary[(summary["metric"] == metric) & (summary["kind"] != "control")])
+    summary = of_metric(board, board.summary(), metric)
     table = summary[summary["status"] == "ok"].pivot(index="name", columns="column", values="mean")
-    expected = set(summary["name"])  # methods without intervals have no row for the metrics of them
+    expected = set(summary["name"])  # methods without intervals have no row for metrics that need them
     order = [name for name in row_names(board) if name in expected]
     table = table.reindex(index=order, columns=sorted(summary["column"].unique()))
     if not table.notna().any(axis=None):
         return
     table.columns = [short(column) for column in table.columns]
-    figure = Figure(figsize=(1.6 + 0.75 * table.shape[1], 1.2 + 0.22 * len(table)), layout="constrained")
-    ax = figure.subplots()
-    image = score_heatmap(table, ax, best=board.metrics[metric].best)
-    figure.colorbar(image, ax=ax, shrink=0.6, label=direction(board, metric))
+    label = with_direction(board, metric)
     yield Drawn(
         file_name("heatmap", metric),
-        figure,
-        f"Mean {direction(board, metric)} over the test genes, methods x datasets, best rank on top. A cross "
-        "marks a cell without a complete result (failed, unsupported or not run)." + limits(board),
+        _heat(table, 0.75, 0.22, label, best=board.metrics[metric].best),
+        f"Mean {with_direction(board, metric)} over the test genes, methods x datasets, best rank on top. A "
+        "cross marks a cell without a complete result (failed, unsupported or not run)." + limits(board),
     )
+
+
+def _heat(table: pd.DataFrame, width: float, height: float, label: str, **options: Any) -> Figure:
+    """A heat map with cells of ``width`` x ``height`` inches; ``options`` are those of `score_heatmap`."""
+    size = 1.6 + width * table.shape[1], 1.2 + height * len(table)
+    figure = Figure(figsize=size, layout="constrained")
+    ax = figure.subplots()
+    figure.colorbar(score_heatmap(table, ax, **options), ax=ax, shrink=0.6, label=label)
+    return figure
 
 
 def _cost(board: Board) -> Iterator[Drawn]:
     ranks = board.ranks()
     ranks = ranks[(ranks["kind"] != "control") & ranks[board.headline].notna()]
-    ranks = ranks.assign(name=board.names_of(ranks))
     runs = board.runs[board.runs["status"] == "ok"].dropna(subset=["wall_s", "peak_rss_bytes"])
-    runs = named(board, runs).groupby("name")[["wall_s", "peak_rss_bytes"]].median()
-    table = ranks.rename(columns={board.headline: "score"})[["name", "score"]].merge(runs, on="name")
+    runs = runs.groupby(ROW)[["wall_s", "peak_rss_bytes"]].median().astype(float)
+    table = ranks.assign(name=board.names_of(ranks), score=ranks[board.headline]).merge(runs, on=ROW)
     if table.empty:  # an imported table has no costs
         return
     figure = Figure(figsize=(9, 4))
     places = {"left": 0.07, "right": 0.99, "bottom": 0.12, "top": 0.97, "wspace": 0.2}
-    costs = {"wall_s": ("seconds per run", 1.0), "peak_rss_bytes": ("peak memory per run, GB", 1e9)}
-    for ax, (key, (words, unit)) in zip(
-        figure.subplots(1, 2, gridspec_kw=places), costs.items(), strict=True
-    ):
-        costed = table.assign(cost=table[key].astype(float) / unit)
-        cost_plot(
-            costed,
-            ax,
-            xlabel=f"Median {words}",
-            ylabel=f"Mean {board.headline} over {len(board.columns)} datasets",
-        )
+    left, right = figure.subplots(1, 2, gridspec_kw=places)
+    ylabel = f"Mean {board.headline} over {len(board.columns)} datasets"
+    seconds, memory = table.assign(cost=table["wall_s"]), table.assign(cost=table["peak_rss_bytes"] / 1e9)
+    cost_plot(seconds, left, xlabel="Median seconds per run", ylabel=ylabel)
+    cost_plot(memory, right, xlabel="Median peak memory per run, GB", ylabel=ylabel)
     yield Drawn(
         "cost",
         figure,
@@ -115,18 +113,17 @@ def _cost(board: Board) -> Iterator[Drawn]:
 
 
 def _ceiling(board: Board) -> Iterator[Drawn]:
-    summary = board.summary()
-    summary = named(board, summary[(summary["metric"] == board.headline) & summary["mean"].notna()])
-    ceiling = summary[(summary["kind"] == "control") & (summary["method"] == CEILING)]
-    means = summary[summary["kind"] != "control"].pivot(index="name", columns="column", values="mean")
+    summary = board.summary().dropna(subset="mean")
+    ceiling = summary[(summary["metric"] == board.headline) & (summary["method"] == CEILING)]
+    ceiling = named(board, ceiling[ceiling["kind"] == "control"])
+    means = of_metric(board, summary, board.headline).pivot(index="name", columns="column", values="mean")
     means = means.reindex(index=[name for name in row_names(board) if name in means.index])
     if ceiling.empty or means.empty:
         return
     figure = Figure(figsize=(max(5.0, 1.3 + 1.1 * means.shape[1]), 4), layout="constrained")
     ax = figure.subplots()
-    ceiling_plot(
-        means, ceiling.set_index("column")["mean"], ax, ylabel=f"Mean {direction(board, board.headline)}"
-    )
+    ylabel = f"Mean {with_direction(board, board.headline)}"
+    ceiling_plot(means, ceiling.set_index("column")["mean"], ax, ylabel=ylabel)
     ax.set_xticklabels([short(text.get_text()) for text in ax.get_xticklabels()])
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     n_genes = ceiling["n_genes"].astype(int)
@@ -145,28 +142,24 @@ def _comparisons(board: Board) -> Iterator[Drawn]:
     test = over_datasets(board)
     if test is not None:
         figure = Figure(figsize=(7, 0.8 + 0.14 * len(test.mean_ranks)), layout="constrained")
-        ranks = test.mean_ranks.set_axis([board.names[row] for row in test.mean_ranks.index])
-        names = [board.names[row] for row in test.nemenyi.index]
-        rank_diagram(ranks, test.nemenyi.set_axis(names).set_axis(names, axis=1), figure.subplots())
+        names = [board.names[row] for row in test.mean_ranks.index]
+        p_values = test.nemenyi.set_axis(names).set_axis(names, axis=1)
+        rank_diagram(test.mean_ranks.set_axis(names), p_values, figure.subplots())
         yield Drawn(
             "critical_difference",
             figure,
-            f"Mean rank by mean {board.headline} (1 is best), n = {test.n_datasets} datasets, {len(ranks)} "
+            f"Mean rank by mean {board.headline} (1 is best), n = {test.n_datasets} datasets, {len(names)} "
             "methods that are ok on all. Bars join methods that do not differ by Nemenyi's test at 5 % "
             f"(critical difference {test.critical_difference:.2f}); Friedman p = {test.p_value:.2g}."
             + limits(board),
         )
     wins = name_pairs(board, win_table(board))
-    order = [name for name in row_names(board) if len(wins)]
+    order = row_names(board) if len(wins) else []
     table = wins.pivot(index="first", columns="second", values="win_rate").reindex(index=order, columns=order)
     if len(order) > 1:
-        figure = Figure(figsize=(1.6 + 0.34 * len(order), 1.2 + 0.24 * len(order)), layout="constrained")
-        ax = figure.subplots()
-        image = score_heatmap(table, ax)
-        figure.colorbar(image, ax=ax, shrink=0.6, label="share of genes won")
         yield Drawn(
             "win_rates",
-            figure,
+            _heat(table, 0.34, 0.24, "share of genes won"),
             "How often the row beats the column: share of the test genes with the better "
             f"{board.headline}; a tie is half a win; mean over the datasets where both are ok."
             + limits(board),

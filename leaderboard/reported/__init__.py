@@ -1,38 +1,34 @@
-"""``reported.md`` and ``reported.csv``: what papers report, beside what this board measured, never ranked.
+"""``reported.md`` and ``reported.csv``: scores that papers report and those of this board, never ranked.
 
-The figures are the CSV files of this folder (metric, method, dataset, mean, spread), copied from their
-sources; nothing here computes them.
+The reported scores are the CSV files of this folder (metric, method, dataset, mean, spread), copied from
+their sources.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from stbench.board.pipes import escape, pipe_table
+import pandas as pd
+
+from stbench.board.board import Board
+from stbench.board.pipes import escape, mean_sd, pipe_table
 from stbench.leaderboard import register
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from stbench.board.board import Board
-
 INTRODUCTION = """\
-The figures here were printed by the papers named below. They were not computed by stbench, take
-part in no rank, and do not compare with measured ones: splits, preparation and formulas differ. Where this
+These scores are copied from the papers below. They were not computed by stbench, take
+part in no rank, and do not compare with measured ones: splits, preparation and formulas differ. If this
 board has the same method on the same dataset, its own mean follows the reported one as
-"measured". "±" is the spread that the source prints; of measured values it is the sd over genes.
+"measured". "±" is the spread in the source; for measured values it is the sd over genes.
 """
 
 
 @dataclass(frozen=True)
 class Section:
-    """The figures of one source beside those of a board, as the page and ``reported.md`` show them.
+    """The scores of one source and of the board, as the page and ``reported.md`` show them.
 
-    ``metrics`` holds by metric the rows of its table: the method, then a text per dataset.
+    ``metrics`` has, by metric, the rows of its table: the method, then a text per dataset.
     """
 
     title: str
@@ -43,7 +39,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Source:
-    """A file of reported figures, where they come from, and what to know of them."""
+    """A file of reported scores, with its title and notes."""
 
     file: str
     title: str
@@ -71,12 +67,10 @@ SOURCES = (
 
 @register("reported", slow=True)
 def reported(board: Board, folder: Path) -> list[Path]:
-    """The paths of ``reported.md`` and ``reported.csv``."""
-    import pandas as pd
-
+    """Write ``reported.md`` and ``reported.csv``; returns their paths."""
     page, file = folder / "reported.md", folder / "reported.csv"
     lines = [line for section in sections(board) for line in _markdown(section)]
-    text = "\n".join(["# Reported beside measured", "", INTRODUCTION, *lines])
+    text = "\n".join(["# Reported and measured scores", "", INTRODUCTION, *lines])
     page.write_text(text + "\n", encoding="utf-8")
     frames = [beside(read(source), board).assign(source=source.title) for source in SOURCES]
     pd.concat(frames).to_csv(file, index=False, lineterminator="\n")
@@ -84,31 +78,27 @@ def reported(board: Board, folder: Path) -> list[Path]:
 
 
 def read(source: Source) -> pd.DataFrame:
-    """The reported figures of a source, columns metric, method, dataset, mean, spread."""
-    import pandas as pd
-
+    """The reported scores of a source, columns metric, method, dataset, mean, spread."""
     return pd.read_csv(Path(__file__).parent / source.file)
 
 
 def beside(table: pd.DataFrame, board: Board) -> pd.DataFrame:
-    """The reported figures with ``measured``, ``measured_sd``, ``preset`` and ``n_genes`` of this board.
+    """The reported scores with ``measured``, ``measured_sd``, ``preset`` and ``n_genes`` of this board.
 
-    Names of methods are compared whatever the case, those of datasets exactly; only whole datasets (no
-    limit) with the status ok count, with one row per preset.
+    Upper and lower case do not matter in names of methods, but do in those of datasets. Only whole datasets
+    (no limit) with the status ok count, with one row per preset.
     """
-    summary = board.summary()
-    found = summary[(summary["status"] == "ok") & (summary["limit"] == "")]
-    found = found.assign(key=found["method"].str.casefold())
-    found = found[["metric", "key", "dataset", "mean", "sd", "preset", "n_genes"]]
-    found = found.rename(columns={"mean": "measured", "sd": "measured_sd"})
+    found = board.summary().query("status == 'ok' and limit == ''")
+    found = found.assign(key=found["method"].str.casefold(), measured=found["mean"], measured_sd=found["sd"])
+    found = found[["metric", "key", "dataset", "measured", "measured_sd", "preset", "n_genes"]]
     table = table.assign(key=table["method"].str.casefold())
     return table.merge(found, how="left", on=["metric", "key", "dataset"]).drop(columns="key")
 
 
 def too_large_rmse(table: pd.DataFrame) -> tuple[int, int]:
-    """In how many rows the reported RMSE is above sqrt(2 - 2 PCC), and of how many.
+    """The number of rows with a reported RMSE above sqrt(2 - 2 PCC), and the number of all rows.
 
-    That is the largest mean RMSE of z-scores at a given mean PCC, half a unit of the last digit allowed.
+    That is the largest mean RMSE of z-scores at a given mean PCC. Half a unit of the last digit is tolerated.
     """
     wide = table.drop_duplicates(["metric", "method", "dataset"])
     wide = wide.pivot(index=["method", "dataset"], columns="metric", values="mean")
@@ -119,7 +109,7 @@ def too_large_rmse(table: pd.DataFrame) -> tuple[int, int]:
 
 
 def sections(board: Board) -> list[Section]:
-    """What every source reports, beside what the board measured of the same methods and datasets."""
+    """The scores of every source, with those of the board for the same methods and datasets."""
     return [_section(source, beside(read(source), board)) for source in SOURCES]
 
 
@@ -129,7 +119,7 @@ def _section(source: Source, table: pd.DataFrame) -> Section:
     if n_rows:
         notes.append(
             "RMSE of z-scores is sqrt(2 - 2 PCC) for every gene, so its mean is at most that of the mean "
-            f"PCC. The reported RMSE is above it in {n_above} of {n_rows} cells."
+            f"PCC. The reported RMSE is above this bound in {n_above} of {n_rows} cells."
         )
     n_measured = table.dropna(subset="measured")[["method", "dataset"]].drop_duplicates().shape[0]
     notes.append(f"Measured on this board: {n_measured} of its pairs of method and dataset.")
@@ -154,17 +144,10 @@ def _markdown(section: Section) -> Iterator[str]:
 
 
 def _cell(rows: pd.DataFrame) -> str:
-    """The reported figure and, where there is one, the measured one of each preset."""
+    """The reported score and the measured score of each preset."""
     if rows.empty:
         return "–"
-    text = _figure(rows["mean"].iloc[0], rows["spread"].iloc[0])
-    measured = [
-        f"measured {_figure(row.measured, row.measured_sd)} ({row.preset})"
-        for row in rows.itertuples()
-        if not isnan(row.measured)
-    ]
-    return "; ".join([text, *measured])
-
-
-def _figure(mean: float, spread: float) -> str:
-    return f"{mean:.3f}" if isnan(spread) else f"{mean:.3f} ± {spread:.3f}"
+    texts = [mean_sd(rows["mean"].iloc[0], rows["spread"].iloc[0])]
+    for row in rows.dropna(subset="measured").itertuples():
+        texts.append(f"measured {mean_sd(row.measured, row.measured_sd)} ({row.preset})")
+    return "; ".join(texts)

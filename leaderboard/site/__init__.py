@@ -1,24 +1,21 @@
 """``index.html``: the whole board as one page that works from disk and makes no network request.
 
-``content.py`` gathers the numbers, ``details.py`` the cards of methods and datasets and where every number
-comes from, ``maps.py`` the gene browser; ``page.html``, ``page.css`` and ``page.js`` show them. Tables are
-DataTables (from itables), plots are plotly; both are written into the page.
+``content.py`` collects the numbers, ``details.py`` the cards of methods and datasets and the provenance of
+every run, ``maps.py`` the gene browser; ``page.html``, ``page.css`` and ``page.js`` show them. The page
+includes DataTables (from itables) for tables and plotly for plots.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from stbench.board.board import Board
 from stbench.leaderboard import register
-
-if TYPE_CHECKING:
-    from stbench.board.board import Board
 
 
 @register("site", modules=("plotly", "itables", "jinja2"), slow=True)
 def site(board: Board, folder: Path) -> list[Path]:
-    """The path of ``index.html``."""
+    """Write ``index.html``; returns its path."""
     from .page import page
 
     file = folder / "index.html"

@@ -1,4 +1,4 @@
-"""The numbers of the page: the rows, columns, metrics and cells that its tables and plots show."""
+"""The numbers of the page: the rows, columns, metrics and cells of its tables and plots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stbench.board.archive import Column
 from stbench.board.board import Board
 from stbench.board.columns import COLUMN, ROW, column_name, keys_of
 from stbench.board.comparisons import name_pairs, over_datasets, paired_tests, win_table
-from stbench.board.tables import metric_block
+from stbench.board.tables import direction
 from stbench.plot.style import styles
 from stbench.scoring.controls import CEILING
 
@@ -18,18 +18,18 @@ CELL = ["mean", "sd", "low", "high", "share", "n_genes", "n_splits", "n_seeds", 
 
 
 def content(board: Board) -> dict[str, Any]:
-    """Everything that is shown as a number, ready for JSON (None where there is none).
+    """All numbers of the page, ready for JSON (None for a missing one).
 
     ``columns`` (datasets), ``rows`` (methods, best first), ``metrics``, ``cells`` by metric, row and column
-    (fields `CELL`), ``headline`` (the name of that metric), ``ceiling`` (of that control), ``comparisons``.
+    (fields `CELL`), ``headline`` and ``ceiling`` (names of metric and control), ``comparisons``, ``facts``.
     """
-    rows = _rows(board)
-    place = {row: i for i, row in enumerate(keys_of(board.ranks(), ROW))}
+    scored = set(board.scores["metric"])
+    best = {name: board.metrics[name].best for name in board.metric_order if name in scored}
     return {
         "columns": _columns(board),
-        "rows": rows,
-        "metrics": _metrics(board),
-        "cells": _cells(board, place),
+        "rows": _rows(board),
+        "metrics": [{"name": name, "best": b, "direction": direction(b)} for name, b in best.items()],
+        "cells": _cells(board),
         "fields": CELL,
         "ceiling": CEILING,
         "headline": board.headline,
@@ -39,7 +39,7 @@ def content(board: Board) -> dict[str, Any]:
 
 
 def _rows(board: Board) -> list[dict[str, Any]]:
-    """The rows in the order of the ranks, with what the first table shows."""
+    """The rows in the order of the ranks, with the columns of the first table."""
     ranks = board.ranks()
     names = board.names_of(ranks)
     looks = styles(names)
@@ -48,26 +48,19 @@ def _rows(board: Board) -> list[dict[str, Any]]:
     cost = ok.groupby(ROW)[["wall_s", "peak_rss_bytes"]].median().astype(float)
     table = ranks.merge(families.reset_index(), how="left", on=ROW).merge(cost, how="left", on=ROW)
     limits = {limit for _, limit in board.columns}
-    reasons = table["reason"]
     if len(limits) == 1:  # stated once, at the top of the page
-        reasons = reasons.str.replace(column_name("", *limits), "", regex=False)
-    table = table.assign(
-        name=names,
-        colour=[looks[n].colour for n in names],
-        symbol=[looks[n].symbol for n in names],
-        reason=reasons,
-    )
-    return _records(table)
+        table["reason"] = table["reason"].str.replace(column_name("", *limits), "", regex=False)
+    colours, symbols = [looks[name].colour for name in names], [looks[name].symbol for name in names]
+    return _records(table.assign(name=names, colour=colours, symbol=symbols))
 
 
 def short_label(board: Board, column: Column) -> str:
-    """The dataset, with its limit only where not all have the same: that is stated once for the page."""
-    dataset, limit = column
-    return dataset if len({limit for _, limit in board.columns}) == 1 else column_name(dataset, limit)
+    """The dataset, with its limit unless all have the same, which is at the top of the page."""
+    return column[0] if len({limit for _, limit in board.columns}) == 1 else column_name(*column)
 
 
 def _columns(board: Board) -> list[dict[str, Any]]:
-    """The datasets, with what they can be chosen by."""
+    """The datasets, with the values of their filters."""
     columns = []
     for dataset, limit in board.columns:
         card = board.archive.dataset((dataset, limit))["card"] if board.archive else {}
@@ -84,31 +77,22 @@ def _columns(board: Board) -> list[dict[str, Any]]:
     return columns
 
 
-def _metrics(board: Board) -> list[dict[str, Any]]:
-    """The metrics that have scores, with the words for their direction."""
-    scored = set(board.scores["metric"])
-    return [
-        {"name": name, "best": board.metrics[name].best, "direction": metric_block(board, name).direction}
-        for name in board.metric_order
-        if name in scored
-    ]
-
-
-def _cells(board: Board, place: dict[tuple[str, str, str], int]) -> dict[str, list[list[Any]]]:
+def _cells(board: Board) -> dict[str, list[list[Any]]]:
     """By metric a list of cells: the place of the row, the place of the column, then the fields `CELL`."""
     keys = [*COLUMN, *ROW, "metric"]
     table = board.bootstrap_means.merge(board.summary()[[*keys, "share"]], on=keys)
+    rows = {row: i for i, row in enumerate(keys_of(board.ranks(), ROW))}
     columns = {column: i for i, column in enumerate(board.columns)}
     cells: dict[str, list[list[Any]]] = {}
-    for cell in _records(table):
-        row, column = tuple(cell[key] for key in ROW), tuple(cell[key] for key in COLUMN)
+    places = zip(keys_of(table, ROW), keys_of(table, COLUMN), _records(table), strict=True)
+    for row, column, cell in places:
         found = [round(x, 4) if isinstance(x, float) else x for x in (cell[key] for key in CELL)]
-        cells.setdefault(cell["metric"], []).append([place[row], columns[column], *found])
+        cells.setdefault(cell["metric"], []).append([rows[row], columns[column], *found])
     return cells
 
 
 def _comparisons(board: Board) -> dict[str, Any]:
-    """Tests between methods: over datasets, pairs within a dataset, and how often one wins."""
+    """Tests between methods: over datasets, pairs within a dataset, and win rates."""
     wins, pairs = (name_pairs(board, table) for table in (win_table(board), paired_tests(board)))
     test = over_datasets(board)
     ranks: dict[str, Any] = {}
@@ -129,25 +113,19 @@ def _comparisons(board: Board) -> dict[str, Any]:
 
 
 def _facts(board: Board) -> dict[str, Any]:
-    """The line under the title."""
-    ranks = board.ranks()
-    started = sorted(manifest["started"] for manifest in board.manifests if manifest.get("started"))
+    """The numbers of the line under the title."""
+    started = [manifest["started"][:10] for manifest in board.manifests if manifest.get("started")]
     return {
-        "n_methods": int((ranks["kind"] != "control").sum()),
+        "n_methods": sum(kind != "control" for _, kind, _ in board.names),
         "n_datasets": len(board.columns),
         "n_runs": len(board.runs),
         "n_not_ok": int((board.runs["status"] != "ok").sum()),
-        "first_run": started[0][:10] if started else "",
-        "last_run": started[-1][:10] if started else "",
+        "first_run": min(started, default=""),
+        "last_run": max(started, default=""),
         "limits": sorted({limit for _, limit in board.columns if limit}),
     }
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as dictionaries of plain Python values, None for NaN."""
-    plain = table.astype(object).where(table.notna(), None)
-    return [{key: _plain(value) for key, value in row.items()} for row in plain.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
+    return table.astype(object).where(table.notna(), None).to_dict("records")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from anndata import AnnData
 
 from stbench.board.archive import Archive, Column, row_of
 from stbench.board.board import Board
-from stbench.board.columns import COLUMN, ROW, column_name
+from stbench.board.columns import COLUMN, ROW, column_name, keys_of
 from stbench.data.health import side
 from stbench.methods import REGISTRY
 from stbench.plot.style import styles
@@ -22,22 +23,18 @@ def methods(board: Board) -> list[dict[str, Any]]:
     """A panel per row of the board, best first: description, parameters, costs."""
     looks = styles(board.names.values())
     panels = []
-    for rank in board.ranks().to_dict("records"):
-        row = tuple(rank[key] for key in ROW)
+    for row in keys_of(board.ranks(), ROW):
         own = [manifest for manifest in board.manifests if row_of(manifest) == row]
-        name = own[0]["method"] if own else rank["method"]
-        cls = REGISTRY.items().get(name)
+        cls = REGISTRY.items().get(own[0]["method"] if own else row[0])
+        parameters = {json.dumps(m["parameters"], sort_keys=True): m["parameters"] for m in own}
         panels.append(
             {
                 "name": board.names[row],
                 "colour": looks[board.names[row]].colour,
-                "kind": rank["kind"],
-                "preset": rank["preset"],
+                "kind": row[1],
                 "info": cls.info if cls else None,
                 "sections": _sections(inspect.getdoc(cls) or "") if cls else [],
-                "parameters": [
-                    {"preset": row[2], "values": values} for values in _distinct(own, "parameters") if values
-                ],
+                "parameters": [values for values in parameters.values() if values],
                 "costs": _costs(board, row),
             }
         )
@@ -45,56 +42,40 @@ def methods(board: Board) -> list[dict[str, Any]]:
 
 
 def _sections(text: str) -> list[tuple[str, str]]:
-    """(title, text) of the parts of a numpydoc docstring; the first has no title."""
+    """(title, text) of the sections of a numpydoc docstring; the first has no title."""
     parts = re.split(r"^([^\n]+)\n-{3,}\n", text, flags=re.MULTILINE)
     titles = ["", *parts[1::2]]
     return [(title, re.sub(r"``?", "", body).strip()) for title, body in zip(titles, parts[::2], strict=True)]
 
 
-def _distinct(manifests: list[dict[str, Any]], key: str) -> list[Any]:
-    """The different values of ``key``, in the order they come."""
-    return list(
-        {json.dumps(manifest.get(key), sort_keys=True): manifest.get(key) for manifest in manifests}.values()
-    )
-
-
 def _costs(board: Board, row: tuple) -> list[dict[str, Any]]:
-    """Runs, status, median time and memory per dataset."""
+    """Number of runs, median time and median memory per dataset."""
     runs = board.runs[(board.runs[ROW] == row).all(axis=1)]
     costs = []
     for column, group in runs.groupby(COLUMN):
         ok = group[group["status"] == "ok"]
+        medians = ok[["wall_s", "peak_rss_bytes"]].astype(float).median()
         costs.append(
-            {
-                "column": column_name(*column),
-                "n_runs": len(group),
-                "n_ok": len(ok),
-                "wall_s": ok["wall_s"].dropna().astype(float).median(),
-                "peak_rss_bytes": ok["peak_rss_bytes"].dropna().astype(float).median(),
-            }
+            {"column": column_name(*column), "n_runs": len(group), "n_ok": len(ok)} | medians.to_dict()
         )
     return costs
 
 
 def datasets(board: Board) -> list[dict[str, Any]]:
-    """A panel per column of the board: card, what the preparation did, its ceiling, hash."""
-    panels = []
+    """A panel per column of the board: card, report of the preparation, health, hash, ceiling."""
     summary = board.summary()
-    ceiling = summary[(summary["method"] == CEILING) & (summary["metric"] == board.headline)].set_index(
-        COLUMN
-    )["mean"]
+    summary = summary[(summary["method"] == CEILING) & (summary["metric"] == board.headline)]
+    ceiling = summary.set_index(COLUMN)["mean"]
+    panels = []
     for column in board.columns:
         stored = board.archive.dataset(column) if board.archive else {}
-        facts = {
-            key: value for key, value in stored.items() if key not in ("format", "card", "report", "name")
-        }
+        health = _health(board.archive, column) if board.archive else {}
+        facts = {key: stored[key] for key in stored if key not in ("format", "card", "report", "name")}
         panels.append(
             {
                 "label": column_name(*column),
                 "card": _filled(stored.get("card", {})),
-                "health": _filled(
-                    stored.get("report", {}) | (_health(board.archive, column) if board.archive else {})
-                ),
+                "health": _filled(stored.get("report", {}) | health),
                 "facts": _filled(facts),
                 "ceiling": ceiling.get(column),
             }
@@ -103,7 +84,7 @@ def datasets(board: Board) -> list[dict[str, Any]]:
 
 
 def _health(archive: Archive, column: Column) -> dict[str, Any]:
-    """Figures of the raw spatial values over the genes of the benchmark."""
+    """Statistics of the raw spatial values over the genes of the benchmark."""
     truth = archive.truth(column)
     found = side(AnnData(truth.layers.get("counts", truth.X), obsm=dict(truth.obsm)))
     return {
@@ -115,7 +96,7 @@ def _health(archive: Archive, column: Column) -> dict[str, Any]:
 
 
 def _filled(values: dict[str, Any]) -> dict[str, str]:
-    """The values that are not empty, as text; names without underscores."""
+    """The values that are not empty, as text, by their name without underscores."""
     return {
         key.replace("_", " "): value if isinstance(value, str) else json.dumps(value)
         for key, value in values.items()
@@ -124,20 +105,13 @@ def _filled(values: dict[str, Any]) -> dict[str, str]:
 
 
 def environments(board: Board) -> list[dict[str, Any]]:
-    """The different settings that runs were made in: command, hardware, versions; numbered from 1."""
-    return [
-        {"number": number, "n_runs": n_runs} | json.loads(text)
-        for text, (number, n_runs) in _environments(board).items()
-    ]
-
-
-def _environments(board: Board) -> dict[str, tuple[int, int]]:
-    texts = [_environment(manifest) for manifest in board.manifests]
-    return {text: (i + 1, texts.count(text)) for i, text in enumerate(dict.fromkeys(texts))}
+    """The different settings of the runs: command, hardware, versions; numbered from 1."""
+    found = Counter(_environment(manifest) for manifest in board.manifests)
+    return [{"number": i, "n_runs": n} | json.loads(text) for i, (text, n) in enumerate(found.items(), 1)]
 
 
 def _environment(manifest: dict[str, Any]) -> str:
-    """The setting of a run as one text: what is equal for all runs of a call on one machine."""
+    """The setting of a run as one text, the same for all runs of a command on one machine."""
     hardware = {key: value for key, value in (manifest.get("hardware") or {}).items() if value}
     return json.dumps(
         {
@@ -151,29 +125,23 @@ def _environment(manifest: dict[str, Any]) -> str:
 
 
 def provenance(board: Board) -> list[dict[str, Any]]:
-    """One entry per run: the keys, hashes and versions that its scores come from."""
-    numbers = _environments(board)
+    """One entry per run: the keys, hashes and versions behind its scores."""
+    settings = list(dict.fromkeys(_environment(manifest) for manifest in board.manifests))
     rows = []
     for manifest in board.manifests:
         versions = {k: v for k, v in (manifest.get("versions") or {}).items() if k != "stbench"}
+        same = ("key", "seed", "status", "wall_s", "peak_rss_bytes", "device", "version")
         rows.append(
-            {
+            {key: manifest.get(key) for key in same}
+            | {
                 "column": column_name(manifest["dataset"], manifest["limit"]),
                 "name": board.names[row_of(manifest)],
                 "rotation": manifest["split"]["rotation"],
-                "split_seed": manifest["split"]["split_seed"],
-                "seed": manifest["seed"],
-                "status": manifest["status"],
-                "wall_s": manifest.get("wall_s"),
-                "peak_rss_bytes": manifest.get("peak_rss_bytes"),
-                "device": manifest.get("device"),
                 "started": (manifest.get("started") or "")[:16].replace("T", " "),
-                "version": manifest["version"],
                 "packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
-                "run": manifest["key"],
                 "data": manifest["data_hash"][:12],
                 "split": manifest["split"]["hash"],
-                "environment": numbers[_environment(manifest)][0],
+                "environment": settings.index(_environment(manifest)) + 1,
             }
         )
     return rows

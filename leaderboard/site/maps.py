@@ -1,6 +1,6 @@
-"""The gene browser: for every dataset some test genes, as maps of the truth and of every method.
+"""The gene browser: for every dataset maps of some test genes, of the truth and of every method.
 
-A map holds one byte per spot: the z-score from -2 to 3 (the scale of `stbench.plot.spatial_map`).
+A map has one byte per spot: the z-score from -2 to 3 (the scale of `stbench.plot.spatial_map`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_BYTES = 2_000_000  # of all maps together
 
 
 def maps(board: Board) -> list[dict[str, Any]]:
-    """One entry per dataset with coordinates: places of the spots, genes, maps by gene and name, scores."""
+    """One entry per dataset with coordinates: places of the spots, maps and scores by gene and method."""
     if board.archive is None:
         return []
     found = [_dataset(board, board.archive, column) for column in board.columns]
@@ -46,31 +46,24 @@ def _dataset(board: Board, archive: Archive, column: Column) -> dict[str, Any]:
     genes = _spread(scores.groupby("gene")["value"].mean(), min(MAX_GENES, max(3, room)))
     order = [row for row in keys_of(board.ranks(), ROW) if row[1] != "control"]
     predictions = archive.predictions(column, genes, order)
-    true = truth[:, genes].to_df()
-    value = scores.assign(row=keys_of(scores, ROW)).set_index(["gene", "row"])["value"]
+    tables = {"truth": truth[:, genes].to_df()}
+    tables |= {board.names[row]: predictions[row] for row in order if row in predictions}
+    value = scores.assign(name=board.names_of(scores)).set_index(["gene", "name"])["value"]
     return {
         "label": short_label(board, column),
         "n_spots": truth.n_obs,
         "n_shown": len(spots),
         "places": _places(np.asarray(truth.obsm["spatial"], dtype=float)[spots]),
         "genes": {
-            gene: {"truth": _bytes(true[gene].to_numpy(), spots)}
-            | {
-                board.names[row]: _bytes(predictions[row][gene].to_numpy(), spots)
-                for row in order
-                if row in predictions and gene in predictions[row]
-            }
+            gene: {name: _bytes(table[gene], spots) for name, table in tables.items() if gene in table}
             for gene in genes
         },
-        "scores": {
-            gene: {board.names[row]: round(float(x), 3) for row, x in value.loc[gene].items()}
-            for gene in genes
-        },
+        "scores": {gene: {name: round(float(x), 3) for name, x in value.loc[gene].items()} for gene in genes},
     }
 
 
 def _spread(means: pd.Series, n: int) -> list[str]:
-    """``n`` genes from the best to the worst predicted, evenly spread."""
+    """``n`` genes at equal distances in the order from the best to the worst."""
     ordered = means.sort_values(ascending=False, kind="stable").index
     places = np.unique(np.linspace(0, len(ordered) - 1, n).round().astype(int))
     return [str(ordered[i]) for i in places]
@@ -83,8 +76,8 @@ def _places(coordinates: np.ndarray) -> list[list[int]]:
     return np.rint((coordinates[:, :2] - corner) / scale * 1000).astype(int).T.tolist()
 
 
-def _bytes(values: np.ndarray, spots: np.ndarray) -> str:
-    """z-scores over all spots, those of ``spots`` as base64 of one byte each."""
+def _bytes(values: pd.Series, spots: np.ndarray) -> str:
+    """z-scores over all spots, as base64 of one byte for each of ``spots``."""
     low, high = RANGE
-    part = (np.clip(zscore(np.asarray(values, dtype=float))[spots], low, high) - low) / (high - low) * 255
+    part = (np.clip(zscore(values.to_numpy(dtype=float))[spots], low, high) - low) / (high - low) * 255
     return b64encode(np.rint(part).astype(np.uint8).tobytes()).decode()

@@ -1,4 +1,4 @@
-// Shows the data of the page with DataTables and plotly; every name is written as text, never as markup.
+// Shows the data of the page with DataTables and plotly. Every name is written as text, never as markup.
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const field = Object.fromEntries(data.fields.map((name, i) => [name, i + 2]));
@@ -30,7 +30,7 @@ function options(select, values, all) {
   for (const name of names) select.append(new Option(name, name));
 }
 
-// ---- scores: one table and one plot for what the filters leave
+// ---- scores: one table and one plot of the filtered data
 
 const filters = ["metric", "show", "family", "dataset", "tissue", "technology"];
 options(byId("metric"), data.metrics.map((m) => m.name));
@@ -39,19 +39,19 @@ for (const [id, key] of [["dataset", "label"], ["tissue", "tissue"], ["technolog
   options(byId(id), data.columns.map((c) => c[key]), `all ${id === "technology" ? "technologies" : `${id}s`}`);
 
 function chosen() {
-  const want = Object.fromEntries(filters.map((id) => [id, byId(id).value]));
+  const filter = Object.fromEntries(filters.map((id) => [id, byId(id).value]));
   const cells = new Map();
-  for (const cell of data.cells[want.metric] ?? []) cells.set(`${cell[0]} ${cell[1]}`, cell);
+  for (const cell of data.cells[filter.metric] ?? []) cells.set(`${cell[0]} ${cell[1]}`, cell);
   const fits = (column) =>
-    (!want.dataset || column.label === want.dataset) &&
-    (!want.tissue || column.tissue === want.tissue) &&
-    (!want.technology || column.technology === want.technology);
+    (!filter.dataset || column.label === filter.dataset) &&
+    (!filter.tissue || column.tissue === filter.tissue) &&
+    (!filter.technology || column.technology === filter.technology);
   const columns = data.columns.map((column, i) => ({ ...column, i })).filter(fits);
   const rows = data.rows
     .map((row, i) => ({ ...row, i }))
-    .filter((row) => !want.family || row.family === want.family)
+    .filter((row) => !filter.family || row.family === filter.family)
     .filter((row) => columns.some((column) => cells.has(`${row.i} ${column.i}`)));
-  return { ...want, metricInfo: data.metrics.find((m) => m.name === want.metric), cells, columns, rows };
+  return { ...filter, metricInfo: data.metrics.find((m) => m.name === filter.metric), cells, columns, rows };
 }
 
 function describe(row, column, cell) {
@@ -91,7 +91,7 @@ function drawMatrix(view) {
   }
   if (several) head.append(element("th", "Mean", "num"));
   const body = table.createTBody();
-  const foot = table.createTFoot(); // controls stay below whatever the order is
+  const foot = table.createTFoot(); // controls remain below in every order
   for (const row of view.rows) {
     const line = (row.kind === "control" ? foot : body).insertRow();
     line.className = row.kind;
@@ -239,7 +239,7 @@ if (data.maps.length) {
   chooseGenes();
 }
 
-// ---- the tables that are in the page become sortable
+// ---- the tables of the page become sortable
 
 for (const table of document.querySelectorAll("table.enhance")) {
   const paged = table.classList.contains("paged");

@@ -1,4 +1,4 @@
-"""Puts the page together: the template, the libraries and the data."""
+"""Renders the page from the template, the libraries and the data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from base64 import b64encode
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,7 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from stbench.board.board import Board
 from stbench.board.tables import notes
-from stbench.leaderboard import REGISTRY
+from stbench.leaderboard.latex import document, tables
 from stbench.leaderboard.reported import INTRODUCTION, sections
 
 from .content import content
@@ -31,7 +30,7 @@ def page(board: Board) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": _number, "share": _share, "gb": _gb}
+    environment.filters |= {"number": _number, "share": _share}
     bundle = files("itables") / "html"
     numbers = content(board)
     gene_maps, figures = maps(board), plots(numbers)
@@ -58,13 +57,11 @@ def page(board: Board) -> str:
 
 
 def _downloads(board: Board, numbers: dict[str, Any]) -> dict[str, str]:
-    """What the page offers as files, as data URIs by file name."""
-    with TemporaryDirectory() as folder:
-        tex = REGISTRY.get("latex")(board, Path(folder))[0].read_text("utf-8")
+    """The downloads of the page, as data URIs by file name."""
     return {
         "leaderboard.csv": _uri("text/csv", board.summary().to_csv(index=False)),
         "leaderboard.json": _uri("application/json", json.dumps(numbers, allow_nan=False)),
-        "table1.tex": _uri("application/x-tex", tex),
+        "table1.tex": _uri("application/x-tex", document(tables(board))),
     }
 
 
@@ -73,20 +70,16 @@ def _uri(kind: str, text: str) -> str:
 
 
 def _script(data: Any) -> Markup:
-    """JSON for a script element: no name in it can end the element."""
+    """JSON for a script element, with escapes: no name in it can end the element."""
     text = json.dumps(data, allow_nan=False)
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return Markup(text)
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None or value != value else f"{value:.{digits}f}"
+def _number(value: float | None, digits: int = 3, unit: float = 1) -> str:
+    return "–" if value is None or value != value else f"{value / unit:.{digits}f}"
 
 
 def _share(value: float | None) -> str:
     return "–" if value is None or value != value else f"{100 * value:.0f} %"
-
-
-def _gb(value: float | None) -> str:
-    return "–" if value is None or value != value else f"{value / 1e9:.2f}"

@@ -1,4 +1,4 @@
-"""The plots of the page that no filter changes, as plotly figures in JSON."""
+"""The plots of the page that do not depend on the filters, as plotly figures in JSON."""
 
 from __future__ import annotations
 
@@ -17,12 +17,9 @@ COSTS = {"wall_s": ("median seconds per run", 1.0), "peak_rss_bytes": ("median p
 
 
 def plots(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Figures by the id of their place on the page; one that has nothing to show is absent.
+    """Figures by the id of their element in the page, without empty ones.
 
-    Parameters
-    ----------
-    numbers
-        The answer of `stbench.leaderboard.site.content.content`.
+    ``numbers`` is the result of `stbench.leaderboard.site.content.content`.
     """
     looks = {row["name"]: row for row in numbers["rows"]}
     figures = {"meanranks": _mean_ranks(numbers["comparisons"]["ranks"], looks)}
@@ -45,8 +42,8 @@ def _figure(traces: list[Any], title: str, *, showlegend: bool = False, **layout
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "font": {"size": 11}},
         **layout,
     )
-    figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True)
-    figure.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True)
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        update(gridcolor=GRID, zeroline=False, automargin=True)
     return figure
 
 
@@ -57,15 +54,12 @@ def _mean_ranks(ranks: dict[str, Any], looks: dict[str, Any]) -> go.Figure | Non
     order = list(ranks["mean_ranks"])[::-1]
     places = [ranks["mean_ranks"][name] for name in order]
     half = ranks["critical_difference"] / 2
+    colours, symbols = ([looks[name][key] for name in order] for key in ("colour", "symbol"))
     trace = go.Scatter(
         x=places,
         y=[escape(name) for name in order],
         mode="markers",
-        marker={
-            "color": [looks[name]["colour"] for name in order],
-            "symbol": [looks[name]["symbol"] for name in order],
-            "size": 9,
-        },
+        marker={"color": colours, "symbol": symbols, "size": 9},
         error_x={"type": "constant", "value": half, "thickness": 1, "width": 0, "color": SOFT},
         hovertemplate="%{y}: mean rank %{x:.2f}<extra></extra>",
     )
@@ -99,7 +93,7 @@ def _wins(wins: list[dict[str, Any]], order: list[str]) -> go.Figure | None:
 
 
 def _cost(rows: list[dict[str, Any]], headline: str, key: str, words: str, unit: float) -> go.Figure | None:
-    """The headline score against one cost, with the Pareto front; the legend names the cheapest first."""
+    """The headline score against one cost, with the Pareto front; the cheapest is first in the legend."""
     known = [r for r in rows if r["kind"] != "control" and r[headline] is not None and r[key] is not None]
     known = sorted(known, key=lambda row: (row[key], row[headline]))
     if not known:
@@ -107,14 +101,8 @@ def _cost(rows: list[dict[str, Any]], headline: str, key: str, words: str, unit:
     cost = np.array([row[key] / unit for row in known])
     score = np.array([row[headline] for row in known])
     front = pareto_front(cost, score)
-    line = go.Scatter(
-        x=cost[front],
-        y=score[front],
-        mode="lines",
-        line={"shape": "hv", "color": SOFT},
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    look = {"mode": "lines", "line": {"shape": "hv", "color": SOFT}}
+    line = go.Scatter(x=cost[front], y=score[front], **look, hoverinfo="skip", showlegend=False)
     hover = f"%{{fullData.name}}<br>mean {headline} %{{y:.3f}}<br>{words} %{{x:.3g}}<extra></extra>"
     dots = [
         go.Scatter(

@@ -1,1 +1,1 @@
-"""The published protocol, run on any dataset."""
+"""The audit: scores of the published protocol on any dataset."""

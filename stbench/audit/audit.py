@@ -1,15 +1,14 @@
-"""The published protocol, run on any dataset: what it scores with and without the truth in the answer.
+"""Scores of the published protocol on any dataset, with and without the truth in the prediction.
 
 The sampling code of CausalGeD (commit 8474310, ``model/sample.py``) and of SpaDiT (commit fc8a3f9) draws a
-mask over 30 % of the non-zero entries of the test matrix and, after every step, the last one included,
-replaces all other entries of the answer by the test matrix. Here the same replacement, `paste`, is done to
-answers whose quality is known.
+mask over 30 % of the non-zero entries of the test matrix. After every step, the last one included, it
+replaces all other entries of the prediction by the test matrix. `paste` does the same replacement here, in
+predictions of known quality.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,8 @@ from stbench.files import read_h5ad
 from stbench.metric import REGISTRY
 from stbench.runs.events import Reporter
 from stbench.runs.manifest import OK
-from stbench.scoring.scores import score
+from stbench.scoring.scores import default_metrics, score
+from stbench.tables import frame
 
 if TYPE_CHECKING:
     from stbench.runs.benchmark import Summary
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MASKED = 0.3  # share of the non-zero entries that keep the prediction
 CONSTANT = 0.5
+ONLY_PASTED = "gene's mean of the pasted non-zeros"  # it uses the pasted truth, so it has no score without
 LATENT, HIDDEN = 256, 1024  # sizes of the published decoder
 
 COLUMNS = ["dataset", "limit", "predictor", "kind", "pasted", "metric", "mean", "sd", "n_genes"]
@@ -37,10 +38,10 @@ COLUMNS = ["dataset", "limit", "predictor", "kind", "pasted", "metric", "mean", 
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What the protocol scores on one dataset.
+    """Scores of the protocol on one dataset.
 
-    ``scores`` has the columns `COLUMNS`; ``kind`` is ``nothing learned`` or ``method``. The shares are of the
-    entries of the test matrix, spots x genes: those that are zero, and those that are truth after pasting.
+    ``scores`` has the columns `COLUMNS`; ``kind`` is ``nothing learned`` or ``method``. The shares are those
+    of zeros, and of true values after `paste`, among the entries of the test matrix, spots x genes.
     """
 
     dataset: str
@@ -53,7 +54,7 @@ class Audit:
 
 
 def draw_mask(truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Marks 30 % of the non-zero entries at random, (n_spots, n_genes) of bool."""
+    """A mask of 30 % of the non-zero entries, drawn at random, (n_spots, n_genes) of bool."""
     nonzero = np.flatnonzero(truth)
     mask = np.zeros(truth.size, dtype=bool)
     mask[rng.choice(nonzero, round(MASKED * len(nonzero)), replace=False)] = True
@@ -66,7 +67,7 @@ def paste(truth: np.ndarray, prediction: np.ndarray, mask: np.ndarray) -> np.nda
 
 
 def untrained_decoder(n_genes: int, n_spots: int, seed: int) -> np.ndarray:
-    """Output of the published decoder with its random first weights on random latents, (n_spots, n_genes).
+    """Output of the published decoder with its initial random weights on random latents, (n_spots, n_genes).
 
     Layers 256 - 512 - 1024 - n_spots with ReLU between them and a sigmoid at the end, one latent vector per
     gene, default initialisation of PyTorch. The published default does not train it (``decoder_train=0``).
@@ -91,70 +92,47 @@ def audit_scores(truth: pd.DataFrame, methods: dict[str, pd.DataFrame], *, seed:
     """Scores of every predictor with and without paste (`COLUMNS` without dataset and limit).
 
     Mean and sd over the genes that vary in the truth, for the primary metrics and for the compatibility
-    metrics, which are those that are computed only when named.
-
-    Parameters
-    ----------
-    truth
-        Spots x test genes on the scale of ``X``.
-    methods
-        Predictions by name, each with the spots and genes of the truth.
-    seed
-        Of the mask, the noise and the decoder.
+    metrics (those without a ``column``). ``truth`` is spots x test genes on the scale of ``X``; ``methods``
+    are predictions by name, with the same spots and genes.
     """
     rng = np.random.default_rng(seed)
     true = truth.to_numpy(dtype=float)
     mask = draw_mask(true, rng)
+    seen = np.where(mask, 0, true)
+    means = seen.sum(axis=0) / np.maximum((seen != 0).sum(axis=0), 1)
+    predictions = {
+        f"constant {CONSTANT}": np.full(true.shape, CONSTANT),
+        f"constant {CONSTANT} plus noise of 0.001": CONSTANT + 0.001 * rng.normal(size=true.shape),
+        "untrained decoder": untrained_decoder(true.shape[1], true.shape[0], seed),
+        ONLY_PASTED: np.broadcast_to(means, true.shape),
+    }
+    kinds = dict.fromkeys(predictions, "nothing learned") | dict.fromkeys(methods, "method")
+    predictions |= {name: prediction.to_numpy(dtype=float) for name, prediction in methods.items()}
+
+    metrics = REGISTRY.items().values()
+    names = [name for name in default_metrics() if REGISTRY.get(name).primary]
+    names += [metric.name for metric in metrics if metric.column is None]
     frames = []
-    for predictor, kind, pasted, values in _answers(true, methods, mask, rng, seed):
-        answer = pd.DataFrame(values, index=truth.index, columns=truth.columns)
-        scores = score(truth, answer, _metrics())
-        table = scores.agg(["mean", "std", "count"]).T.set_axis(["mean", "sd", "n_genes"], axis=1)
-        table = table.rename_axis("metric").reset_index().astype({"n_genes": int})
-        frames.append(table.assign(predictor=predictor, kind=kind, pasted=pasted))
+    for name, values in predictions.items():
+        for pasted in (True,) if name == ONLY_PASTED else (False, True):
+            shown = paste(true, values, mask) if pasted else values
+            scores = score(truth, pd.DataFrame(shown, index=truth.index, columns=truth.columns), names)
+            table = scores.agg(["mean", "std", "count"]).T.set_axis(["mean", "sd", "n_genes"], axis=1)
+            table = table.rename_axis("metric").reset_index().astype({"n_genes": int})
+            frames.append(table.assign(predictor=name, kind=kinds[name], pasted=pasted))
     return pd.concat(frames, ignore_index=True)[COLUMNS[2:]]
 
 
-def _answers(
-    truth: np.ndarray, methods: dict[str, pd.DataFrame], mask: np.ndarray, rng: np.random.Generator, seed: int
-) -> Iterator[tuple[str, str, bool, np.ndarray]]:
-    """Every answer to score: name, kind, whether the truth was pasted into it, values."""
-    nothing = {
-        f"constant {CONSTANT}": np.full(truth.shape, CONSTANT),
-        f"constant {CONSTANT} plus noise of 0.001": CONSTANT + 0.001 * rng.normal(size=truth.shape),
-        "untrained decoder": untrained_decoder(truth.shape[1], truth.shape[0], seed),
-    }
-    for name, values in nothing.items():
-        yield name, "nothing learned", False, values
-        yield name, "nothing learned", True, paste(truth, values, mask)
-    seen = np.where(mask, 0, truth)
-    means = seen.sum(axis=0) / np.maximum((seen != 0).sum(axis=0), 1)
-    means = np.broadcast_to(means, truth.shape)
-    yield "gene's mean of the pasted non-zeros", "nothing learned", True, paste(truth, means, mask)
-    for name, prediction in methods.items():
-        values = prediction.to_numpy(dtype=float)
-        yield name, "method", False, values
-        yield name, "method", True, paste(truth, values, mask)
-
-
-def _metrics() -> list[str]:
-    """Primary metrics in the order of their columns, then the compatibility metrics by name."""
-    items = REGISTRY.items().values()
-    primary = sorted((m for m in items if m.primary), key=lambda m: m.column or 0)
-    return [m.name for m in primary] + [m.name for m in items if m.column is None]
-
-
 def audit(options: AuditOptions, reporter: Reporter | None = None) -> list[Audit]:
-    """The audit of every dataset of ``options`` on its first split; its methods, if any, run as in a grid.
+    """The audit of every dataset of ``options`` on its first split; the methods, if any, run as in a grid.
 
-    ``options.out`` is the results folder of the methods. A method without a valid prediction is left out of
-    the table of that dataset with a warning.
+    ``options.out`` is the results folder of the methods. A method without a valid prediction for a dataset is
+    left out of its table with a warning.
     """
     from stbench.data.cache import load
     from stbench.data.sources import catalogue, data_folders, select
     from stbench.data.split import make_splits
     from stbench.runs.benchmark import run
-    from stbench.tables import dense
 
     datasets, notices = select(options.datasets, catalogue(data_folders(options.data)))
     predictions: dict[str, dict[str, pd.DataFrame]] = {}
@@ -166,30 +144,20 @@ def audit(options: AuditOptions, reporter: Reporter | None = None) -> list[Audit
     found = []
     for dataset in datasets:
         pair = load(dataset, options.limit)
-        genes = list(make_splits(pair.genes, 1, options.split_seed)[0].test)
-        truth = pd.DataFrame(dense(pair.spatial, genes), index=pair.spatial.obs_names, columns=genes)
-        methods = {
-            name: table.loc[truth.index, genes] for name, table in predictions.get(dataset.name, {}).items()
-        }
+        truth = frame(pair.spatial, make_splits(pair.genes, 1, options.split_seed)[0].test)
+        own = predictions.get(dataset.name, {})
+        methods = {name: table.loc[truth.index, truth.columns] for name, table in own.items()}
         scores = audit_scores(truth, methods, seed=options.split_seed)
-        scores = scores.assign(dataset=dataset.name, limit=str(options.limit))[COLUMNS]
+        limit = str(options.limit)
+        scores = scores.assign(dataset=dataset.name, limit=limit)[COLUMNS]
         nonzero = float((truth.to_numpy() != 0).mean())
-        found.append(
-            Audit(
-                dataset.name,
-                str(options.limit),
-                n_spots=len(truth),
-                n_genes=len(genes),
-                zero_share=1 - nonzero,
-                pasted_share=1 - MASKED * nonzero,
-                scores=scores,
-            )
-        )
+        zero_share, pasted_share = 1 - nonzero, 1 - MASKED * nonzero
+        found.append(Audit(dataset.name, limit, len(truth), truth.shape[1], zero_share, pasted_share, scores))
     return found
 
 
 def _predictions(summary: Summary) -> dict[str, dict[str, pd.DataFrame]]:
-    """The predictions of the runs by dataset and name of the method; a warning for each run without one."""
+    """The predictions of the runs by dataset and method; a warning for each run without a prediction."""
     found: dict[str, dict[str, pd.DataFrame]] = {}
     for manifest in summary.records.values():
         name = f"{manifest['label']} ({manifest['preset']})"

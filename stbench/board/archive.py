@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from stbench.errors import StbenchError
 from stbench.files import read_h5ad, read_json
 from stbench.runs.manifest import OK
 from stbench.runs.results import Results
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
 
 Column = tuple[str, str]  # dataset, limit
@@ -22,16 +23,9 @@ Row = tuple[str, str, str]  # label of the method, kind, preset
 
 @dataclass(frozen=True, eq=False)
 class Archive:
-    """The results folder of a board, for renderers that show more than scores.
+    """The results folder of a board and the ``manifests`` of its runs, for renderers.
 
-    Attributes
-    ----------
-    results
-        The folder.
-    manifests
-        The manifests of the runs on the board.
-    data
-        Folders of datasets (``--data``): the references are not kept with the results.
+    ``data`` are folders of datasets (``--data``): a results folder does not hold the references.
     """
 
     results: Results
@@ -54,48 +48,38 @@ class Archive:
     def predictions(
         self, column: Column, genes: list[str] | None = None, rows: Collection[Row] | None = None
     ) -> dict[Row, pd.DataFrame]:
-        """Predicted values by row of the board, each spots x genes, pooled over the rotations.
+        """Predictions for a column by row of the board, each spots x genes, pooled over the rotations.
 
-        Of several seeds and split seeds, the smallest is taken. The spots are in the order of `truth`. The
-        table of a row has only the genes that its runs predicted.
+        Where there are several seeds and split seeds, the smallest is used. Spots have the order of `truth`.
+        The table of a row has only the genes that its runs predicted.
 
         Parameters
         ----------
-        column
-            Dataset and limit.
         genes
             Only these, in this order. Default: every gene that was predicted.
         rows
-            Read only these rows of the board. Default: all.
+            Read only these rows. Default: all.
         """
-        import pandas as pd
-
-        ok = [manifest for manifest in self.of(column) if manifest["status"] == OK]
         spots = self.truth(column).obs_names
-        parts: dict[Row, list[pd.DataFrame]] = {}
-        seen: set[tuple[Row, int]] = set()
-        for manifest in sorted(ok, key=lambda m: (m["split"]["split_seed"], m["seed"])):
-            split, row = manifest["split"], row_of(manifest)
-            if (row, split["rotation"]) in seen or (rows is not None and row not in rows):
+        parts: dict[Row, dict[int, pd.DataFrame]] = {}
+        for manifest in sorted(self.of(column), key=lambda m: (m["split"]["split_seed"], m["seed"])):
+            row, split = row_of(manifest), manifest["split"]
+            if manifest["status"] != OK or (rows is not None and row not in rows):
                 continue
-            seen.add((row, split["rotation"]))
-            test = self.results.split(split["hash"]).test
-            names = [gene for gene in test if genes is None or gene in genes]
-            if names:
+            rotations = parts.setdefault(row, {})
+            if split["rotation"] not in rotations:
                 table = read_h5ad(self.results.run_folder(manifest["key"]) / "prediction.h5ad")
-                parts.setdefault(row, []).append(table[spots, names].to_df())
-        pooled = {row: pd.concat(tables, axis=1) for row, tables in parts.items()}
+                test = list(self.results.split(split["hash"]).test)
+                rotations[split["rotation"]] = table[spots, test].to_df()
+        pooled = {row: pd.concat(tables.values(), axis=1) for row, tables in parts.items()}
         if genes is None:
             return pooled
         return {row: table[[gene for gene in genes if gene in table]] for row, table in pooled.items()}
 
     def reference(self, column: Column) -> AnnData:
-        """The prepared scRNA reference of a column, made again from the raw data.
+        """The scRNA reference of a column, prepared again from the raw data.
 
-        Raises
-        ------
-        StbenchError
-            When the raw data are missing, or have changed since the runs.
+        Raises `StbenchError` when the raw data are missing, or have changed since the runs.
         """
         from stbench.data.cache import load
         from stbench.data.limit import Limit
@@ -107,7 +91,7 @@ class Archive:
             raise StbenchError(f"The reference of '{name}' is not here: give its folder with --data.")
         pair = load(known[name], Limit.parse(column[1]))
         if pair.hash != expected:
-            raise StbenchError(f"The raw data of '{name}' are not those that the runs were made from.")
+            raise StbenchError(f"The raw data of '{name}' have changed since the runs.")
         return pair.reference
 
     def _hash(self, column: Column) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """The board: all runs and scores of a results folder, and the numbers that every leaderboard shows.
 
-A column of a table is a dataset with its limit (a limited run is never mixed with a whole one), a row is a
-method with its preset. Renderers add no arithmetic of their own.
+A column of the board is a dataset with its limit: limited runs are kept apart from whole ones. A row is a
+method with its preset. Renderers do no arithmetic of their own.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from stbench.scoring.controls import CEILING
 if TYPE_CHECKING:
     from stbench.board.archive import Archive
 
-MIN_CEILING = 0.1  # below it the share divides by noise
+MIN_CEILING = 0.1  # a share of a lower ceiling is mostly noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,20 +46,20 @@ class Board:
     ----------
     scores
         One row per dataset, method, preset, limit, split, seed, gene and metric (columns `SCORES`); ``value``
-        is NaN for a gene that is constant in the truth. Controls that the scorer makes have scores only.
+        is NaN for a gene that is constant in the truth. The controls of the scorer have scores only.
     runs
         One row per run (columns `RUNS`); ``status`` is ``ok`` or one of `FAILURES`.
     metrics
-        The definitions of the metrics in ``scores``, by name.
+        The metrics in ``scores``, by name.
     archive
-        The results folder behind it, None for a board of scores alone.
+        The results folder behind the board, None for a board of scores alone.
     origin
         The file that scores were imported from, empty for scores that stbench computed.
 
     Raises
     ------
     StbenchError
-        Where a column is missing, a key is empty, a metric is unknown or a run is there twice.
+        For a missing column, an empty key, an unknown metric or status, and a repeated run or score.
     """
 
     scores: pd.DataFrame
@@ -75,7 +75,7 @@ class Board:
         check_table(self.scores, "scores", SCORES, [*COLUMN, *ROW, *CELL, "gene", "metric"])
         for name in self.scores["metric"].unique():
             if name not in self.metrics:
-                raise StbenchError(f"The scores hold the metric '{name}', which is not defined. Score again.")
+                raise StbenchError(f"The scores have the metric '{name}', which is not defined. Score again.")
         for status in self.runs["status"].unique():
             if status not in ("ok", *FAILURES):
                 raise StbenchError(f"Unknown status '{status}' of a run. Known: ok, {', '.join(FAILURES)}.")
@@ -87,7 +87,7 @@ class Board:
 
     @cached_property
     def names(self) -> dict[tuple[str, str, str], str]:
-        """The name of each row (method, kind, preset): the method, with the preset if it has several."""
+        """The name of each row (method, kind, preset): the method, and its preset if there are several."""
         rows = set(keys_of(self.runs, ROW)) | set(keys_of(self.scores, ROW))
         methods = [method for method, _, _ in rows]
         return {row: f"{row[0]} [{row[2]}]" if methods.count(row[0]) > 1 else row[0] for row in sorted(rows)}
@@ -98,7 +98,7 @@ class Board:
 
     @property
     def manifests(self) -> list[dict[str, Any]]:
-        """The manifests of its runs; none for a board without an archive."""
+        """The manifests of the runs; none without an archive."""
         return self.archive.manifests if self.archive else []
 
     @cached_property
@@ -109,7 +109,7 @@ class Board:
 
     @property
     def primary(self) -> list[str]:
-        """Names of the metrics that make the rank, in table order."""
+        """Names of the metrics in the rank, in table order."""
         return [name for name in self.metric_order if self.metrics[name].primary]
 
     @cached_property
@@ -124,7 +124,7 @@ class Board:
 
     @property
     def without_redundant(self) -> dict[str, str]:
-        """The column of `ranks` with AS without the `redundant` metrics, and its head; empty without any."""
+        """The column of `ranks` without the `redundant` metrics, and its head; empty if there are none."""
         names = self.redundant
         return {f"AS_without_{'_'.join(names)}": f"AS without {', '.join(names)}"} if names else {}
 
@@ -132,7 +132,7 @@ class Board:
     def gene_scores(self) -> pd.DataFrame:
         """One value per column, row, metric and gene: the mean over seeds, then over splits.
 
-        The second mean matters only with several split seeds; within one, a gene is tested in one rotation.
+        The second mean matters only with several split seeds: each of them tests a gene in one rotation.
         """
         keys = [*COLUMN, *ROW, "metric", "gene"]
         over_seeds = self.scores.groupby([*keys, "split"], sort=False)["value"].mean()
@@ -140,11 +140,11 @@ class Board:
 
     @cached_property
     def statuses(self) -> pd.DataFrame:
-        """One row per column and row with a ``status`` and ``n_cells``, the number of cells it should have.
+        """One row per column and row with its ``status`` and ``n_cells``, the number of cells it should have.
 
-        The grid of a column holds every (split, seed) that anything was run on there. The status is ``ok``
-        when the row has all of them; else its worst failure with a count, ``partial (2 of 3)`` when runs are
-        absent, ``not run`` when all are. ``failed`` is true where every cell was run and some failed.
+        The cells of a column are all (split, seed) with a run of any method. The status is ``ok`` when the
+        row is ok in all of them. Otherwise it is the worst failure with a count, ``partial (2 of 3)`` when
+        runs are absent, or ``not run``. ``failed`` is true where every cell was run and some failed.
         ``by_scorer`` marks the controls that have scores and no runs.
         """
         return statuses(self.runs, self.scores)
@@ -158,12 +158,12 @@ class Board:
         table = table.join(cells[CELL].nunique().set_axis(["n_splits", "n_seeds"], axis=1))
         table = table.join(cells.size().rename("n_scored"))
 
-        # Every row has every metric scored in its column, and the primary ones: a failure is a row too.
+        # Every row has the primary metrics and those scored in its column: a failure is a row too.
         primary = [(*column, metric) for column in self.columns for metric in self.primary]
         rows = pd.DataFrame(primary, columns=[*COLUMN, "metric"])
         rows = pd.concat([rows, self.scores[[*COLUMN, "metric"]]]).drop_duplicates()
         table = self.statuses.merge(rows, on=COLUMN).merge(table.reset_index(), how="left", on=keys)
-        # no row for what cannot have a value: most metrics of the ceiling, intervals of most methods
+        # Most metrics of the ceiling, and intervals of most methods, cannot have a value: no row for them.
         optional = [name for name, metric in self.metrics.items() if metric.needs_intervals]
         table = table[~(table["by_scorer"] | table["metric"].isin(optional)) | table["n_all"].notna()]
         counts = ["n_genes", "n_all", "n_splits", "n_seeds", "n_scored"]
@@ -181,9 +181,8 @@ class Board:
     def summary(self) -> pd.DataFrame:
         """The table of ``leaderboard.csv`` (columns `SUMMARY`): one row per column, row and metric.
 
-        ``mean`` and ``sd`` (n - 1) run over genes, each averaged over seeds first and pooled over rotations.
-        ``n_splits`` and ``n_seeds`` are those behind the mean. Failed runs have rows with an empty mean.
-        ``share`` is on the rows of the headline metric, see `share_of_ceiling`.
+        ``mean`` and ``sd`` (n - 1) are over `gene_scores`, from ``n_splits`` and ``n_seeds``. Failed runs
+        have rows with an empty mean. Rows of the headline metric have the ``share`` of `share_of_ceiling`.
         """
         return self._summary[SUMMARY].copy()
 
@@ -191,9 +190,9 @@ class Board:
     def bootstrap_means(self) -> pd.DataFrame:
         """Mean, sd, median and the 95 % interval ``low`` to ``high`` of the mean (columns `BOOTSTRAP`).
 
-        One row per column, row and metric, in the order of `summary`. The interval is a seeded bootstrap
-        over rotations and the genes in them, see `stbench.board.statistics.bootstrap_intervals`; with
-        several split seeds a gene counts in the first split that tested it. One gene has no interval.
+        One row per column, row and metric, in the order of `summary`. The interval is that of
+        `stbench.board.statistics.bootstrap_intervals`; with several split seeds, the rotation of a gene is
+        the first split that tested it. One gene has no interval.
         """
         keys = [*COLUMN, *ROW, "metric"]
         tested = self.scores.drop_duplicates([*COLUMN, "gene"]).set_index([*COLUMN, "gene"])["split"]
@@ -210,12 +209,10 @@ class Board:
         return table.astype({"median": float, "low": float, "high": float})[BOOTSTRAP]
 
     def gene_table(self, dataset: str, limit: str, metric: str) -> pd.DataFrame:
-        """Scores of one metric, genes x (method, kind, preset), of what is ``ok`` there and no control."""
-        ok = self._summary.query(
-            "dataset == @dataset and limit == @limit and metric == @metric "
-            "and status == 'ok' and kind != 'control'"
-        )
-        scores = self.gene_scores.query("dataset == @dataset and limit == @limit and metric == @metric")
+        """Scores of one metric, genes x (method, kind, preset), of rows that are ``ok`` and no control."""
+        here = "dataset == @dataset and limit == @limit and metric == @metric"
+        ok = self._summary.query(f"{here} and status == 'ok' and kind != 'control'")
+        scores = self.gene_scores.query(here)
         wide = scores.pivot(index="gene", columns=ROW, values="value").dropna(how="all")
         return wide.reindex(columns=pd.MultiIndex.from_frame(ok[ROW]))
 
@@ -223,40 +220,38 @@ class Board:
         """``AS`` of every ranked row in every column, as a table rows x columns.
 
         AS is the mean over the primary metrics of rank / N, where the best of N rows gets rank N and ties
-        share their mean rank. Ranked are baselines and methods that are ``ok`` in every column.
+        share their mean rank. Baselines and methods that are ``ok`` in every column are ranked.
 
         Parameters
         ----------
         without
             Primary metrics that do not count.
         failures_last
-            Also rank what was run on every cell and failed on some: where it failed it comes last, and
-            shares the last ranks with what failed too. What was not run everywhere is never ranked.
+            Also rank the rows that were run on every cell and failed on some. Where they failed, they share
+            the last ranks. A row that was not run everywhere is never ranked.
         """
         failed = self._summary["failed"] if failures_last else False
         ranked = self._everywhere((self._summary["status"] == "ok") | failed)
         table = self._summary.set_index(ROW)
         table = table[table["metric"].isin(self.primary) & table.index.isin(ranked)].reset_index()
-        names = [name for name in self.primary if name not in without]
-        fractions = [self._fractions(table[table["metric"] == name], name) for name in names]
-        means = pd.concat(fractions, keys=names).groupby(level=ROW).mean()
+        table["mean"] = table["mean"].round(DIGITS).where(table["status"] == "ok")
+        fractions = {}
+        for name in self.primary:
+            if name not in without:
+                high = self.metrics[name].best == "high"
+                means = table[table["metric"] == name].pivot(index=ROW, columns=COLUMN, values="mean")
+                ranks = means.fillna(-inf if high else inf).rank(ascending=high)
+                fractions[name] = ranks / ranks.count()
+        means = pd.concat(fractions).groupby(level=ROW).mean()
         return means.reindex(columns=pd.MultiIndex.from_tuples(self.columns, names=COLUMN))
-
-    def _fractions(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
-        """rank / N of one metric, rows x columns."""
-        high = self.metrics[name].best == "high"
-        means = table.assign(mean=table["mean"].round(DIGITS).where(table["status"] == "ok"))
-        ranks = means.pivot(index=ROW, columns=COLUMN, values="mean").fillna(-inf if high else inf)
-        ranks = ranks.rank(ascending=high)
-        return ranks / ranks.count()
 
     @cached_property
     def ranked(self) -> pd.MultiIndex:
-        """The rows (method, kind, preset) in the rank: ok in every column for every primary metric."""
+        """The ranked rows (method, kind, preset): ok in every column for every primary metric."""
         return self._everywhere(self._summary["status"] == "ok")
 
     def _everywhere(self, valid: pd.Series) -> pd.MultiIndex:
-        """The rows, no controls, that are ``valid`` in every column for every primary metric."""
+        """The rows, without controls, that are ``valid`` in every column for every primary metric."""
         table = self._summary.assign(valid=valid)
         table = table[table["metric"].isin(self.primary) & (table["kind"] != "control")]
         valid = table.groupby(ROW)["valid"].all()
@@ -265,8 +260,8 @@ class Board:
     def share_of_ceiling(self) -> pd.Series:
         """Mean headline score over the mean ceiling of the same genes, by column and row.
 
-        Controls have no entry, nor has a column without a ceiling (intensities) or with a mean ceiling under
-        `MIN_CEILING`.
+        There is no entry for controls, for a column without a ceiling (intensities), and for a mean ceiling
+        under `MIN_CEILING`.
         """
         scores = self.gene_scores
         scores = scores[(scores["metric"] == self.headline) & scores["value"].notna()]
@@ -293,25 +288,24 @@ class Board:
         table["n_ok"] = n_ok
         table["n_columns"] = len(self.columns)
         table = table.join(self._reasons()).reset_index()
-        table.loc[table["kind"] == "control", "reason"] = "control"
-        table["reason"] = table["reason"].fillna("")
-
-        table["_control"] = table["kind"] == "control"
-        table = table.sort_values(["_control", "AS", "method", "preset"], ascending=[True, False, True, True])
-        return table.drop(columns="_control").reset_index(drop=True)
+        control = table["kind"] == "control"
+        table["reason"] = table["reason"].fillna("").mask(control, "control")
+        order = ["control", "AS", "method", "preset"]
+        table = table.assign(control=control).sort_values(order, ascending=[True, False, True, True])
+        return table.drop(columns="control").reset_index(drop=True)
 
     def ranks(self) -> pd.DataFrame:
-        """One row per method and preset, best first, the unranked behind and the controls last.
+        """One row per method and preset: the ranked ones, best first, then the others, then the controls.
 
         ``AS``, ``AS_without_rmse`` (see `without_redundant`) and ``AS_failures_last`` (see `accuracy`) are
-        means over the columns. So are the mean of the headline metric and the share of the ceiling (over the
-        columns that have one), which only rows have that are ok in every column: means over different
-        datasets do not compare. ``n_ok`` counts the columns that are ok; ``reason`` is why a row has no rank.
+        means over the columns. So are the headline metric and the share of the ceiling. Only rows that are ok
+        in every column have these two: means over different datasets do not compare. ``n_ok`` counts the
+        columns that are ok; ``reason`` states why a row has no rank.
         """
         return self._ranks.copy()
 
     def _reasons(self) -> pd.Series:
-        """Per row that is not ok everywhere: the first such column, and how many more there are."""
+        """For each row that is not ok everywhere: the first such column, and the number of others."""
         bad = self._summary[(self._summary["status"] != "ok") & self._summary["metric"].isin(self.primary)]
         bad = bad.drop_duplicates([*COLUMN, *ROW])
         first = bad.groupby(ROW)[[*COLUMN, "status"]].first()
@@ -323,7 +317,7 @@ class Board:
         return pd.Series(reasons, index=first.index, name="reason", dtype=object)
 
     def failures(self) -> pd.DataFrame:
-        """Every status that is not ok with its reason, and the number of runs that ended so."""
+        """Every status that is not ok, with its reason and its number of runs."""
         bad = self.runs[self.runs["status"] != "ok"].fillna({"reason": ""})
         keys = [*COLUMN, *ROW, "status", "reason"]
         return bad.groupby(keys).size().rename("n_runs").reset_index()

@@ -1,4 +1,4 @@
-"""The columns of the tables of a board, and the checks of the two tables that it is made from."""
+"""The columns of the tables of a board, and the checks of its two source tables."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ COLUMN = ["dataset", "limit"]
 ROW = ["method", "kind", "preset"]
 CELL = ["split", "seed"]
 SCORES = [*COLUMN, *ROW, "family", "rotation", "split_seed", *CELL, "gene", "metric", "value"]
-RUNS = [*COLUMN, *ROW, "family", "rotation", "split_seed", *CELL]
-RUNS += ["status", "reason", "wall_s", "peak_rss_bytes"]
+OUTCOME = ["status", "reason", "wall_s", "peak_rss_bytes"]
+RUNS = [*COLUMN, *ROW, "family", "rotation", "split_seed", *CELL, *OUTCOME]
 SUMMARY = [*COLUMN[:1], *ROW, *COLUMN[1:], "metric", "mean", "sd", "n_genes", "n_genes_unscored"]
 SUMMARY += ["n_splits", "n_seeds", "status", "share"]
 BOOTSTRAP = [*COLUMN[:1], *ROW, *COLUMN[1:], "metric", "mean", "sd", "median", "low", "high"]

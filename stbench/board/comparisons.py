@@ -1,7 +1,7 @@
 """Comparisons of methods on a `Board`: tests over genes in each dataset, win rates, tests over datasets.
 
-Within a dataset, the baselines and methods are compared that are ``ok`` there; over datasets, those that are
-``ok`` in all. Controls are never compared.
+Within a dataset, the baselines and methods that are ``ok`` there are compared; over datasets, those that are
+``ok`` in all. Controls are never compared. The default metric is the headline metric.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ def paired_tests(board: Board, metric: str | None = None) -> pd.DataFrame:
     """Wilcoxon tests over genes between all pairs, dataset by dataset, with Holm's correction in each.
 
     One row per column of the board and pair: dataset, limit, metric, `PAIR`, and the numbers of
-    `stbench.board.statistics.paired_wilcoxon`; differences are method minus other method. The metric is the
-    headline metric by default.
+    `stbench.board.statistics.paired_wilcoxon`. Differences are method minus other method.
     """
     metric = metric or board.headline
     frames = []
@@ -38,15 +37,15 @@ def win_table(board: Board, metric: str | None = None) -> pd.DataFrame:
     ``n_genes`` where both are ok. A pair without a common dataset has no row.
     """
     metric = metric or board.headline
-    best = direction(board, metric)
+    best = _best(board, metric)
     frames = []
     for column in board.columns:
         genes = board.gene_table(*column, metric)
         rates = win_rates(genes, best)
-        pairs = [(a, b, rates.loc[a, b]) for a in rates for b in rates if a != b]
-        frames.append(pd.DataFrame(pairs, columns=["first", "second", "win_rate"]).assign(n_genes=len(genes)))
-    met = pd.concat(frames, ignore_index=True).groupby(["first", "second"], as_index=False)
-    table = met.agg(
+        rows = [(a, b, rates.loc[a, b]) for a in rates for b in rates if a != b]
+        frames.append(pd.DataFrame(rows, columns=["first", "second", "win_rate"]).assign(n_genes=len(genes)))
+    pairs = pd.concat(frames, ignore_index=True).groupby(["first", "second"], as_index=False)
+    table = pairs.agg(
         win_rate=("win_rate", "mean"), n_datasets=("win_rate", "size"), n_genes=("n_genes", "sum")
     )
     return _expand(table).assign(metric=metric)[["metric", *PAIR, "win_rate", "n_datasets", "n_genes"]]
@@ -55,14 +54,13 @@ def win_table(board: Board, metric: str | None = None) -> pd.DataFrame:
 def over_datasets(board: Board, metric: str | None = None) -> Friedman | None:
     """Friedman and Nemenyi tests of the means of all ranked rows, over the datasets that have the metric.
 
-    Methods are (method, kind, preset). None with under three ranked rows or under two datasets: there is
-    nothing to test.
+    Methods are (method, kind, preset). None for fewer than three ranked rows or two datasets.
     """
     metric = metric or board.headline
     summary = board.summary().set_index(ROW)
     table = summary[(summary["metric"] == metric) & summary.index.isin(board.ranked)].reset_index()
     means = table.pivot(index=COLUMN, columns=ROW, values="mean").dropna(axis=1)
-    return friedman(means, direction(board, metric))
+    return friedman(means, _best(board, metric))
 
 
 def name_pairs(board: Board, table: pd.DataFrame) -> pd.DataFrame:
@@ -72,8 +70,8 @@ def name_pairs(board: Board, table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(first=first, second=second)
 
 
-def direction(board: Board, metric: str) -> Best:
-    """Whether ``high`` or ``low`` wins; an error for a metric without a winner."""
+def _best(board: Board, metric: str) -> Best:
+    """Whether ``high`` or ``low`` wins; raises for a metric without a winner."""
     best = board.metrics[metric].best
     if best == "level":
         raise StbenchError(f"The metric '{metric}' is best at the nominal level: it has no winner.")

@@ -1,4 +1,4 @@
-"""A published benchmark as a `Board`: its per-gene scores in long form, one row per score."""
+"""A published benchmark as a `Board`, from a table with one row per score."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ KEYS = ["dataset", "method", "gene", "metric"]
 def read_long_table(file: Path) -> Board:
     """The board of a CSV file with the columns ``dataset,method,gene,metric,value``.
 
-    Metrics are matched to the registered ones by name, whatever the case; their formulas are those of the
-    authors of the file. An empty value is a missing one. The genes of a dataset are those with a value of any
-    method: a method that lacks some is ``invalid`` there and a method without any row was ``not run``, so
-    neither is ranked as if it were complete.
+    Metrics are matched to the registered ones by name, upper or lower case; their formulas are those of the
+    authors of the file. An empty value is missing. The genes of a dataset are those with a value of any
+    method. A method with fewer genes is ``invalid`` there and a method without a row was ``not run``, so
+    neither is ranked.
 
     Raises
     ------
     StbenchError
-        For a file that is missing or no such table, an unknown metric, a score that is there twice or is
-        infinite, and a table without the headline metric.
+        For a file that is missing or no such table, an unknown metric, a score that is repeated or infinite,
+        and a table without the headline metric.
     """
     table = _read(file)
     known = {name.casefold(): name for name in REGISTRY.names()}
@@ -38,13 +38,13 @@ def read_long_table(file: Path) -> Board:
     repeated = table[table.duplicated(KEYS)]
     if not repeated.empty:
         names = ", ".join(f"{key} {repeated.iloc[0][key]}" for key in KEYS)
-        raise StbenchError(f"'{file}' holds a score twice: {names}.")
+        raise StbenchError(f"'{file}' has a score twice: {names}.")
     if headline() not in set(table["metric"]):
         raise StbenchError(f"'{file}' has no '{headline()}', which heads the leaderboard.")
 
     own = {"limit": "", "kind": "method", "preset": "", "family": "", "rotation": 0, "split_seed": 0}
     own |= {"split": "published", "seed": 0}
-    runs = _missing(table).assign(**own, wall_s=np.nan, peak_rss_bytes=np.nan)[RUNS]
+    runs = _runs(table).assign(**own, wall_s=np.nan, peak_rss_bytes=np.nan)[RUNS]
     metrics = {name: REGISTRY.get(name) for name in table["metric"].unique()}
     return Board(table.dropna(subset="value").assign(**own)[SCORES], runs, metrics, origin=file.name)
 
@@ -61,36 +61,28 @@ def _read(file: Path) -> pd.DataFrame:
         if column not in table:
             raise StbenchError(f"'{file}' has no column '{column}'. It takes {','.join((*KEYS, 'value'))}.")
     for key in KEYS:
-        if (table[key].str.strip() == "").any():
-            line = int((table[key].str.strip() == "").to_numpy().argmax()) + 2
-            raise StbenchError(f"'{file}', line {line}: the {key} is empty.")
+        empty = table[key].str.strip() == ""
+        if empty.any():
+            raise StbenchError(f"'{file}', line {empty.argmax() + 2}: the {key} is empty.")
     texts = table["value"].str.strip().str.casefold()
-    table["value"] = pd.to_numeric(texts.where(~texts.isin(["", "nan", "na"])), errors="coerce")
-    wrong = (table["value"].isna() & ~texts.isin(["", "nan", "na"])) | np.isinf(table["value"])
+    missing = texts.isin(["", "nan", "na"])
+    table["value"] = pd.to_numeric(texts.mask(missing), errors="coerce")
+    wrong = ~missing & ~np.isfinite(table["value"])
     if wrong.any():
-        line = int(wrong.to_numpy().argmax()) + 2
-        raise StbenchError(
-            f"'{file}', line {line}: the value '{texts.iloc[line - 2]}' is not a finite number."
-        )
+        line, text = wrong.argmax() + 2, texts[wrong].iloc[0]
+        raise StbenchError(f"'{file}', line {line}: the value '{text}' is not a finite number.")
     return table[[*KEYS, "value"]]
 
 
-def _missing(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per dataset and method of the table with its status and what it lacks."""
+def _runs(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per dataset and method with its status; the reason is the metric that misses most genes."""
     scored = table.dropna(subset="value")
-    expected = scored.groupby(["dataset", "metric"])["gene"].nunique().rename("n_expected").reset_index()
-    found = scored.groupby(["dataset", "method", "metric"]).size().rename("n_found").reset_index()
-    cells = table[["dataset", "method"]].drop_duplicates().merge(expected, on="dataset", how="left")
-    cells = cells.merge(found, on=["dataset", "method", "metric"], how="left").fillna(
-        {"n_found": 0, "n_expected": 0}
-    )
-    cells["lacks"] = cells["n_expected"] - cells["n_found"]
-    worst = cells.sort_values("lacks", ascending=False, kind="stable").drop_duplicates(["dataset", "method"])
-    complete = worst["lacks"] == 0
-    reasons = [
-        f"no {row.metric} of {row.lacks:.0f} of {row.n_expected:.0f} genes" if row.lacks else ""
-        for row in worst.itertuples()
-    ]
-    return worst.assign(status=np.where(complete, "ok", "invalid"), reason=reasons)[
-        ["dataset", "method", "status", "reason"]
-    ]
+    n_genes = scored.groupby(["dataset", "metric"])["gene"].nunique()
+    rows = []
+    for (dataset, method), own in table.groupby(["dataset", "method"]):
+        expected = n_genes[n_genes.index.get_level_values("dataset") == dataset].droplevel("dataset")
+        missing = expected.sub(own.dropna(subset="value").groupby("metric").size(), fill_value=0)
+        worst = missing.idxmax() if missing.any() else ""
+        reason = f"no {worst} of {missing[worst]:.0f} of {expected[worst]} genes" if worst else ""
+        rows.append((dataset, method, "invalid" if worst else "ok", reason))
+    return pd.DataFrame(rows, columns=["dataset", "method", "status", "reason"])

@@ -1,4 +1,4 @@
-"""One results folder from several, made on different machines and perhaps by strangers.
+"""Merges results folders, which may come from other machines and from strangers.
 
 Folders whose numbers do not compare are refused: two preparations of one dataset, two versions of one metric.
 Nothing in the folders is trusted: only known files are copied, after a check; links are refused; nothing is
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stbench.board.collect import newest
+from stbench.board.columns import column_name
 from stbench.errors import StbenchError
 from stbench.files import sha256, whole_folder
 from stbench.runs.manifest import OK
@@ -36,15 +37,29 @@ class _Run:
     manifest: dict[str, Any]
 
     @property
+    def column(self) -> str:
+        return column_name(self.manifest["dataset"], self.manifest["limit"])
+
+    @property
     def folder(self) -> Path:
         return self.results.run_folder(self.manifest["key"])
+
+    @property
+    def data_folder(self) -> Path:
+        return self.results.dataset_folder(self.manifest["dataset"], self.manifest["data_hash"])
+
+    @property
+    def parts(self) -> set[str]:
+        """What the run needs in its results folder, by the names of `Results.damaged`."""
+        split = self.manifest["split"]["hash"]
+        return {f"runs/{self.folder.name}", f"datasets/{self.data_folder.name}", f"splits/{split}.json"}
 
 
 def merge(folders: Sequence[Path], out: Path) -> int:
     """Copy the current runs of all results folders into the new folder ``out``; returns their number.
 
-    Of a run that is in several, one that is ok is taken before one that is not, then the newer. Damaged
-    runs, and runs of an older preparation or version, are left out with a warning.
+    When several folders have a run, an ok one comes before a failed one, then the newest. Damaged runs, and
+    runs of an older preparation or version, are left out with a warning.
 
     Raises
     ------
@@ -53,46 +68,38 @@ def merge(folders: Sequence[Path], out: Path) -> int:
         two ways, a metric has two versions, or one truth has two contents. Nothing is written then.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise StbenchError(f"'{out}' is there and not empty. Give a new folder with --out.")
+        raise StbenchError(f"'{out}' exists and is not empty. Give a new folder with --out.")
     runs = [run for folder in folders for run in _runs(folder)]
-    _check_one_value(_data_hashes(runs), "Dataset", "prepared in two ways", "Run one of them again")
+    data = ((run.column, run.manifest["data_hash"], run.results.folder) for run in runs)
+    _check_one_value(data, "Dataset", "prepared in two ways", "Run one of them again")
     _check_one_value(
         _definitions(runs), "Metric", "scored by two versions", "Score again with stbench leaderboard"
     )
     _check_one_value(_truths(runs), "The truth of", "stored in two ways", "Find out which folder was changed")
-    chosen = _choose(runs)
+    runs.sort(key=lambda run: (run.manifest["status"] == OK, run.manifest.get("started") or ""))
+    chosen = {run.manifest["key"]: run for run in runs}  # the last run with a key remains
     merged = Results.create(out)
-    for run in chosen:
-        data = run.manifest["dataset"], run.manifest["data_hash"]
-        _copy(run.results.dataset_folder(*data), merged.dataset_folder(*data), DATASET_FILES)
+    for key, run in chosen.items():
+        dataset = run.manifest["dataset"], run.manifest["data_hash"]
+        _copy(run.data_folder, merged.dataset_folder(*dataset), DATASET_FILES)
         merged.store_split(run.results.split(run.manifest["split"]["hash"]))
-        _copy(run.folder, merged.run_folder(run.manifest["key"]), RUN_FILES)
+        _copy(run.folder, merged.run_folder(key), RUN_FILES)
     return len(chosen)
 
 
 def _runs(folder: Path) -> list[_Run]:
-    """The current and sound runs of a results folder."""
+    """The current runs of a results folder that are not damaged."""
     results = Results.open(folder)
     _refuse_links(folder)
     damaged = results.damaged(thorough=True)
     for part, reason in damaged.items():
         log.warning("Left out, damaged: %s (%s)", folder / part, reason)
     runs = [_Run(results, manifest) for manifest in newest(results.manifests())]
-    return [run for run in runs if not damaged.keys() & set(_parts(run))]
-
-
-def _parts(run: _Run) -> Iterator[str]:
-    """What a run needs in its results folder, as `Results.damaged` names it."""
-    data = run.results.dataset_folder(run.manifest["dataset"], run.manifest["data_hash"])
-    yield from (
-        f"runs/{run.folder.name}",
-        f"datasets/{data.name}",
-        f"splits/{run.manifest['split']['hash']}.json",
-    )
+    return [run for run in runs if not damaged.keys() & run.parts]
 
 
 def _refuse_links(folder: Path) -> None:
-    """Raise for anything below ``folder`` that is neither a file nor a folder, before it is opened."""
+    """Raise for anything below ``folder`` that is neither a file nor a folder."""
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(parent, name)
@@ -102,19 +109,10 @@ def _refuse_links(folder: Path) -> None:
                 )
 
 
-def _data_hashes(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
-    for run in runs:
-        limit = f" [{run.manifest['limit']}]" if run.manifest["limit"] else ""
-        yield run.manifest["dataset"] + limit, run.manifest["data_hash"], run.results.folder
-
-
 def _truths(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
-    folders = {
-        r.results.dataset_folder(r.manifest["dataset"], r.manifest["data_hash"]): r.results for r in runs
-    }
-    for folder, results in folders.items():
+    for folder, results in {run.data_folder: run.results for run in runs}.items():
         if not (folder / "truth.h5ad").is_file():
-            raise StbenchError(f"'{folder}' has no truth.h5ad: the results folder is not whole.")
+            raise StbenchError(f"'{folder}' has no truth.h5ad: the results folder is not complete.")
         yield folder.name, sha256(folder / "truth.h5ad"), results.folder
 
 
@@ -128,7 +126,7 @@ def _definitions(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
 
 
 def _check_one_value(found: Iterator[tuple[str, str, Path]], noun: str, problem: str, remedy: str) -> None:
-    """Raise where one name has two values, naming the folders that hold them."""
+    """Raise when ``found`` (name, value, folder) has two values for one name."""
     first: dict[str, tuple[str, Path]] = {}
     for name, value, folder in found:
         known, where = first.setdefault(name, (value, folder))
@@ -139,14 +137,8 @@ def _check_one_value(found: Iterator[tuple[str, str, Path]], noun: str, problem:
             )
 
 
-def _choose(runs: list[_Run]) -> list[_Run]:
-    """One run for every key: ok before not ok, then the newest."""
-    order = sorted(runs, key=lambda run: (run.manifest["status"] == OK, run.manifest.get("started") or ""))
-    return list({run.manifest["key"]: run for run in order}.values())
-
-
 def _copy(source: Path, target: Path, names: Sequence[str]) -> None:
-    """Copy the named files that are there, unless the folder is there already."""
+    """Copy the named files that exist, unless the target folder exists."""
     if target.is_dir():
         return
     with whole_folder(target) as part:

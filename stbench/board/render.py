@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stbench.board.board import Board
 from stbench.errors import StbenchError
-from stbench.renderer import REGISTRY, Renderer
+from stbench.renderer import REGISTRY
 
 log = logging.getLogger(__name__)
 
@@ -16,21 +16,9 @@ log = logging.getLogger(__name__)
 def render(board: Board, folder: Path, names: Sequence[str] = (), *, slow: bool = False) -> list[Path]:
     """The files that the renderers wrote into ``folder``, in the order of the renderers' names.
 
-    A renderer whose package is missing is left out with a warning, unless it is named.
-
-    Parameters
-    ----------
-    board, folder
-        What is shown, and where the files go.
-    names
-        Only these renderers. Default: all, the slow ones only with ``slow``.
-    slow
-        Whether renderers that take long are run.
-
-    Raises
-    ------
-    StbenchError
-        For an unknown name, a renderer that cannot be imported, and a named one whose package is missing.
+    Without ``names``, all renderers run, the slow ones only with ``slow``; those whose package is missing are
+    left out with a warning. Raises `StbenchError` for an unknown name, for a renderer that cannot be
+    imported, and for a named renderer whose package is missing.
     """
     known = REGISTRY.items()
     if REGISTRY.broken and not names:
@@ -41,14 +29,10 @@ def render(board: Board, folder: Path, names: Sequence[str] = (), *, slow: bool 
     for renderer in chosen:
         if not renderer.missing:
             paths += renderer(board, folder)
-        elif names:
-            raise StbenchError(_lacks(renderer))
-        else:
-            log.warning("Left out: %s", _lacks(renderer))
+            continue
+        needs = f"'{renderer.name}' needs {' and '.join(renderer.missing)}."
+        message = f'{needs} Install: pip install "stbench[leaderboard]"'
+        if names:
+            raise StbenchError(message)
+        log.warning("Left out: %s", message)
     return paths
-
-
-def _lacks(renderer: Renderer) -> str:
-    """What a renderer needs, and how to get it."""
-    needs = " and ".join(renderer.missing)
-    return f"'{renderer.name}' needs {needs}. Install: pip install \"stbench[leaderboard]\""

@@ -1,7 +1,7 @@
 """Statistics of per-gene scores on plain tables: bootstrap intervals, paired tests, win rates, Friedman.
 
-Tables are genes x methods, or datasets x methods, with one score per cell. Runs and files play no
-part here; `stbench.board.board.Board` says which rows may be compared.
+Tables are genes x methods, or datasets x methods, with one score per cell. Which rows may be compared is
+decided in `stbench.board.board.Board`.
 """
 
 from __future__ import annotations
@@ -34,17 +34,9 @@ def bootstrap_intervals(
     """Percentile intervals of the column means, columns ``low`` and ``high``, one row per column.
 
     A resample draws rotations with replacement, then in each as many genes as it has (a two-stage cluster
-    bootstrap: genes of a rotation share one fit). All columns see the same resamples. Missing values are
-    left out of their column's means; a column with fewer than two values has no interval.
-
-    Parameters
-    ----------
-    values
-        Genes x anything, one score per cell.
-    rotations
-        The rotation that each gene was tested in, (n_genes,).
-    level
-        Nominal coverage of the intervals.
+    bootstrap: genes of a rotation share one fit). All columns have the same resamples. Missing values are
+    left out; a column with fewer than two values has no interval. ``rotations`` has the rotation that tested
+    each gene, (n_genes,); ``level`` is the nominal coverage.
     """
     found = pd.DataFrame(np.nan, index=values.columns, columns=["low", "high"])
     known = values.notna().to_numpy()
@@ -72,43 +64,29 @@ def _resamples(rotations: np.ndarray, n_resamples: int, rng: np.random.Generator
 
 
 def paired_wilcoxon(values: pd.DataFrame) -> pd.DataFrame:
-    """Wilcoxon signed-rank test over genes of every pair of columns (columns `COMPARISON`).
+    """Wilcoxon signed-rank test over genes of every pair of methods (columns `COMPARISON`).
 
-    Differences are first minus second, over the genes that every column has; differences of 0 are left out
+    Differences are first minus second, over the genes that every method has; differences of 0 are left out
     of the test (Wilcoxon's own rule). Two-sided p-values of scipy, and their Holm correction over all
-    pairs of the table. Without a gene, or with no difference at all, p is 1.
-
-    Parameters
-    ----------
-    values
-        Genes x methods.
+    pairs of the table. Without genes or without differences, p is 1. ``values`` is genes x methods.
     """
     from scipy.stats import wilcoxon
 
     values = values.dropna()
-    pairs = list(combinations(range(values.shape[1]), 2))
+    pairs = list(combinations(values.columns, 2))
     if not pairs:
         return pd.DataFrame(columns=COMPARISON)
-    scores = values.to_numpy()
-    differences = np.column_stack([scores[:, i] - scores[:, j] for i, j in pairs]).round(DIGITS)
-    p_values, mean, median = np.ones(len(pairs)), np.full(len(pairs), np.nan), np.full(len(pairs), np.nan)
+    differences = np.column_stack([values[a] - values[b] for a, b in pairs]).round(DIGITS)
+    mean = median = np.full(len(pairs), np.nan)
+    p_values = np.ones(len(pairs))
     if len(values):
         mean, median = differences.mean(axis=0), np.median(differences, axis=0)
         differ = differences.any(axis=0)
-        # one test at a time: scipy chooses between exact and approximate by the ties of each
+        # one test at a time: the ties of each decide whether scipy's test is exact or approximate
         p_values[differ] = [wilcoxon(column).pvalue for column in differences[:, differ].T]
-    return pd.DataFrame(
-        {
-            "first": [values.columns[i] for i, _ in pairs],
-            "second": [values.columns[j] for _, j in pairs],
-            "n_genes": len(values),
-            "mean_difference": mean,
-            "median_difference": median,
-            "p_value": p_values,
-            "p_holm": holm(p_values),
-        },
-        columns=COMPARISON,
-    )
+    first, second = zip(*pairs, strict=True)
+    columns = list(first), list(second), len(values), mean, median, p_values, holm(p_values)
+    return pd.DataFrame(dict(zip(COMPARISON, columns, strict=True)))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
@@ -126,14 +104,8 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 def win_rates(values: pd.DataFrame, best: Best) -> pd.DataFrame:
     """Share of the genes on which the row beats the column, methods x methods; a tie is half a win.
 
-    Over the genes that both have; NaN where there is none. A method against itself is one half.
-
-    Parameters
-    ----------
-    values
-        Genes x methods.
-    best
-        Whether a ``high`` or a ``low`` score wins.
+    Only genes that both have count; NaN without such a gene. A method against itself is one half. ``values``
+    is genes x methods.
     """
     scores = values.to_numpy(dtype=float).round(DIGITS) * (1 if best == "high" else -1)
     difference = scores[:, :, None] - scores[:, None, :]  # (n_genes, n_methods, n_methods)
@@ -156,9 +128,7 @@ class Friedman:
     nemenyi
         p-values of Nemenyi's test for all pairs, methods x methods.
     critical_difference
-        Mean ranks that are this far apart differ at level `ALPHA` by Nemenyi's test.
-    n_datasets
-        Number of datasets behind the ranks.
+        The smallest difference of mean ranks that is significant at level `ALPHA` in Nemenyi's test.
     """
 
     statistic: float
@@ -170,14 +140,9 @@ class Friedman:
 
 
 def friedman(means: pd.DataFrame, best: Best) -> Friedman | None:
-    """Friedman and Nemenyi tests over datasets; None with under three methods or under two datasets.
+    """Friedman and Nemenyi tests over datasets; None for fewer than three methods or two datasets.
 
-    Parameters
-    ----------
-    means
-        Datasets x methods, without missing values.
-    best
-        Whether ``high`` or ``low`` is better.
+    ``means`` is datasets x methods, without missing values.
     """
     from scikit_posthocs import posthoc_nemenyi_friedman
     from scipy.stats import friedmanchisquare, studentized_range
@@ -191,9 +156,8 @@ def friedman(means: pd.DataFrame, best: Best) -> Friedman | None:
         statistic, p_value = 0.0, 1.0
     else:
         statistic, p_value = friedmanchisquare(*(means[name] for name in means))
-    nemenyi = pd.DataFrame(
-        posthoc_nemenyi_friedman(means.to_numpy()).to_numpy(), index=means.columns, columns=means.columns
-    )
+    nemenyi = posthoc_nemenyi_friedman(means.to_numpy()).set_axis(means.columns)
+    nemenyi = nemenyi.set_axis(means.columns, axis=1)
     quantile = studentized_range.ppf(1 - ALPHA, n_methods, np.inf) / np.sqrt(2)
     distance = quantile * np.sqrt(n_methods * (n_methods + 1) / (6 * n_datasets))
     return Friedman(float(statistic), float(p_value), ranks.mean(), nemenyi, float(distance), n_datasets)

@@ -28,7 +28,7 @@ def statuses(runs: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _scorer_controls(runs: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """Statuses of the controls that have scores and no runs: they need one cell per split."""
+    """Statuses of the controls that have scores and no runs: they need one score per split."""
     table = scores.drop_duplicates([*COLUMN, *ROW, "split"])
     with_runs = pd.MultiIndex.from_frame(runs[ROW].drop_duplicates())
     table = table[~pd.MultiIndex.from_frame(table[ROW]).isin(with_runs)]
@@ -40,7 +40,7 @@ def _scorer_controls(runs: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _status(row: Mapping[str, float]) -> str:
-    """The status of ``n_cells`` cells from the number of ``ok`` ones and of each failure."""
+    """The status of ``n_cells`` cells, from the number of ``ok`` ones and of each failure."""
     n_ok, n_cells = int(row["ok"]), int(row["n_cells"])
     if n_ok == n_cells:
         return "ok"

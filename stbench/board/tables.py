@@ -1,4 +1,4 @@
-"""The shape of the paper's Table I, and the notes under every table; renderers add the markup."""
+"""The paper's Table I and the notes under every table, without markup."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 from stbench.board.board import MIN_CEILING, Board
 from stbench.board.columns import COLUMN, ROW, column_name
 from stbench.board.statistics import DIGITS
+from stbench.metric import Best
 from stbench.scoring.controls import CEILING
 
 Mark = Literal["best", "second", ""]
@@ -19,7 +20,7 @@ Mark = Literal["best", "second", ""]
 
 @dataclass(frozen=True)
 class Cell:
-    """``mean`` and ``sd`` (NaN where there is none), the ``status`` behind them, the place in the column."""
+    """``mean`` and ``sd`` (NaN if missing), their ``status``, and the ``mark`` of the best two."""
 
     mean: float = float("nan")
     sd: float = float("nan")
@@ -28,7 +29,7 @@ class Cell:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to show, not even a status."""
+        """Whether the cell has nothing to show, not even a status."""
         return isnan(self.mean) and self.status in ("", "ok")
 
 
@@ -49,61 +50,58 @@ class Line:
 
 @dataclass(frozen=True)
 class Block:
-    """One metric: all rows of the board in the order of the ranks, times its columns."""
+    """One metric: all rows of the board, in the order of the ranks, with a cell per column."""
 
     name: str
-    best: Literal["high", "low", "level"]
+    direction: str
     lines: list[Line]
 
     @property
-    def direction(self) -> str:
-        """``higher is better``, ``lower is better`` or ``best at the nominal level``."""
-        return "best at the nominal level" if self.best == "level" else f"{self.best}er is better"
-
-    @property
     def methods(self) -> list[Line]:
-        """Lines of baselines and methods that have something to show."""
+        """Lines of baselines and methods that are not empty."""
         return [line for line in self.lines if line.kind != "control" and not line.empty]
 
     @property
     def controls(self) -> list[Line]:
-        """Lines of controls that have something to show."""
+        """Lines of controls that are not empty."""
         return [line for line in self.lines if line.kind == "control" and not line.empty]
 
 
+def direction(best: Best) -> str:
+    """``higher is better``, ``lower is better`` or ``best at the nominal level``."""
+    return "best at the nominal level" if best == "level" else f"{best}er is better"
+
+
 def headers(board: Board) -> list[str]:
-    """The columns of every block: ``dataset [limit]``, and ``mean`` over them where there are several."""
+    """The columns of every block: ``dataset [limit]``, and their ``mean`` if there are several."""
     names = [column_name(*column) for column in board.columns]
     return [*names, "mean"] if len(names) > 1 else names
 
 
 def metric_block(board: Board, metric: str) -> Block:
-    """Mean and sd of one metric; the best and second best are marked among what is ok and no control."""
+    """Mean and sd of one metric; the best and second best of the ok rows, controls excepted, are marked."""
     summary = board.summary()
-    table = summary[summary["metric"] == metric].set_index([*ROW, *COLUMN])
-    return _block(board, metric, board.metrics[metric].best, table[["mean", "sd", "status"]])
+    return _block(board, metric, board.metrics[metric].best, summary[summary["metric"] == metric])
 
 
 def accuracy_block(board: Board, name: str = "AS", *, without: Collection[str] = ()) -> Block:
-    """``AS`` per dataset; rows that are not ranked show why."""
+    """``AS`` per dataset; rows that are not ranked show their status."""
     scores = board.accuracy(without=without).stack(COLUMN, future_stack=True).rename("mean")
-    statuses = board.statuses[~board.statuses["by_scorer"] & (board.statuses["kind"] != "control")]
-    table = statuses.set_index([*ROW, *COLUMN])[["status"]].join(scores).assign(sd=float("nan"))
-    unranked = table["mean"].isna() & (table["status"] == "ok")
-    table.loc[unranked, "status"] = "not ranked"
+    table = board.statuses[~board.statuses["by_scorer"] & (board.statuses["kind"] != "control")]
+    table = table.join(scores, on=[*ROW, *COLUMN]).assign(sd=float("nan"))
+    table["status"] = table["status"].mask(table["mean"].isna() & (table["status"] == "ok"), "not ranked")
     return _block(board, name, "high", table)
 
 
 def share_block(board: Board) -> Block:
-    """Share of the ceiling per dataset, see `Board.share_of_ceiling`; empty where there is none."""
+    """Share of the ceiling per dataset, see `Board.share_of_ceiling`."""
     summary = board.summary()
     table = summary[(summary["metric"] == board.headline) & (summary["kind"] != "control")]
-    table = table.set_index([*ROW, *COLUMN])[["share", "status"]].rename(columns={"share": "mean"})
-    return _block(board, "share of the ceiling", "high", table.assign(sd=float("nan")))
+    return _block(board, "share of the ceiling", "high", table.assign(mean=table["share"], sd=float("nan")))
 
 
 def rank_columns(board: Board) -> dict[str, str]:
-    """The columns of `Board.ranks` that a table of ranks shows, and their heads."""
+    """The heads of a table of ranks, by column of `Board.ranks`."""
     return {
         "AS": "AS",
         **board.without_redundant,
@@ -114,17 +112,16 @@ def rank_columns(board: Board) -> dict[str, str]:
 
 
 def table1(board: Board) -> list[Block]:
-    """The paper's Table I: a block per primary metric, AS with and without redundant ones, the share."""
+    """The paper's Table I: a block per primary metric, AS, AS without redundant metrics, the share."""
     blocks = [metric_block(board, metric) for metric in board.primary]
     blocks.append(accuracy_block(board))
     blocks += [accuracy_block(board, n, without=board.redundant) for n in board.without_redundant.values()]
     return [*blocks, share_block(board)] if len(board.share_of_ceiling()) else blocks
 
 
-def _block(board: Board, name: str, best: Literal["high", "low", "level"], table: pd.DataFrame) -> Block:
-    """``table`` has mean, sd and status by row and column; a cell that is not in it is empty."""
+def _block(board: Board, name: str, best: Best, table: pd.DataFrame) -> Block:
+    """The block of a ``table`` with the columns `ROW`, `COLUMN`, mean, sd and status."""
     order = pd.MultiIndex.from_frame(board.ranks()[ROW])
-    table = table.reset_index()
     mean, sd, status = (
         table.pivot(index=ROW, columns=COLUMN, values=value).reindex(index=order, columns=board.columns)
         for value in ("mean", "sd", "status")
@@ -136,21 +133,22 @@ def _block(board: Board, name: str, best: Literal["high", "low", "level"], table
         status[("mean", "")] = everywhere.map({True: "ok", False: ""})
     compete = mean.where(status == "ok")[order.get_level_values("kind") != "control"].round(DIGITS)
     places = compete.rank(method="dense", ascending=best == "low").reindex(order)
-    marks: dict[float, Mark] = {1.0: "best", 2.0: "second"} if best != "level" else {}
-    lines = []
-    for i, (method, kind, preset) in enumerate(order):
-        values = (frame.iloc[i] for frame in (mean, sd, status.fillna(""), places))
-        cells = [Cell(m, s, state, marks.get(place, "")) for m, s, state, place in zip(*values, strict=True)]
-        lines.append(Line(method, kind, preset, cells))
-    return Block(name, best, lines)
+    names = {} if best == "level" else {1.0: "best", 2.0: "second"}
+    marks = places.map(lambda place: names.get(place, ""))
+    values = (frame.to_numpy() for frame in (mean, sd, status.fillna(""), marks))
+    lines = [
+        Line(method, kind, preset, [Cell(*cell) for cell in zip(*found, strict=True)])
+        for (method, kind, preset), *found in zip(order, *values, strict=True)
+    ]
+    return Block(name, direction(best), lines)
 
 
 def notes(board: Board) -> Iterator[str]:
-    """What a reader must know to read any table of the board, one sentence or two each."""
+    """The notes that explain the tables of the board, one or two sentences each."""
     if board.origin:
         yield (
             f"The scores were imported from {board.origin}: splits, scales and formulas are those of its "
-            "makers. A method that lacks genes of a dataset is invalid there."
+            "authors. A method without scores of some genes of a dataset is invalid there."
         )
     yield (
         "Mean ± sd over the test genes: scores of a gene are averaged over seeds first, then genes are "
@@ -161,13 +159,12 @@ def notes(board: Board) -> Iterator[str]:
         "Best in bold, second underlined, among baselines and methods whose runs are all ok in that column. "
         "Controls are listed apart and do not compete."
     )
-    for best in ("high", "low"):
+    text = {"high": "Higher is better", "low": "Lower is better"}
+    text["level"] = "Best at the nominal level of the intervals, where no method is marked"
+    for best, words in text.items():
         names = [name for name in board.metric_order if board.metrics[name].best == best]
         if names:
-            yield f"{best.capitalize()}er is better: {', '.join(names)}."
-    level = [name for name in board.metric_order if board.metrics[name].best == "level"]
-    if level:
-        yield f"Best at the nominal level of the intervals, where no method is marked: {', '.join(level)}."
+            yield f"{words}: {', '.join(names)}."
     yield (
         f"AS is the mean over {', '.join(board.primary)} of rank/N per dataset, over the N baselines and "
         "methods that are ok on every listed dataset: the best has N/N = 1, ties share their mean rank."
@@ -175,12 +172,13 @@ def notes(board: Board) -> Iterator[str]:
     yield (
         "Failures: a run that failed, timed out, ran out of memory, was invalid, unsupported or skipped has "
         "no score and no substitute for one. A method with such a run, or not run everywhere, has no AS. "
-        "AS with failures last also ranks what was run everywhere: where a run failed, the method is last."
+        "AS with failures last also ranks methods that were run everywhere: where a run failed, the method "
+        "is last."
     )
     if len(board.share_of_ceiling()):
         yield (
             f"Share of the ceiling: mean {board.headline} over the mean {CEILING} of the same genes, which "
-            "estimates what a perfect answer scores against noisy counts; none for intensities or below "
+            "estimates the score of a perfect prediction against noisy counts; none for intensities or below "
             f"a ceiling of {MIN_CEILING}."
         )
     for name in board.redundant:
@@ -201,14 +199,11 @@ def notes(board: Board) -> Iterator[str]:
 
 
 def _grids(board: Board) -> Iterator[str]:
-    """How many splits and seeds were run, and where, if not everywhere the same."""
+    """The numbers of splits and seeds, each with its datasets if they differ."""
     sizes = board.runs.groupby(COLUMN)[["split", "seed"]].nunique()
     for (n_splits, n_seeds), group in sizes.groupby(["split", "seed"]):
-        where = (
-            ""
-            if len(group) == len(sizes)
-            else f" on {', '.join(column_name(*column) for column in group.index)}"
-        )
+        names = ", ".join(column_name(*column) for column in group.index)
+        where = f" on {names}" if len(group) < len(sizes) else ""
         yield f"{n_splits} splits x {n_seeds} seeds{where}"
 
 

@@ -1,6 +1,6 @@
-"""Figures for notebooks: every function takes data and axes, and returns the axes.
+"""Figures for notebooks: every function takes data and the axes to draw on, and returns the axes.
 
-None reads files or shows anything. A method has the same colour and marker in all of them.
+No function reads files or opens a window. A method has the same colour and marker in all of them.
 
 ::
 

@@ -17,47 +17,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ablation:
-    """One parameter and its value in every run that takes part; all else in them is equal."""
+    """One parameter and its value in runs that are otherwise equal, by the key of the run."""
 
     parameter: str
     values: dict[Hashable, Any]
 
 
 def ablations(parameters: Mapping[Hashable, Mapping[str, Any]]) -> list[Ablation]:
-    """Every set of at least two entries whose parameters differ in exactly one, sorted by its name.
+    """Every set of at least two entries that differ in exactly one parameter, sorted by its name.
 
-    Parameters
-    ----------
-    parameters
-        The parameters of every variant of one method, by any key.
+    ``parameters`` are those of every variant of one method, by any key.
     """
     found: dict[tuple[str, str], dict[Hashable, Any]] = {}
     for key, values in parameters.items():
         for name in values:
             rest = repr(sorted((k, v) for k, v in values.items() if k != name))
             found.setdefault((name, rest), {})[key] = values[name]
-    sets = [
-        Ablation(name, values)
-        for (name, _), values in found.items()
-        if len(set(map(repr, values.values()))) > 1
-    ]
+    sets = [Ablation(name, values) for (name, _), values in found.items()]
+    sets = [one for one in sets if len(set(map(repr, one.values.values()))) > 1]
     return sorted(sets, key=lambda one: (one.parameter, len(one.values)))
 
 
 def ablation_plot(table: pd.DataFrame, ax: Axes, *, parameter: str, ylabel: str) -> Axes:
     """The axes with the mean score per value of ``parameter``: a thin line per dataset, their mean in black.
 
-    Values are equally spaced in their own order (numbers by size); the mean runs over the datasets that
-    have every value.
-
-    Parameters
-    ----------
-    table
-        Columns ``dataset``, ``value`` (of the parameter) and ``score``.
-    ax
-        Where to draw.
-    parameter, ylabel
-        Names of the axes.
+    ``table`` has the columns ``dataset``, ``value`` (of the parameter) and ``score``. Values are sorted,
+    numbers by size, and equally spaced. The mean is over the datasets that have every value.
     """
     wide = table.pivot(index="value", columns="dataset", values="score")
     numbers = all(isinstance(value, int | float) for value in wide.index)
@@ -71,6 +56,5 @@ def ablation_plot(table: pd.DataFrame, ax: Axes, *, parameter: str, ylabel: str)
         ax.plot(places, whole.mean(axis=1), color=INK, marker="o", markersize=4, lw=1.6, label="mean")
     ax.set_xticks(places, [str(value) for value in wide.index])
     ax.margins(x=0.1)
-    ax.set_xlabel(parameter)
-    ax.set_ylabel(ylabel)
+    ax.set(xlabel=parameter, ylabel=ylabel)
     return ax

@@ -22,7 +22,7 @@ def gene_distances(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def clustering_order(distance: pd.DataFrame) -> list[str]:
-    """The genes in the order of the leaves of average linkage, similar ones side by side."""
+    """The genes in the order of the leaves of average linkage: similar genes are neighbours."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
@@ -34,9 +34,7 @@ def clustering_order(distance: pd.DataFrame) -> list[str]:
 
 
 def distance_heatmap(distance: pd.DataFrame, order: list[str], ax: Axes, *, title: str = "") -> AxesImage:
-    """The image drawn on ``ax``: distances from 0 to 2 with genes in ``order``; pass it to a colour bar."""
+    """The image of the distances, from 0 to 2, with genes in ``order``; pass it to a colour bar."""
     image = ax.imshow(distance.loc[order, order], vmin=0, vmax=2, cmap="cividis", interpolation="nearest")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.set_title(title)
+    ax.set(xticks=[], yticks=[], title=title)
     return image

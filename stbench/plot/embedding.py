@@ -22,19 +22,8 @@ def embed(
 ) -> pd.DataFrame:
     """One row per spot of the truth and of each prediction: ``source``, ``x``, ``y``.
 
-    All are embedded together: sources that agree lie on each other. Genes are z-scored within each source,
-    as the scores see them.
-
-    Parameters
-    ----------
-    truth
-        Spots x genes.
-    predictions
-        Tables of the same shape by name.
-    max_spots
-        A seeded draw of so many spots, the same for all.
-    seed
-        Seed of the draw and of UMAP.
+    All are embedded together, so sources that agree overlap. Genes are z-scored within each source, as for
+    the scores. The tables are spots x genes; of more than ``max_spots`` spots, a random draw is used.
     """
     import scanpy as sc
     from anndata import AnnData
@@ -44,7 +33,7 @@ def embed(
     rows = np.sort(rng.permutation(len(truth))[:max_spots])
     sources = {TRUTH: truth, **predictions}
     stacked = AnnData(np.vstack([zscore(table.to_numpy(dtype=float)[rows]) for table in sources.values()]))
-    with threadpool_limits(1, user_api="openmp"):  # numba sets the threads of everybody, and leaves them so
+    with threadpool_limits(1, user_api="openmp"):  # numba changes the number of threads for good
         sc.pp.neighbors(stacked, use_rep="X", random_state=seed)
         sc.tl.umap(stacked, maxiter=200, random_state=seed)
     places = pd.DataFrame(stacked.obsm["X_umap"], columns=["x", "y"])
@@ -54,23 +43,12 @@ def embed(
 def embedding_plot(table: pd.DataFrame, source: str, ax: Axes, *, colour: str) -> Axes:
     """The axes with the spots of ``source`` in ``colour`` over those of the truth in grey.
 
-    Parameters
-    ----------
-    table
-        The answer of `embed`.
-    source
-        A name in its column ``source``.
-    ax
-        Where to draw.
-    colour
-        Of the dots.
+    ``table`` is the result of `embed`.
     """
     for name, paint, size in ((TRUTH, GREY, 5), (source, colour, 4)):
         dots = table[table["source"] == name]
         ax.scatter(
             dots["x"], dots["y"], s=size, c=paint, linewidths=0, alpha=0.7, label=name, rasterized=True
         )
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.set_title(source)
+    ax.set(xticks=[], yticks=[], title=source)
     return ax

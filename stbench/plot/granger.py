@@ -1,9 +1,9 @@
-"""Granger analysis of gene pairs (the CausalGeD paper's Fig. 1), beside what it finds without an order.
+"""Granger analysis of gene pairs (the CausalGeD paper's Fig. 1), compared with a null.
 
 The test asks whether the past of one series helps to predict another. Cells of a scRNA-seq experiment have
-no past: their order in the file is arbitrary, and along a pseudotime neighbours resemble each other by
-construction, which the test takes for prediction. So every p-value is shown beside those of the same pair
-under a null, and a small p-value alone says nothing about one gene causing another.
+no past: their order in the file is arbitrary. Along a pseudotime neighbours are similar by construction,
+which makes p-values small. So every p-value is shown with those of the same pair under a null: a small
+p-value alone is no evidence that one gene causes another.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def granger(
 ) -> pd.DataFrame:
     """One row per pair: ``cause``, ``effect``, ``p`` of the F-test, ``p_null`` and ``null_low``.
 
-    ``p_null`` is the share of draws under the null with a p-value no larger (one draw added, so never 0);
-    ``null_low`` is the smallest 5 % quantile: a p above it is what the null gives.
+    ``p_null`` is the share of draws under the null whose p-value is no larger (one draw is added, so it is
+    never 0). ``null_low`` is the 5 % quantile of the draws: a larger p is no evidence.
 
     Parameters
     ----------
@@ -44,15 +44,12 @@ def granger(
     pairs
         (cause, effect).
     lag
-        How many earlier cells the test looks at.
+        Number of earlier cells in the test.
     null
-        ``permuted``: the cells are shuffled, both genes alike, so that no order is left. ``shifted``: the
-        cause is moved along the order by a random number of cells, which keeps both genes as smooth as they
-        are and parts them.
+        ``permuted``: the cells are shuffled, both genes alike, which removes the order. ``shifted``: the
+        cause is moved along the order by a random number of cells; both genes remain as smooth as before.
     draws
-        Under the null, per pair.
-    seed
-        Of the draws.
+        Number of draws under the null, per pair.
     """
     rng = np.random.default_rng(seed)
     rows = []
@@ -81,10 +78,10 @@ def _p_value(series: np.ndarray, lag: int) -> float:
 
 
 def pseudotime(reference: AnnData, *, n_pcs: int = 20) -> pd.Series:
-    """Diffusion pseudotime of every cell (Haghverdi 2016, ``scanpy.tl.dpt``), by name; infinite if apart.
+    """Diffusion pseudotime by cell (Haghverdi 2016, ``scanpy.tl.dpt``); infinite without a path to the root.
 
-    The root is the cell at the end of the first diffusion component: which end is a matter of sign, so the
-    direction of time is arbitrary too.
+    The root is the cell at one end of the first diffusion component. Its sign is arbitrary, and so is the
+    direction of time.
     """
     import scanpy as sc
 
@@ -98,14 +95,9 @@ def pseudotime(reference: AnnData, *, n_pcs: int = 20) -> pd.Series:
 
 
 def granger_plot(tables: Mapping[str, pd.DataFrame], ax: Axes) -> Axes:
-    """The axes with a line per pair: -log10 p under every order, and a bar over what its null gives.
+    """The axes with a line per pair: -log10 p under every order, and a bar for 95 % of its null.
 
-    Parameters
-    ----------
-    tables
-        Answers of `granger` for the same pairs, by the name of the order.
-    ax
-        Where to draw.
+    ``tables`` are results of `granger` for the same pairs, by the name of the order.
     """
     for i, (name, table) in enumerate(tables.items()):
         places = np.arange(len(table))[::-1] + 0.17 * (len(tables) - 1 - 2 * i)

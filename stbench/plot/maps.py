@@ -18,18 +18,8 @@ COLOURS = "viridis"
 def spatial_map(coordinates: np.ndarray, values: np.ndarray, ax: Axes, *, title: str = "") -> Axes:
     """The axes with one dot per spot, coloured by the z-score of its value from -2 to 3.
 
-    The correlation and the rmse of this benchmark compare z-scores, so the map shows what is scored.
-
-    Parameters
-    ----------
-    coordinates
-        (n_spots, 2 or more); the first two are drawn.
-    values
-        (n_spots,), on any scale.
-    ax
-        Where to draw.
-    title
-        Above the map.
+    The correlation and the rmse of this benchmark compare z-scores too. ``coordinates`` are (n_spots, 2 or
+    more), the first two are drawn; ``values`` are (n_spots,), on any scale.
     """
     width = ax.get_window_extent().width * 72 / ax.figure.dpi
     ax.scatter(

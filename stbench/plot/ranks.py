@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 def rank_diagram(mean_ranks: pd.Series, p_values: pd.DataFrame, ax: Axes) -> Axes:
     """The axes with the methods along their mean ranks; bars join methods that do not differ at 5 %.
 
-    Parameters
-    ----------
-    mean_ranks
-        By method; 1 is best.
-    p_values
-        Of the pairwise test, methods x methods.
-    ax
-        Where to draw.
+    ``mean_ranks`` are by method, 1 is best; ``p_values`` of the pairwise test are methods x methods.
     """
     from scikit_posthocs import critical_difference_diagram
 

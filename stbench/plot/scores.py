@@ -1,13 +1,14 @@
-"""Scores as box plots, as a method x dataset table, along a property of genes, and below the ceiling."""
+"""Scores as box plots, as a method x dataset table, along a property of genes, and with the ceiling."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from stbench.metric import Best
 from stbench.plot.style import GREY, INK, styles
 
 if TYPE_CHECKING:
@@ -16,23 +17,14 @@ if TYPE_CHECKING:
 
 
 def box_plot(values: Mapping[str, Sequence[float]], ax: Axes, *, xlabel: str) -> Axes:
-    """The axes with one horizontal box per method, the first on top; the number of genes behind its name.
+    """The axes with one horizontal box per method, the first on top, with its number of genes.
 
-    The box spans the quartiles, the line is the median, whiskers reach the last gene within 1.5 times
-    the box.
-
-    Parameters
-    ----------
-    values
-        Scores of the genes by method; NaN (a gene that is constant in the truth) is left out and not counted.
-    ax
-        Where to draw.
-    xlabel
-        The metric and which direction is better.
+    The box spans the quartiles, the line is the median, whiskers reach the last gene within 1.5 times the
+    box. ``values`` are the scores of the genes by method; NaN (a gene that is constant in the truth) is left
+    out and not counted. ``xlabel`` is the metric and its better direction.
     """
     looks = styles(values)
-    clean = {name: np.asarray(list(x), dtype=float) for name, x in values.items()}
-    clean = {name: x[np.isfinite(x)] for name, x in clean.items()}
+    clean = {name: pd.Series(x, dtype=float).dropna().to_numpy() for name, x in values.items()}
     places = np.arange(len(clean))[::-1]
     boxes = ax.boxplot(
         list(clean.values()),
@@ -52,29 +44,18 @@ def box_plot(values: Mapping[str, Sequence[float]], ax: Axes, *, xlabel: str) ->
     return ax
 
 
-def score_heatmap(
-    table: pd.DataFrame, ax: Axes, *, best: Literal["high", "low", "level"] = "high", digits: int = 2
-) -> AxesImage:
-    """The image of a method x dataset table with its numbers, bright is good; missing cells are crossed.
+def score_heatmap(table: pd.DataFrame, ax: Axes, *, best: Best = "high", digits: int = 2) -> AxesImage:
+    """The image of a method x dataset table with its numbers; missing cells (NaN) are crossed.
 
-    Parameters
-    ----------
-    table
-        Methods as rows, datasets as columns; NaN where there is no score.
-    ax
-        Where to draw.
-    best
-        Which direction is better; ``level`` for neither.
-    digits
-        Of the numbers in the cells.
+    Bright is good if ``best`` is ``high`` or ``low``. ``digits`` are the decimals in the cells.
     """
     values = table.to_numpy(dtype=float)
     image = ax.imshow(values, cmap="cividis_r" if best == "low" else "cividis", aspect="auto")
     middle = (np.nanmin(values) + np.nanmax(values)) / 2 if np.isfinite(values).any() else 0
     for (i, j), value in np.ndenumerate(values):
         if np.isnan(value):
-            ax.plot([j - 0.3, j + 0.3], [i - 0.3, i + 0.3], color=GREY, linewidth=0.7)
-            ax.plot([j - 0.3, j + 0.3], [i + 0.3, i - 0.3], color=GREY, linewidth=0.7)
+            for slope in (0.3, -0.3):
+                ax.plot([j - 0.3, j + 0.3], [i - slope, i + slope], color=GREY, linewidth=0.7)
             continue
         bright = (value > middle) != (best == "low")
         colour = INK if bright else "white"
@@ -89,18 +70,9 @@ def score_heatmap(
 def score_trend(table: pd.DataFrame, ax: Axes, *, xlabel: str, ylabel: str, bins: int = 5) -> Axes:
     """The axes with a line per method: its mean score in groups of genes of equal size along ``x``.
 
-    A grey dot is a gene with its mean score over the methods.
-
-    Parameters
-    ----------
-    table
-        Columns ``name``, ``gene`` (unique over datasets), ``x`` (its property), ``value`` (its score).
-    ax
-        Where to draw.
-    xlabel, ylabel
-        What ``x`` and ``value`` are.
-    bins
-        Number of groups, fewer where ``x`` has few values.
+    A grey dot is a gene with its mean score over the methods. ``table`` has the columns ``name``, ``gene``
+    (unique over datasets), ``x`` (its property) and ``value`` (its score). ``bins`` is the number of groups;
+    there are fewer if ``x`` has few values.
     """
     table = table.dropna(subset=["x", "value"])
     looks = styles(table["name"].unique())
@@ -110,33 +82,15 @@ def score_trend(table: pd.DataFrame, ax: Axes, *, xlabel: str, ylabel: str, bins
         parts = pd.qcut(group["x"], bins, duplicates="drop")
         means = group.groupby(parts, observed=True)[["x", "value"]].mean()
         look = looks[str(name)]
-        ax.plot(
-            means["x"],
-            means["value"],
-            color=look.colour,
-            marker=look.marker,
-            markersize=4,
-            label=name,
-            lw=1.2,
-        )
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
+        ax.plot(means["x"], means["value"], color=look.colour, marker=look.marker, ms=4, label=name, lw=1.2)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
     return ax
 
 
 def ceiling_plot(means: pd.DataFrame, ceiling: pd.Series, ax: Axes, *, ylabel: str) -> Axes:
-    """The axes with the mean score of every method per dataset, under a bar at the dataset's ceiling.
+    """The axes with the mean score of every method per dataset, and a bar at the ceiling of the dataset.
 
-    Parameters
-    ----------
-    means
-        Methods as rows, datasets as columns.
-    ceiling
-        By dataset; those without one have no bar and come last.
-    ax
-        Where to draw.
-    ylabel
-        The metric and which direction is better.
+    ``means`` is methods x datasets; ``ceiling`` is by dataset. Datasets without a ceiling come last.
     """
     order = ceiling.reindex(means.columns).sort_values(ascending=False, na_position="last")
     looks = styles(means.index)

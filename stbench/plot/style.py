@@ -1,4 +1,4 @@
-"""The look of a method: one colour and one marker by name, in every figure and on the page."""
+"""The style of a method: one colour and one marker by name, in every figure and on the page."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-# Okabe and Ito 2008 without black and yellow, and three of Paul Tol's "muted": safe for colour-blind readers
+# For colour-blind readers: Okabe and Ito 2008 without black and yellow, and three of Paul Tol's "muted"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#332288", "#999933")
 MARKERS = ("o", "s", "^", "D", "v", "X", "P")  # matplotlib
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "x", "cross")  # the same, plotly
 N_STYLES = len(PALETTE) * len(MARKERS)
-SALT = 7  # with it the methods of this package share few colours
+SALT = 7  # with this value few methods of this package share a colour
 INK = "#222222"
 GREY = "#8A8A8A"
 
@@ -29,7 +29,7 @@ RC: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 7,
     "figure.dpi": 150,
-    "pdf.fonttype": 42,  # text that editors can change
+    "pdf.fonttype": 42,  # text remains editable
 }
 
 
@@ -48,9 +48,9 @@ CONTROL = Style(GREY, "_", "line-ew")
 def styles(names: Iterable[str]) -> dict[str, Style]:
     """The style of every name; ``spage(n_pv=30)`` and ``spage [paper]`` look like ``spage``.
 
-    A name gives the style, so a method looks the same on every board. Of two names that would look alike,
-    the later one takes the next style; the registered methods are served first, whether shown or not.
-    Controls are grey.
+    The name determines the style, so a method looks the same on every board. When two names have one style,
+    the later name gets the next style; registered methods come first, whether shown or not. Controls are
+    grey.
     """
     from stbench.method import REGISTRY
     from stbench.scoring.controls import CEILING, PERFECT
@@ -73,5 +73,5 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
 
 
 def base(name: str) -> str:
-    """The method in a name that may carry parameters or a preset."""
+    """The method in a name with parameters or a preset."""
     return name.split("(")[0].split(" [")[0]

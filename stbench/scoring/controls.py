@@ -1,6 +1,6 @@
-"""The two controls that see the truth and are therefore made by the scorer, not by a method.
+"""The two controls that need the truth: the scorer computes them, not a method.
 
-``perfect`` is the best score there is. ``ceiling`` is the best correlation that the noise of the counts
+``perfect`` is the best possible score. ``ceiling`` is the best correlation that the noise of the counts
 allows: even the true expression rates do not correlate perfectly with one noisy measurement of them.
 """
 
@@ -19,7 +19,7 @@ from stbench.toolbox.scale import size_factors
 
 PERFECT, CEILING = "perfect", "ceiling"  # names of the two controls
 DRAWS = 10
-ROUNDING = 1e-12  # a variance below this share of the mean square is rounding, not signal
+ROUNDING = 1e-12  # a variance below this share of the mean square is a rounding error
 
 
 def perfect(truth: pd.DataFrame) -> pd.DataFrame:
@@ -30,9 +30,9 @@ def perfect(truth: pd.DataFrame) -> pd.DataFrame:
 def ceiling_scores(counts: Any, totals: np.ndarray, *, seed: int = 0) -> pd.DataFrame:
     """Ceilings, genes x the default metrics that declare one (`stbench.metric.Metric.ceiling`).
 
-    Each is computed from `split_half_correlation`, with the same parameters. There is no ceiling for
-    intensities. It assumes Poisson sampling. In simulation the ceiling of the correlation was right to about
-    .04, less so for genes with nearly no signal: the root in it turns r = .02 into .2.
+    Each is computed from `split_half_correlation`, with the same parameters. Intensities have no ceiling. It
+    assumes Poisson sampling. In simulations the error of the ceiling of the correlation was about .04, and
+    larger for genes with nearly no signal: its square root turns r = .02 into .2.
     """
     r = split_half_correlation(counts, totals, seed=seed)
     metrics = [REGISTRY.get(name) for name in default_metrics()]
@@ -51,38 +51,35 @@ def split_half_correlation(counts: Any, totals: np.ndarray, *, seed: int = 0) ->
         Spots x genes of interest, sparse or dense, whole numbers.
     totals
         Sum per spot over all genes of the spatial file, (n_spots,). The genes that are not in ``counts``
-        are thinned as one sum, which has the same distribution.
-    seed
-        Seed of the ten draws.
+        are split as one sum, which has the same distribution.
 
     Raises
     ------
     StbenchError
-        For counts that are negative or not whole, or larger than the total of their spot. Such values
-        are not rounded: a ceiling is defined for counts only.
+        For counts that are negative or not whole, or larger than the total of their spot. Such values are
+        not rounded: a ceiling is defined for counts only.
     """
     counts = sparse.csr_matrix(counts).tocoo()
     totals = np.asarray(totals, dtype=float).ravel()
     rest = totals - np.bincount(counts.row, counts.data, minlength=counts.shape[0])
-    for values, what in ((counts.data, "the counts"), (rest, "the totals less the counts of their spot")):
+    for values, what in ((counts.data, "the counts"), (rest, "the totals minus the counts of their spot")):
         if not ((values >= 0) & (values == np.rint(values)) & np.isfinite(values)).all():
             raise StbenchError(f"A ceiling needs counts, but {what} are not all whole numbers from 0 up.")
 
     rng = np.random.default_rng(seed)
     whole, whole_rest = counts.data.astype(np.int64), rest.astype(np.int64)
+
+    def log_normalise(half: np.ndarray, half_rest: np.ndarray) -> np.ndarray:
+        """Eq. 4 for the values ``half`` at the places of ``counts``, with their own depth."""
+        depth = np.bincount(counts.row, half, minlength=counts.shape[0]) + half_rest
+        return np.asarray(np.log1p(half * size_factors(depth)[counts.row]))
+
     r = np.zeros(counts.shape[1])
     for _ in range(DRAWS):
         half, half_rest = rng.binomial(whole, 0.5), rng.binomial(whole_rest, 0.5)
-        first = _log_normalise(half, half_rest, counts)
-        second = _log_normalise(whole - half, whole_rest - half_rest, counts)
+        first, second = log_normalise(half, half_rest), log_normalise(whole - half, whole_rest - half_rest)
         r += np.clip(_correlation(first, second, counts), 0, 1) / DRAWS
     return r
-
-
-def _log_normalise(half: np.ndarray, rest: np.ndarray, counts: sparse.coo_matrix) -> np.ndarray:
-    """Eq. 4 for the values ``half`` at the places of ``counts``, with the half's own depth."""
-    depth = np.bincount(counts.row, half, minlength=counts.shape[0]) + rest
-    return np.asarray(np.log1p(half * size_factors(depth)[counts.row]))
 
 
 def _correlation(first: np.ndarray, second: np.ndarray, counts: sparse.coo_matrix) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Scores of a prediction file against the prepared spatial table, as rows of gene, metric and value."""
+"""Scores of a prediction file, as rows of gene, metric and value."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from anndata import AnnData
 
 from stbench.exchange.taskfolder import read_prediction
 from stbench.metric import REGISTRY
-from stbench.scoring.scores import default_metrics, score
-from stbench.tables import dense
+from stbench.scoring.scores import score
+from stbench.tables import frame
 
 SCORE_COLUMNS = ["gene", "metric", "definition", "value"]
 MAX_SCORES = 10**7  # of one run: tens of thousands of genes, hundreds of metrics
@@ -25,18 +25,11 @@ def score_prediction(
     Raises `stbench.exchange.taskfolder.InvalidPrediction` for a file that is not what was requested.
     """
     targets = list(targets)
-    true = truth_of(truth, targets)
+    true = frame(truth, targets)
     prediction = read_prediction(file, list(true.index), targets)
     predicted = pd.DataFrame(prediction.mean, index=true.index, columns=targets)
-    names = default_metrics() if metrics is None else list(metrics)
     coordinates = truth.obsm.get("spatial")
-    return long(score(true, predicted, names, coordinates=coordinates, intervals=prediction))
-
-
-def truth_of(table: AnnData, genes: Iterable[str]) -> pd.DataFrame:
-    """The true values of ``genes``, spots x genes."""
-    genes = list(genes)
-    return pd.DataFrame(dense(table, genes), index=table.obs_names, columns=genes)
+    return long(score(true, predicted, metrics, coordinates=coordinates, intervals=prediction))
 
 
 def long(wide: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Scores per gene of a prediction against the truth.
 
-Genes and spots are matched by name. A gene that is constant in the truth is scored for no method (NaN in
-every column); a missing or non-finite prediction is an error, never a filled value.
+Genes and spots are matched by name. A gene that is constant in the truth has NaN for every method and
+metric. A missing or non-finite prediction is an error; no value is filled in.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stbench.errors import StbenchError
 from stbench.files import read_h5ad
 from stbench.method import Prediction
 from stbench.metric import REGISTRY
-from stbench.tables import dense
+from stbench.tables import dense, frame
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -38,14 +38,13 @@ def score(
     truth, prediction
         Spots x genes on the scale of ``X``, with the same spots and the same genes in any order.
     metrics
-        Names of registered metrics, in the order of the columns. Default: the metrics with a ``column``;
-        the others are computed only when named.
+        Names of registered metrics, in the order of the columns. Default: `default_metrics`.
     coordinates
-        (n_spots, 2 or 3), in the order of the spots of ``truth``. Without them, the metrics that need
-        coordinates are left out.
+        (n_spots, 2 or 3), in the order of the spots of ``truth``. Without them, metrics that need coordinates
+        are left out.
     intervals
-        Bounds and level, arrays with the spots and genes of ``prediction`` in its order. Without them, the
-        metrics that need intervals are left out.
+        Bounds and level, with the spots and genes of ``prediction`` in its order. Without them, metrics that
+        need intervals are left out.
 
     Raises
     ------
@@ -54,11 +53,8 @@ def score(
         when no metric is left.
     """
     bounded = intervals is not None and intervals.lower is not None and intervals.upper is not None
-    names = applicable(
-        default_metrics() if metrics is None else dict.fromkeys(metrics),
-        coordinates=coordinates is not None,
-        intervals=bounded,
-    )
+    requested = default_metrics() if metrics is None else dict.fromkeys(metrics)
+    names = applicable(requested, coordinates=coordinates is not None, intervals=bounded)
     if not names:
         raise StbenchError("No metric is left: the requested ones need coordinates or prediction intervals.")
     _check_names(truth.index, prediction.index, "spot")
@@ -81,21 +77,18 @@ def score(
 
 
 def applicable(names: Iterable[str], *, coordinates: bool, intervals: bool) -> list[str]:
-    """Those of the named metrics that can be computed with what there is."""
-    metrics = [REGISTRY.get(name) for name in names]
-    return [
-        metric.name
-        for metric in metrics
-        if (coordinates or not metric.needs_coords) and (intervals or not metric.needs_intervals)
-    ]
+    """The named metrics, without those that need missing ``coordinates`` or ``intervals``."""
+    metrics = (REGISTRY.get(name) for name in names)
+    metrics = (metric for metric in metrics if coordinates or not metric.needs_coords)
+    return [metric.name for metric in metrics if intervals or not metric.needs_intervals]
 
 
 def score_files(truth: Path, prediction: Path, metrics: Iterable[str] | None = None) -> pd.DataFrame:
     """Scores of the genes in ``prediction``, in its order, from ``X`` of two h5ad files.
 
-    Both files must hold the same spots, in any order; the truth may hold more genes than the prediction,
-    and its ``obsm["spatial"]`` are the coordinates. Raises `StbenchError` as `score` does, and for a file
-    that is missing, damaged or without ``X``.
+    Both files must have the same spots, in any order. The truth may have more genes than the prediction; its
+    ``obsm["spatial"]`` are the coordinates. Raises `StbenchError` as `score` does, and for a file that is
+    missing, damaged or without ``X``.
     """
     true, predicted = _read(truth), _read(prediction)
     absent = predicted.var_names.difference(true.var_names, sort=False)
@@ -104,11 +97,11 @@ def score_files(truth: Path, prediction: Path, metrics: Iterable[str] | None = N
     if len(absent):
         raise StbenchError(
             f"'{truth}' lacks {len(absent)} gene(s) of '{prediction}'; the first is '{absent[0]}'. "
-            "Remove them, or give the truth that has them."
+            "Remove them, or give a truth with them."
         )
     return score(
-        _frame(true, predicted.var_names),
-        _frame(predicted, predicted.var_names),
+        frame(true, predicted.var_names),
+        frame(predicted, predicted.var_names),
         metrics,
         coordinates=np.asarray(true.obsm["spatial"], dtype=float) if "spatial" in true.obsm else None,
         intervals=_intervals(predicted),
@@ -116,9 +109,9 @@ def score_files(truth: Path, prediction: Path, metrics: Iterable[str] | None = N
 
 
 def default_metrics() -> list[str]:
-    """Names of the metrics with a column, in that order: every run is scored with those that apply."""
-    shown = [metric for metric in REGISTRY.items().values() if metric.column is not None]
-    return [metric.name for metric in sorted(shown, key=lambda metric: (metric.column or 0, metric.name))]
+    """Names of the metrics with a ``column``, in that order: the others are computed only when named."""
+    places = {(metric.column, name) for name, metric in REGISTRY.items().items() if metric.column is not None}
+    return [name for _, name in sorted(places)]
 
 
 def _check_names(truth: pd.Index, prediction: pd.Index, noun: str) -> None:
@@ -139,7 +132,7 @@ def _check_unique(names: pd.Index, owner: str) -> None:
 
 
 def _finite(table: pd.DataFrame, side: str) -> np.ndarray:
-    """The values as float64; raises for the first gene with a missing or infinite one."""
+    """The values as float64; raises for the first gene with a missing or infinite value."""
     values = np.ascontiguousarray(table.to_numpy(dtype=float))  # one layout, one order of summation
     bad = ~np.isfinite(values)
     if bad.any():
@@ -163,20 +156,16 @@ def _read(file: Path) -> AnnData:
 def _bounded(
     predicted: np.ndarray, intervals: Prediction | None, order: tuple[np.ndarray, ...], varying: np.ndarray
 ) -> Prediction:
-    """The prediction of the scored genes with its bounds, all in the order of the truth."""
+    """The prediction of the scored genes with its bounds, in the order of the truth."""
     assert intervals is not None  # `applicable` left these metrics out otherwise
     lower, upper = (np.asarray(b, dtype=float)[order][:, varying] for b in (intervals.lower, intervals.upper))
     return Prediction(predicted, lower, upper, intervals.level)
 
 
 def _intervals(table: AnnData) -> Prediction | None:
-    """The bounds in the layers of a prediction file, None where there are none."""
+    """The bounds in the layers of a prediction file, None if it has none."""
     if not {"lower", "upper"} <= set(table.layers):
         return None
-    lower, upper = (_frame(table, table.var_names, layer) for layer in ("lower", "upper"))
-    bounds = (_finite(lower, "lower bound"), _finite(upper, "upper bound"))
-    return Prediction(dense(table, table.var_names), *bounds, level=float(table.uns.get("level", 0.9)))
-
-
-def _frame(table: AnnData, genes: pd.Index, layer: str | None = None) -> pd.DataFrame:
-    return pd.DataFrame(dense(table, genes, layer), index=table.obs_names, columns=genes)
+    genes = table.var_names
+    lower, upper = (_finite(frame(table, genes, name), f"{name} bound") for name in ("lower", "upper"))
+    return Prediction(dense(table, genes), lower, upper, level=float(table.uns.get("level", 0.9)))

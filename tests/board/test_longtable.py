@@ -107,7 +107,7 @@ GOOD = ("d", "m", "g", "pcc", 0.5)
     ("rows", "message"),
     [
         ([GOOD, ("d", "m", "g", "pc", 0.5)], "Unknown metric 'pc'. Did you mean 'pcc'"),
-        ([GOOD, ("d", "m", "g", "PCC", 0.6)], "holds a score twice: dataset d, method m, gene g, metric pcc"),
+        ([GOOD, ("d", "m", "g", "PCC", 0.6)], "has a score twice: dataset d, method m, gene g, metric pcc"),
         ([GOOD, ("d", "", "g", "pcc", 0.5)], "line 3: the method is empty"),
         ([GOOD, ("d", "m", "h", "pcc", "high")], "line 3: the value 'high' is not a finite number"),
         ([GOOD, ("d", "m", "h", "pcc", "inf")], "line 3: the value 'inf' is not a finite number"),

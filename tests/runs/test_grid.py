@@ -160,7 +160,7 @@ def test_an_older_run_of_the_same_cell_is_left_out_with_a_warning(data_folder, t
     board = collect(Results.open(out))
     assert len(board.runs) == 1
     assert caplog.messages == [
-        "1 older runs left out: the dataset was prepared anew, or the method or its preset has changed since."
+        "1 older runs left out: their dataset was prepared again, or method or preset has changed."
     ]
 
 

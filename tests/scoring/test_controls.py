@@ -134,5 +134,5 @@ def test_values_that_are_no_counts(value):
 
 @pytest.mark.parametrize("totals", [[10, 4], [10.5, 10]])
 def test_totals_that_do_not_fit(totals):
-    with pytest.raises(StbenchError, match="the totals less the counts"):
+    with pytest.raises(StbenchError, match="the totals minus the counts"):
         split_half_correlation(np.array([[1, 2], [2, 3]]), totals)
