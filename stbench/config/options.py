@@ -54,6 +54,11 @@ class Options:
         values.n_bytes,
     )
     disk_limit: int = option("Kill a run that writes more.", 20 * 10**9, values.n_bytes)
+    isolation: str = option(
+        "auto, fork or spawn: how the process of a run starts. auto forks it from a warm process on Linux.",
+        "auto",
+        values.one_of("auto", "fork", "spawn"),
+    )
     executor: str = option("local or dask.", "local", values.one_of("local", "dask"))
     scheduler: str | None = option("Address or scheduler file of a Dask cluster.", None, values.text)
     cluster: Path | None = option("TOML file of a cluster for dask-jobqueue.", None, values.path)

@@ -12,10 +12,12 @@ from typing import Any
 from stbench import machine
 from stbench.exchange.taskfolder import TABLES, TaskFile
 from stbench.runs.checkpoints import CHECKPOINT
-from stbench.runs.process import Limits, finish, start_run
+from stbench.runs.process import Limits, Templates, finish, start_run
 
 REPORT_SECONDS = 2.0  # between two reports of the progress
 MAX_LOG_BYTES = 2 << 20
+
+_templates: dict[int, Templates] = {}  # by number of threads
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Job:
     threads: int | None
     topic: str
     key: str
+    fork: bool
     checkpoint: bytes = b""
 
 
@@ -47,6 +50,7 @@ def make_run(
 
     worker = get_worker()
     threads = job.threads or max(1, machine.cores() // worker.state.nthreads)
+    templates = _templates.setdefault(threads, Templates(threads))  # they end with the worker
     here = Path(tempfile.mkdtemp(prefix="stbench-run-", dir=worker.local_directory)).resolve()
     try:
         tables = here / "tables"
@@ -61,6 +65,8 @@ def make_run(
             parent=here,
             gpu="" if job.task.device == "cpu" else None,  # which GPUs, the worker's environment says
             checkpoint=Path(_write(here / CHECKPOINT, job.checkpoint)) if job.checkpoint else None,
+            # a plugin file is known to the run alone
+            template=templates.of(job.task.method) if job.fork and not plugins else None,
         )
         reported, sent = time.monotonic(), _modified(process.folder / CHECKPOINT)
 
