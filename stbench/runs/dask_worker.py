@@ -11,7 +11,7 @@ from typing import Any
 
 from stbench import machine
 from stbench.exchange.taskfolder import TABLES, TaskFile
-from stbench.runs.checkpoints import CHECKPOINT
+from stbench.runs.checkpoints import CHECKPOINT, DONE
 from stbench.runs.process import Limits, Templates, finish, start_run
 
 REPORT_SECONDS = 2.0  # between two reports of the progress
@@ -84,7 +84,7 @@ def make_run(
                 worker.log_event(job.topic, report)
 
         outcome = finish(process, look)
-        return outcome | {"threads": threads}, _files(process.folder)
+        return outcome | {"threads": threads}, _files(process.folder, outcome["status"])
     finally:
         shutil.rmtree(here, ignore_errors=True)
 
@@ -100,14 +100,14 @@ def _modified(file: Path) -> int:
     return 0 if file.is_symlink() or not file.is_file() else file.stat().st_mtime_ns
 
 
-def _files(run: Path) -> dict[str, bytes]:
-    """The end of the log, the prediction and the checkpoint of a run, where they exist."""
+def _files(run: Path, status: str) -> dict[str, bytes]:
+    """The end of the log, the prediction, and the checkpoint of a run that is not done, where they exist."""
     files = {}
     if (run / "log.txt").is_file():
         with (run / "log.txt").open("rb") as log:
             log.seek(max(0, (run / "log.txt").stat().st_size - MAX_LOG_BYTES))
             files["log.txt"] = log.read()
-    for name in ("prediction.h5ad", CHECKPOINT):
+    for name in ("prediction.h5ad", *([] if status in DONE else [CHECKPOINT])):
         if _modified(run / name):
             files[name] = (run / name).read_bytes()
     return files
