@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,9 +30,9 @@ from stbench.files import kept_folder, whole_file
 from stbench.method import REGISTRY, Prediction, Shape
 from stbench.metric import headline
 from stbench.runs.events import Reporter
-from stbench.runs.executors import limits
+from stbench.runs.executors import forks, limits
 from stbench.runs.manifest import OK
-from stbench.runs.process import finish, start_run
+from stbench.runs.process import Templates, finish, start_run
 from stbench.runs.provenance import command
 from stbench.runs.spec import RunSpec
 from stbench.toolbox.conformal import bounded
@@ -122,7 +123,12 @@ def write_imputation(
     )
     if "spatial" in pair.spatial.obsm:
         table.obsm["spatial"] = np.asarray(pair.spatial.obsm["spatial"])
-    with whole_file(out) as part, TemporaryDirectory(prefix="stbench-predict-") as work:
+    templates = Templates(options.threads or machine.cores(), fork=forks(options))
+    with (
+        closing(templates),
+        whole_file(out) as part,
+        TemporaryDirectory(prefix="stbench-predict-") as work,
+    ):
         table.write_h5ad(part)
         reference, tables = Path(work) / "reference.h5ad", Path(work) / "tables"
         pair.reference.write_h5ad(reference)
@@ -131,7 +137,7 @@ def write_imputation(
             matrices = [_empty(file, name, table.shape) for name in ("X", "layers/lower", "layers/upper")]
             done = 0
             for block in blocks:
-                answer = _predict_block(pair, spec, block, tables, options)
+                answer = _predict_block(pair, spec, block, tables, options, templates)
                 if answer.lower is None:
                     errors = known.predicted, known.errors
                     answer = bounded(answer.mean, *errors, n_genes=len(pair.genes), level=LEVEL)
@@ -157,13 +163,15 @@ def _blocks(pair: Pair, spec: RunSpec, genes: Sequence[str]) -> Iterator[list[st
         yield list(genes[start : start + size])
 
 
-def _predict_block(pair: Pair, spec: RunSpec, block: list[str], tables: Path, options: Options) -> Prediction:
+def _predict_block(
+    pair: Pair, spec: RunSpec, block: list[str], tables: Path, options: Options, templates: Templates
+) -> Prediction:
     """The prediction of a block of genes in its own process."""
     on_gpu = spec.device != "cpu" and machine.gpus()  # the runs may have used the GPU of a Dask worker
     plugins = [str(path.resolve()) for path in options.plugin]
     device = "cuda:0" if on_gpu else "cpu"  # the first GPU that this process can use
-    task = spec.task_file(device, options.threads or machine.cores(), plugins, block)
-    process = start_run(tables, task, limits(options), gpu=None)
+    task = spec.task_file(device, templates.threads, plugins, block)
+    process = start_run(tables, task, limits(options), gpu=None, template=templates.of(spec.method))
     try:
         outcome = finish(process)
         if outcome["status"] != OK:

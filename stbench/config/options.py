@@ -59,6 +59,10 @@ class Options:
         "Estimated memory of all runs at one time. By default 90 % of the machine.", None, values.n_bytes
     )
     disk_limit: int = option("Kill a run that writes more to disk.", 20 * 10**9, values.n_bytes)
+    isolation: Literal["auto", "fork", "spawn"] = option(
+        "auto, fork or spawn: how the process of a run starts. auto is fork on Linux, spawn elsewhere.",
+        "auto",
+    )
     executor: Literal["local", "dask"] = option("local or dask.", "local")
     scheduler: Text | None = option("Address or scheduler file of a Dask cluster.", None)
     cluster: Path | None = option("TOML file of a cluster for dask-jobqueue.", None, values.path)

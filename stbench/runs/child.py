@@ -167,8 +167,13 @@ def _gpu_peak(device: str) -> dict[str, Any] | None:
     }
 
 
-if __name__ == "__main__":
+def run_in(folder: Path, environments: Path) -> None:
+    """Be the process of the run in ``folder``."""
     end_with_stdin()
     die_first()
-    use_environments(Path(sys.argv[2]))
-    main(Path(sys.argv[1]))
+    use_environments(environments)
+    main(folder)
+
+
+if __name__ == "__main__":
+    run_in(*map(Path, sys.argv[1:]))

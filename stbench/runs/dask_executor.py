@@ -63,6 +63,7 @@ class DaskExecutor:
         plugins: Sequence[Path],
         *,
         shared: bool,
+        fork: bool = True,
     ):
         self.client = client
         self.threads = threads
@@ -70,6 +71,7 @@ class DaskExecutor:
         self.checkpoints = checkpoints
         self.plugins = {path.name: path.read_bytes() for path in plugins}
         self.shared = shared
+        self.fork = fork
         self._topic = f"stbench-{uuid.uuid4().hex}"
         self._reports: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._running: dict[str, _Submitted] = {}
@@ -106,7 +108,7 @@ class DaskExecutor:
         task = spec.task_file("cuda:0" if spec.device == "cuda" else "cpu", self.threads or 1, [])
         kept = self.checkpoints.file(spec.key)
         checkpoint = kept.read_bytes() if kept.is_file() else b""
-        job = Job(task, self.plugins, self.limits, self.threads, self._topic, spec.key, checkpoint)
+        job = Job(task, self.plugins, self.limits, self.threads, self._topic, spec.key, self.fork, checkpoint)
         sent: dict[str, Any] = {"folder": str(tables)}
         if not self.shared:
             sent = {name: self._file(tables / f"{name}.h5ad") for name in ("reference", "spatial")}

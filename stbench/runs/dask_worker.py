@@ -11,11 +11,13 @@ from typing import Any
 
 from stbench import machine
 from stbench.exchange.taskfolder import TABLES, TaskFile
-from stbench.runs.checkpoints import CHECKPOINT
-from stbench.runs.process import Limits, finish, start_run
+from stbench.runs.checkpoints import CHECKPOINT, DONE
+from stbench.runs.process import Limits, Templates, finish, start_run
 
 REPORT_SECONDS = 2.0  # between two reports of the progress
 MAX_LOG_BYTES = 2 << 20
+
+_templates: dict[int, Templates] = {}  # by number of threads
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Job:
     threads: int | None
     topic: str
     key: str
+    fork: bool
     checkpoint: bytes = b""
 
 
@@ -47,6 +50,7 @@ def make_run(
 
     worker = get_worker()
     threads = job.threads or max(1, machine.cores() // worker.state.nthreads)
+    templates = _templates.setdefault(threads, Templates(threads))  # they end with the worker
     here = Path(tempfile.mkdtemp(prefix="stbench-run-", dir=worker.local_directory)).resolve()
     try:
         tables = here / "tables"
@@ -61,6 +65,8 @@ def make_run(
             parent=here,
             gpu="" if job.task.device == "cpu" else None,  # which GPUs, the worker's environment says
             checkpoint=Path(_write(here / CHECKPOINT, job.checkpoint)) if job.checkpoint else None,
+            # a plugin file is known to the run alone
+            template=templates.of(job.task.method) if job.fork and not plugins else None,
         )
         reported, sent = time.monotonic(), _modified(process.folder / CHECKPOINT)
 
@@ -78,7 +84,7 @@ def make_run(
                 worker.log_event(job.topic, report)
 
         outcome = finish(process, look)
-        return outcome | {"threads": threads}, _files(process.folder)
+        return outcome | {"threads": threads}, _files(process.folder, outcome["status"])
     finally:
         shutil.rmtree(here, ignore_errors=True)
 
@@ -94,14 +100,14 @@ def _modified(file: Path) -> int:
     return 0 if file.is_symlink() or not file.is_file() else file.stat().st_mtime_ns
 
 
-def _files(run: Path) -> dict[str, bytes]:
-    """The end of the log, the prediction and the checkpoint of a run, where they exist."""
+def _files(run: Path, status: str) -> dict[str, bytes]:
+    """The end of the log, the prediction, and the checkpoint of a run that is not done, where they exist."""
     files = {}
     if (run / "log.txt").is_file():
         with (run / "log.txt").open("rb") as log:
             log.seek(max(0, (run / "log.txt").stat().st_size - MAX_LOG_BYTES))
             files["log.txt"] = log.read()
-    for name in ("prediction.h5ad", CHECKPOINT):
+    for name in ("prediction.h5ad", *([] if status in DONE else [CHECKPOINT])):
         if _modified(run / name):
             files[name] = (run / name).read_bytes()
     return files

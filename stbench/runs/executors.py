@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -29,16 +30,29 @@ def open_executor(options: Options, results: Path) -> Iterator[Executor]:
         from stbench.runs.dask_executor import DaskExecutor, connect
 
         with connect(options.scheduler, options.cluster) as client:
-            shared = options.shared is not None
-            found = limits(options), checkpoints, options.plugin
-            with closing(DaskExecutor(client, options.threads, *found, shared=shared)) as dask:
+            executor = DaskExecutor(
+                client,
+                options.threads,
+                limits(options),
+                checkpoints,
+                options.plugin,
+                shared=options.shared is not None,
+                fork=forks(options),
+            )
+            with closing(executor) as dask:
                 yield dask
         return
     jobs = options.jobs or max(1, machine.cores() // 2)
     threads = options.threads or max(1, machine.cores() // jobs)
     memory = options.memory_budget or _memory_bytes()
-    with closing(LocalExecutor(jobs, threads, limits(options), memory, checkpoints, options.plugin)) as local:
+    own = jobs, threads, limits(options), memory, checkpoints, options.plugin
+    with closing(LocalExecutor(*own, fork=forks(options))) as local:
         yield local
+
+
+def forks(options: Options) -> bool:
+    """Whether the processes of runs are forked."""
+    return options.isolation == "fork" or (options.isolation == "auto" and sys.platform == "linux")
 
 
 def _memory_bytes() -> int:

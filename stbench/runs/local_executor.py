@@ -10,7 +10,7 @@ from typing import Any
 
 from stbench import machine
 from stbench.runs.checkpoints import Checkpoints
-from stbench.runs.process import Limits, RunProcess, start_run
+from stbench.runs.process import Limits, RunProcess, Templates, start_run
 from stbench.runs.spec import RunSpec
 
 BASE_BYTES = 400 << 20  # an interpreter with the packages that every method imports
@@ -28,7 +28,7 @@ class LocalExecutor:
 
     ``jobs`` runs on the CPU at the same time, and one on each GPU. Runs whose estimated memory does not fit
     into ``memory_bytes`` together wait for each other; one alone may always start. A run goes on from what an
-    unfinished one left in ``checkpoints``.
+    unfinished one left in ``checkpoints``. With ``fork``, a warm template forks their processes.
     """
 
     def __init__(
@@ -39,6 +39,8 @@ class LocalExecutor:
         memory_bytes: int,
         checkpoints: Checkpoints,
         plugins: Sequence[Path] = (),
+        *,
+        fork: bool = True,
     ):
         self.jobs = jobs
         self.threads = threads
@@ -47,6 +49,7 @@ class LocalExecutor:
         self.checkpoints = checkpoints
         self.plugins = [str(path.resolve()) for path in plugins]
         self._running: list[_Running] = []
+        self._templates = Templates(threads, fork=fork)
 
     def device(self, requested: str) -> str:
         """``cpu``, ``cuda`` or ``cuda:i`` for what was requested."""
@@ -81,6 +84,7 @@ class LocalExecutor:
             prefix=f"{tables.parent.name}-run-",
             gpu="" if gpu is None else machine.gpus()[gpu]["uuid"],
             checkpoint=self.checkpoints.file(spec.key),
+            template=self._templates.of(spec.method),
         )
         self._running.append(_Running(spec, process, gpu))
 
@@ -109,6 +113,7 @@ class LocalExecutor:
             self.checkpoints.keep(run.spec.key, run.process.folder)
             shutil.rmtree(run.process.folder, ignore_errors=True)
         self._running.clear()
+        self._templates.close()
 
     def _free_gpu(self, device: str) -> int | None:
         """Number of a GPU without a run: the one that ``cuda:i`` names, or any for ``cuda``."""

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from stbench import machine
@@ -27,9 +28,11 @@ from stbench.errors import StbenchError
 from stbench.exchange.external import environments_folder
 from stbench.exchange.taskfolder import TaskFile
 from stbench.files import read_json
+from stbench.method import REGISTRY
 from stbench.runs import process_tree
 from stbench.runs.checkpoints import CHECKPOINT
 from stbench.runs.manifest import STATUSES
+from stbench.runs.template import Forked, Template
 
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL
@@ -39,6 +42,8 @@ CHILD_FIELDS = (  # what the process may state about itself
     "status", "reason", "load_s", "predict_s", "cpu_s", "peak_rss_bytes", "gpu", "versions",
     "threads_used",
 )  # fmt: skip
+# threads that wait sleep instead of spinning, which multiplies the CPU time on a busy machine
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -61,6 +66,7 @@ def start_run(
     gpu: str | None = "",
     checkpoint: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    template: Template | None = None,
 ) -> RunProcess:
     """Write the task folder of a run and start its process.
 
@@ -80,13 +86,15 @@ def start_run(
         What an earlier try of the run has left, where there is something.
     environment
         Further environment variables.
+    template
+        What forks the process; without one, a new interpreter starts.
     """
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent)).resolve()
     shutil.copytree(tables, folder / "task")
     task.write(folder / "task")
     if checkpoint is not None and checkpoint.is_file():
         shutil.copy2(checkpoint, folder / CHECKPOINT)
-    return RunProcess(folder, limits, task.threads, gpu, environment)
+    return RunProcess(folder, limits, task.threads, gpu, environment, template)
 
 
 def finish(process: RunProcess, each: Callable[[], object] = lambda: None) -> dict[str, Any]:
@@ -117,6 +125,7 @@ class RunProcess:
         threads: int,
         gpu: str | None = "",
         environment: Mapping[str, str] | None = None,
+        template: Template | None = None,
     ):
         self.folder = folder
         self.limits = limits
@@ -129,11 +138,18 @@ class RunProcess:
         self._peak_bytes = 0
         self._oom_kills = _oom_kills()
         self._task_bytes = process_tree.folder_bytes(folder)
+        own = run_environment(threads, gpu) | {process_tree.MARK: str(folder)} | dict(environment or {})
+        environments = str(environments_folder())
+        self._process: subprocess.Popen[bytes] | Forked
+        if template is not None:
+            with suppress(OSError):  # the template was killed: a new interpreter does as well
+                self._process = template.fork(folder, own, environments)
+                return
         with (folder / "log.txt").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stbench.runs.child", str(folder), str(environments_folder())],
+                [sys.executable, "-m", "stbench.runs.child", str(folder), environments],
                 cwd=folder,
-                env=_environment(folder, threads, gpu) | dict(environment or {}),
+                env=own,
                 stdin=subprocess.PIPE,  # never written to; closes when this process dies
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -220,7 +236,7 @@ class RunProcess:
 
     def _death(self) -> dict[str, str]:
         """The outcome of a process that ended without writing one."""
-        code = self._process.returncode
+        code = self._process.returncode or 0
         if code == -signal.SIGKILL and _oom_kills() != self._oom_kills:
             return {"status": "out_of_memory", "reason": "killed by the system, which was short of memory"}
         names = {number.value: number.name for number in signal.Signals}
@@ -228,6 +244,35 @@ class RunProcess:
         free = shutil.disk_usage(self.folder.parent).free  # the folder itself may be gone
         full = " (the disk of its folder is full)" if free < 1 << 20 else ""
         return {"status": "failed", "reason": f"the process ended with {how} and without an outcome{full}"}
+
+
+class Templates:
+    """The templates of the processes of runs with so many threads: one, and one with PyTorch when needed.
+
+    ``fork`` False: there is none.
+    """
+
+    def __init__(self, threads: int, *, fork: bool = True):
+        self.threads = threads
+        self.fork = fork
+        self._lock = Lock()
+        self._made: dict[tuple[str, ...], Template] = {}
+
+    def of(self, method: str) -> Template | None:
+        """The living template for runs of a method."""
+        if not self.fork:
+            return None
+        imports = ("torch",) if "torch" in REGISTRY.get(method).info.packages else ()
+        with self._lock:
+            if imports not in self._made or not self._made[imports].alive:
+                self._made[imports] = Template(run_environment(self.threads, ""), imports)
+            return self._made[imports]
+
+    def close(self) -> None:
+        """End them; their runs are not touched."""
+        for template in self._made.values():
+            template.close()
+        self._made.clear()
 
 
 def read_progress(file: Path) -> dict[str, Any]:
@@ -244,14 +289,14 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _environment(folder: Path, threads: int, gpu: str | None) -> dict[str, str]:
-    """The child's environment: no way to the data, its own temporary folder, threads and GPU."""
+def run_environment(threads: int, gpu: str | None) -> dict[str, str]:
+    """The environment of a run, but for its own folder: no way to the data, threads and GPU."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("STBENCH_")}
     kept.pop("PWD", None)
     kept.pop("OLDPWD", None)
     if gpu is not None:
         kept["CUDA_VISIBLE_DEVICES"] = gpu
-    return kept | {process_tree.MARK: str(folder)} | dict.fromkeys(THREAD_VARIABLES, str(threads))
+    return kept | WAITING | dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
 def _oom_kills() -> int | None:

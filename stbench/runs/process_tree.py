@@ -55,8 +55,18 @@ def signal_group(pid: int, number: signal.Signals) -> None:
 
 
 def kill_marked(folder: Path) -> None:
-    """Kill every process that was started with `MARK` set to ``folder``, wherever it hides."""
+    """Kill every process of the run in ``folder``, whatever its group: by `MARK`, working folder or log."""
+    inside = str(folder) + os.sep
     for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if (process.environ().get(MARK, "") + os.sep).startswith(str(folder) + os.sep):
+        with suppress(psutil.Error, OSError):
+            # a forked process shows the environment of its template, which has another MARK
+            places = process.environ().get(MARK, ""), process.cwd(), _standard_output(process)
+            if any((place + os.sep).startswith(inside) for place in places):
                 process.kill()
+
+
+def _standard_output(process: psutil.Process) -> str:
+    """The file that a process prints into, empty where the system does not tell."""
+    with suppress(OSError):
+        return os.readlink(f"/proc/{process.pid}/fd/1")
+    return ""
