@@ -65,9 +65,9 @@ class _Print(logging.Handler):
 
 def main() -> None:
     """Entry point: a mistake of the user is one line and exit code 1, a bug shows its traceback."""
-    messages = logging.getLogger("stbench")
+    messages, printer = logging.getLogger("stbench"), _Print()
     messages.setLevel(logging.INFO)
-    messages.addHandler(_Print())
+    messages.addHandler(printer)
     messages.propagate = False
     try:
         app()
@@ -76,3 +76,7 @@ def main() -> None:
             raise
         print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)
+    finally:  # a caller in Python gets its logging back
+        messages.removeHandler(printer)
+        messages.setLevel(logging.NOTSET)
+        messages.propagate = True
