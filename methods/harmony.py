@@ -1,4 +1,4 @@
-"""Harmony + kNN: a joint PCA of cells and spots, corrected for their origin, and the nearest cells in it."""
+"""Harmony + kNN: the nearest cells in a joint PCA of cells and spots, corrected for the dataset."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Harmony(Method):
     Parameters
     ----------
     n_components
-        Principal components, at most the number of visible genes (that of `knn`, so that the two compare).
+        Principal components, at most the number of visible genes (as in `knn`, to compare the two).
     n_neighbors
         Cells that are averaged, at most the number of cells (the k of Liger's imputation, 30).
 
     Deviations
     ----------
-    - Harmony is an integration, not a predictor: the neighbours are ours. It stands in for the anchor-based
-      transfer of the R packages, without being it.
-    - Everything else of Harmony is the default of harmonypy; ``seed`` starts its clustering.
+    - Harmony integrates datasets and does not predict: the neighbours are ours. The method takes the place of
+      the anchor-based transfer of the R packages, but is not the same.
+    - All other settings of Harmony are the defaults of harmonypy; ``seed`` starts its clustering.
     """
 
     n_components: int = 30
@@ -48,37 +48,29 @@ class Harmony(Method):
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
         import numpy as np
+        import pandas as pd
 
         from stbench.toolbox.components import leading_components
         from stbench.toolbox.neighbours import equal_weights
-        from stbench.toolbox.scale import zscore
+        from stbench.toolbox.scale import zscored
 
         require_package("harmony", "harmonypy", "harmonypy", "harmony")
-        genes = task.varying_genes()
-        cells = zscore(dense(task.reference, genes))  # (n_cells, n_genes)
-        spots = zscore(dense(task.spatial, genes))  # (n_spots, n_genes)
+        from harmonypy import run_harmony
+
+        cells, spots = zscored(task)  # (n_cells, n_genes), (n_spots, n_genes)
         both = np.concatenate([cells, spots])
         _, axes = leading_components(both.T @ both, self.n_components)
+        components = both @ axes
 
-        corrected = correct(both @ axes, len(cells), ctx)
+        origin = pd.DataFrame({"origin": ["reference"] * len(cells) + ["space"] * len(spots)})
+        corrected = run_harmony(
+            components, origin, ["origin"], verbose=False, random_state=ctx.seed, ncores=ctx.threads
+        ).Z_corr
+        if corrected.shape != components.shape:  # older versions of harmonypy: components x observations
+            corrected = corrected.T
         weights = equal_weights(corrected[: len(cells)], corrected[len(cells) :], self.n_neighbors)
         return weights @ dense(task.reference, task.targets)
 
     def memory_bytes(self, shape: Shape) -> int:
-        """Three dense copies of both datasets on the genes in use; neighbours are searched in blocks."""
+        """Three dense copies of both datasets on the genes in use; the search of neighbours uses blocks."""
         return 8 * 3 * (shape.cells + shape.spots) * (shape.visible + shape.targets)
-
-
-def correct(components: np.ndarray, n_cells: int, ctx: Context) -> np.ndarray:
-    """Components (n_cells + n_spots, n_components), cells first, without the difference of the datasets."""
-    import numpy as np
-    import pandas as pd
-    from harmonypy import run_harmony
-
-    origin = pd.DataFrame({"origin": np.where(np.arange(len(components)) < n_cells, "reference", "space")})
-    result = run_harmony(
-        components, origin, ["origin"], verbose=False, random_state=ctx.seed, ncores=ctx.threads
-    )
-    corrected = np.asarray(result.Z_corr)
-    # older versions of harmonypy return components x observations
-    return corrected if corrected.shape == components.shape else corrected.T

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stbench.methods import Context, Method, Shape, Task, dense, register
+from stbench.methods import Context, Method, Task, dense, register
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class KNN(Method):
     """Mean of the nearest cells of each spot, in the principal components of the reference.
 
-    Genes are z-scored within each dataset; the components come from the cells and the spots are projected on
-    them. What SpaGE adds to this are its principal vectors and its weights.
+    Genes are z-scored within each dataset. The components come from the cells, and the spots are projected on
+    them. SpaGE adds principal vectors and weights to this.
 
     Parameters
     ----------
@@ -34,16 +34,10 @@ class KNN(Method):
         """Means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
         from stbench.toolbox.components import leading_components
         from stbench.toolbox.neighbours import equal_weights
-        from stbench.toolbox.scale import zscore
+        from stbench.toolbox.scale import zscored
 
-        genes = task.varying_genes()
-        cells = zscore(dense(task.reference, genes))  # (n_cells, n_genes)
-        spots = zscore(dense(task.spatial, genes))  # (n_spots, n_genes)
+        cells, spots = zscored(task)  # (n_cells, n_genes), (n_spots, n_genes)
         _, axes = leading_components(cells.T @ cells, self.n_components)
 
         weights = equal_weights(cells @ axes, spots @ axes, self.n_neighbors)
         return weights @ dense(task.reference, task.targets)
-
-    def memory_bytes(self, shape: Shape) -> int:
-        """Dense copies of both datasets on the genes in use; sklearn searches in blocks."""
-        return 8 * 4 * (shape.cells + shape.spots) * (shape.visible + shape.targets)

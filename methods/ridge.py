@@ -23,28 +23,27 @@ ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 )
 @dataclass(frozen=True)
 class Ridge(Method):
-    """Linear regression of each target on the visible genes, learned in the reference, used in space.
+    """Linear regression of each target on the visible genes, fitted in the reference and applied in space.
 
-    Every gene is z-scored within its own dataset, which takes out most of the platform effect:
+    Every gene is z-scored within its own dataset, which removes most of the platform effect:
 
         W = (Z' Z / n_cells + alpha I)^-1 Z' z_target / n_cells,    map = Z_space W
 
-    put on the scale of ``X`` by `stbench.toolbox.scale.from_zscores`. Spots are smoother than cells, so the
-    best ``alpha`` is far above that of cross-validation in the reference; it is chosen on the validation
-    genes. So large a penalty flattens the maps; one factor, the least-squares slope of the z-scored truth of
-    the validation genes on their maps, undoes it (never below 1).
+    `stbench.toolbox.scale.from_zscores` puts the map on the scale of ``X``. Spots are smoother than cells, so
+    the best ``alpha`` is far above that of cross-validation in the reference: it is chosen on the validation
+    genes. A large penalty flattens the maps. One factor, at least 1, corrects this: the least-squares slope
+    of the z-scored truth of the validation genes on their maps.
 
     Parameters
     ----------
     alpha
-        Penalty per cell, in units of a gene's variance; None takes the best of `ALPHAS` by mean Pearson on
-        the validation genes.
+        Penalty per cell, in units of a gene's variance; None: the best of `ALPHAS` on the validation genes.
     """
 
     alpha: float | None = None
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
-        """Regression maps on the scale of ``X``, (n_spots, n_targets)."""
+        """Maps of the regression on the scale of ``X``, (n_spots, n_targets)."""
         from stbench.toolbox.scale import from_zscores, zscore
         from stbench.toolbox.tuning import choose
 
@@ -60,11 +59,9 @@ def regress(task: Task, alphas: Sequence[float]) -> list[np.ndarray]:
     """Standardised maps of the targets, one array (n_spots, n_targets) per alpha."""
     import numpy as np
 
-    from stbench.toolbox.scale import zscore
+    from stbench.toolbox.scale import zscore, zscored
 
-    genes = task.varying_genes()
-    cells = zscore(dense(task.reference, genes))  # (n_cells, n_genes)
-    spots = zscore(dense(task.spatial, genes))  # (n_spots, n_genes)
+    cells, spots = zscored(task)  # (n_cells, n_genes), (n_spots, n_genes)
     cross = cells.T @ zscore(dense(task.reference, task.targets)) / len(cells)  # (n_genes, n_targets)
     # one eigendecomposition serves all alphas
     variances, axes = np.linalg.eigh(cells.T @ cells / len(cells))

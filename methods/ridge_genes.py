@@ -1,4 +1,4 @@
-"""Baseline: ridge regression from a gene's profile over cells to its map over spots; samples are genes."""
+"""Baseline: ridge regression from the profile of a gene over cells to its map over spots."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 @register("ridge_genes", family="baseline", paper="Saunders et al. 1998 (dual ridge)", version="1")
 @dataclass(frozen=True)
 class RidgeGenes(Method):
-    """Linear regression whose samples are genes: profile over cells in, map over spots out.
+    """Linear regression whose samples are genes, from profiles over cells to maps over spots.
 
     The profile of a gene is its z-scored expression over the cells, its map the z-scored expression over the
-    spots. The regression has an intercept, the mean map of the visible genes, and is solved in its dual form,
-    so that only gene x gene matrices appear (K: products of centred profiles):
+    spots. The regression has an intercept, the mean map of the visible genes. Its dual form needs only
+    gene x gene matrices (K: products of centred profiles):
 
         map(target) = mean map + (maps - mean map) (K + alpha I)^-1 k(target)
 
@@ -31,14 +31,13 @@ class RidgeGenes(Method):
     Parameters
     ----------
     alpha
-        Penalty, in units of a gene's variance; None takes the best of `ALPHAS` by mean Pearson on the
-        validation genes.
+        Penalty, in units of a gene's variance; None: the best of `ALPHAS` on the validation genes.
     """
 
     alpha: float | None = None
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
-        """Regression maps on the scale of ``X``, (n_spots, n_targets)."""
+        """Maps of the regression on the scale of ``X``, (n_spots, n_targets)."""
         from stbench.toolbox.scale import from_zscores
         from stbench.toolbox.tuning import choose
 
@@ -51,12 +50,10 @@ def regress(task: Task, alphas: Sequence[float]) -> list[np.ndarray]:
     """Standardised maps of the targets, one array (n_spots, n_targets) per alpha."""
     import numpy as np
 
-    from stbench.toolbox.scale import zscore
+    from stbench.toolbox.scale import zscore, zscored
 
-    genes = task.varying_genes()
-    profiles = zscore(dense(task.reference, genes)).T  # (n_genes, n_cells)
+    profiles, maps = (side.T for side in zscored(task))  # (n_genes, n_cells), (n_genes, n_spots)
     targets = zscore(dense(task.reference, task.targets)).T  # (n_targets, n_cells)
-    maps = zscore(dense(task.spatial, genes)).T  # (n_genes, n_spots)
     mean_profile, mean_map = profiles.mean(axis=0), maps.mean(axis=0)
     profiles, targets = profiles - mean_profile, targets - mean_profile
 

@@ -1,4 +1,4 @@
-"""gimVI: one latent space for cells and spots, decoded to all genes, through the package scvi-tools."""
+"""gimVI: one latent space for cells and spots, decoded to all genes, with the package scvi-tools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 BATCH_SIZE = 128  # scvi-tools
-TRAIN_SIZE = 0.9  # scvi-tools: the rest is its own validation set, which gimVI does not use
+TRAIN_SIZE = 0.9  # scvi-tools: gimVI does not use the rest, its validation set
 
 
 @register(
@@ -31,33 +31,31 @@ TRAIN_SIZE = 0.9  # scvi-tools: the rest is its own validation set, which gimVI 
 class GimVI(Method):
     """gimVI (Lopez et al. 2019), ``scvi.external.GIMVI`` of scvi-tools 1.4.
 
-    A variational autoencoder with one encoder for cells and one for spots, adversarially mixed, and one
-    decoder to the visible genes and the targets. It gets counts. A spot's prediction is the decoded share of
-    each target in the sum of the visible genes, times N, the median measured sum: log(N share + 1), which is
-    the scale of ``X``.
+    A variational autoencoder of counts with one encoder for cells and one for spots, adversarially mixed, and
+    one decoder to the visible genes and the targets. The prediction on the scale of ``X`` is log(N share + 1)
+    with the decoded share in the sum of the visible genes, and the median measured sum N.
 
-    The number of steps decides the result more than anything else (200 epochs, the package default, are 800
-    steps on 500 cells and 13000 on 9000). It is chosen among ``max_steps`` and its halves down to a 16th by
-    the mean Pearson on the validation genes; then the model is trained anew on all visible genes for as many.
+    The number of steps has the largest effect on the result (200 epochs, the package default, are 800 steps
+    on 500 cells and 13000 on 9000). It is chosen among ``max_steps`` and its halves down to a 16th by the
+    mean Pearson on the validation genes. The model is then trained anew on all visible genes.
 
     Parameters
     ----------
     steps
-        Minibatches per training, rounded up to whole epochs; None chooses them as above.
+        Minibatches per training, rounded up to whole epochs; None chooses the number as above.
     max_steps
-        Most steps that are tried.
+        Largest number of steps to choose from.
     learning_rate
-        Of Adam. Preset ``paper`` has the package's 0.001 and time for it. Preset ``cpu`` has 0.005: 1000
-        steps of it predicted validation genes as well as 4000 at 0.001, and 2000 not better by more than
-        0.015 (visium_hippocampus, merfish_hypothalamus, pdac_a_st).
+        Of Adam. Preset ``paper`` has 0.001 as the package, with enough steps for it. Preset ``cpu`` has
+        0.005: 1000 steps predicted the validation genes as well as 4000 at 0.001, and 2000 steps were better
+        by at most 0.015 (visium_hippocampus, merfish_hypothalamus, pdac_a_st).
 
     Deviations
     ----------
-    - Steps are chosen; the published benchmarks use 200 epochs for every dataset.
-    - The reference holds the visible genes and the targets only, as in the authors' tutorial, in sorted
-      order. Cells without a count in them are left out; spots without a visible count too, and are predicted
-      as 0.
-    - The batch size is 128 or the next smaller one that leaves no batch of one, on which the package fails.
+    - The number of steps is chosen; the published benchmarks use 200 epochs for every dataset.
+    - The reference has only the visible genes and the targets, as in the authors' tutorial, in sorted order.
+      Cells without a count in them are left out; so are empty spots, which are predicted as 0.
+    - The batch size is 128 or the next smaller one without a batch of one row, on which the package fails.
     - Visible genes that are constant on one side are left out.
     """
 
@@ -81,10 +79,10 @@ class GimVI(Method):
         return self.train(task, ctx, [steps])[0]
 
     def train(self, task: Task, ctx: Context, checkpoints: Sequence[int]) -> list[np.ndarray]:
-        """Predictions (n_spots, n_targets) after each number of steps, ascending, of one training."""
+        """Predictions (n_spots, n_targets) of one training after each number of steps, in ascending order."""
         import numpy as np
 
-        from stbench.toolbox.sandbox import no_traces
+        from stbench.toolbox.sandbox import bare_table, no_traces
 
         genes = sorted(task.varying_genes())
         everything = sorted([*genes, *task.targets])
@@ -93,12 +91,16 @@ class GimVI(Method):
         depth = spots.sum(axis=1)
         targets = [everything.index(gene) for gene in task.targets]
         known = cells[:, targets].any(axis=0)
+        kind, _, index = ctx.device.partition(":")
 
         with no_traces(ctx.device), _seeded(ctx.seed):
             from lightning.pytorch.callbacks import LambdaCallback
             from scvi.external import GIMVI
 
-            tables = _table(cells, everything), _table(spots, genes)
+            tables = [  # without empty rows
+                bare_table(counts[counts.any(axis=1)], names)
+                for counts, names in ((cells, everything), (spots, genes))
+            ]
             for table in tables:
                 GIMVI.setup_anndata(table)
             model = GIMVI(*tables)
@@ -126,31 +128,21 @@ class GimVI(Method):
                 default_root_dir=ctx.scratch,
                 enable_progress_bar=False,
                 logger=False,
-                **_accelerator(ctx.device),
+                accelerator="gpu" if kind == "cuda" else kind,
+                devices=[int(index or 0)] if kind == "cuda" else "auto",
             )
         return [after[epoch] for epoch in epochs]
 
 
-def _table(counts: np.ndarray, genes: list[str]) -> Any:
-    """AnnData in CSR of the rows that have a count; the package takes no sparse arrays and no views."""
-    import pandas as pd
-    from anndata import AnnData
-    from scipy.sparse import csr_matrix
-
-    filled = counts[counts.any(axis=1)]
-    rows = pd.DataFrame(index=[str(i) for i in range(len(filled))])
-    return AnnData(csr_matrix(filled), obs=rows, var=pd.DataFrame(index=genes))
-
-
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Set the seed of scvi-tools, which also decides the rows left out of training; silence Lightning."""
+    """Set the seed of scvi-tools, which also decides the rows for training, and silence Lightning."""
     import scvi
 
     lightning = logging.getLogger("lightning.pytorch")
     before, level = scvi.settings.seed, lightning.level
     scvi.settings.seed = seed
-    lightning.setLevel(logging.WARNING)  # it advertises its other products
+    lightning.setLevel(logging.WARNING)  # it shows advertisements
     try:
         yield
     finally:
@@ -159,12 +151,6 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 def _batch_size(sizes: Sequence[int]) -> int:
-    """Largest batch size that leaves no batch of one, in training or prediction, in any of the tables."""
+    """Largest batch size without a batch of one row, in training or prediction of any table."""
     passes = [*sizes, *(ceil(TRAIN_SIZE * size) for size in sizes)]
     return next(size for size in range(BATCH_SIZE, 1, -1) if all(rows % size != 1 for rows in passes))
-
-
-def _accelerator(device: str) -> dict[str, Any]:
-    """How Lightning names ``cpu`` or ``cuda:i``."""
-    kind, _, index = device.partition(":")
-    return {"accelerator": "gpu", "devices": [int(index or 0)]} if kind == "cuda" else {"accelerator": "cpu"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stbench.methods import Context, Method, Shape, Task, dense, register
+from stbench.methods import Context, Method, Task, dense, register
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,17 +17,15 @@ class SpaGE(Method):
     """Spatial Gene Enhancement (Abdelaal et al. 2020, Nucleic Acids Research 48, e107).
 
     1. z-score each visible gene in each dataset; PCA of the cells and of the spots.
-    2. Principal vectors: the rotations of both sets of loadings that match best; keep those of the reference
-       whose cosine similarity with their partner exceeds ``min_similarity``, and project cells and spots on
-       them.
-    3. The value at a spot is the weighted mean of the reference ``X`` over its nearest cells by cosine
-       distance.
+    2. Principal vectors are the rotations of both sets of loadings that match best. Cells and spots are
+       projected on those of the reference with a cosine similarity to their partner above ``min_similarity``.
+    3. The value at a spot is the weighted mean of the reference ``X`` over its nearest cells (cosine).
 
     Parameters
     ----------
     n_pv
-        Principal components per dataset (paper, 50 for large panels), capped at half the number of visible
-        genes, which is the rule of the published benchmarks (some of which cap at 100).
+        Principal components per dataset (paper, 50 for large panels), at most half the number of visible
+        genes. This is the rule of the published benchmarks (some have a limit of 100).
     n_neighbors
         Nearest cells (authors' code, 50), at most the number of cells.
     min_similarity
@@ -35,11 +33,11 @@ class SpaGE(Method):
 
     Deviations
     ----------
-    - PCA by the eigenvectors of the gene correlations, never randomised, so that no seed is involved.
-    - Genes constant in one dataset are left out; the original fails on them.
-    - No pair of vectors above ``min_similarity``: the best pair is kept, with a warning; the original fails.
+    - PCA by the eigenvectors of the gene correlations, never randomised, so that it needs no seed.
+    - Genes that are constant in one dataset are left out; the original fails on them.
+    - With no pair of vectors above ``min_similarity`` the best one is kept and logged; the original fails.
     - A single neighbour, or neighbours all at distance 0, get equal weights; the original gives NaN.
-    - All spots at once by a sparse matrix product; the original loops over the spots.
+    - One sparse matrix product predicts all spots; the original loops over the spots.
     """
 
     n_pv: int = 50
@@ -51,28 +49,20 @@ class SpaGE(Method):
         import numpy as np
 
         from stbench.toolbox.neighbours import cosine_weights
-        from stbench.toolbox.scale import zscore
+        from stbench.toolbox.scale import zscored
 
-        genes = task.varying_genes()
-        cells = zscore(dense(task.reference, genes))  # (n_cells, n_genes)
-        spots = zscore(dense(task.spatial, genes))  # (n_spots, n_genes)
+        cells, spots = zscored(task)  # (n_cells, n_genes), (n_spots, n_genes)
 
         # centred data have one dimension less than observations
-        n_pv = max(1, min(self.n_pv, len(genes) // 2, len(cells) - 1, len(spots) - 1))
+        n_pv = max(1, min(self.n_pv, cells.shape[1] // 2, len(cells) - 1, len(spots) - 1))
         vectors, similarity = principal_vectors(cells, spots, n_pv)
         n_kept = int(np.sum(similarity > self.min_similarity))
         if n_kept == 0:
-            ctx.log.warning(
-                "no principal vector has a partner above %g; the best is kept", self.min_similarity
-            )
+            ctx.log.warning("no similarity is above %g; the best vector is kept", self.min_similarity)
         vectors = vectors[:, : max(n_kept, 1)]
 
         weights = cosine_weights(cells @ vectors, spots @ vectors, self.n_neighbors)
         return weights @ dense(task.reference, task.targets)
-
-    def memory_bytes(self, shape: Shape) -> int:
-        """Dense copies of both datasets on the genes in use; sklearn searches in blocks."""
-        return 8 * 4 * (shape.cells + shape.spots) * (shape.visible + shape.targets)
 
 
 def principal_vectors(cells: np.ndarray, spots: np.ndarray, n_pv: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stbench.errors import StbenchError, require_package
 from stbench.methods import Context, Method, Shape, Task, dense, register
+from stbench.toolbox.nn import TORCH_BYTES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,18 +27,16 @@ class SpaOTsc(Method):
     """Spatially optimal transporting of single cells (Cang and Nie 2020, Nature Communications 11, 2084).
 
     1. R = Spearman correlation of every cell with every spot across the visible genes.
-    2. Cost ``C = exp(1 - R)^2``; a cell (spot) has mass in proportion to its sum of ``exp(R)`` over spots
-       (cells).
+    2. Cost ``C = exp(1 - R)^2``. The mass of a cell (spot) is its share of the sum of ``exp(R)``.
     3. The plan G minimises ``<C, G> + eps sum G (log G - 1) + rho KL(G 1 | a) + rho KL(G' 1 | b)``.
     4. The value at a spot is the mean of the reference ``X``, weighted by the spot's column of G.
 
-    R does not change when the values of a cell are rescaled, so that depth does not matter to the plan.
+    R does not change when the values of a cell are rescaled, so that the plan does not depend on depth.
 
     Parameters
     ----------
     eps
-        Weight of the entropy (published benchmarks, 1). At 1 the plan is smooth and the predictions stay
-        close to the mean profile; that is a property of the published setting.
+        Weight of the entropy (published benchmarks, 1). At 1 predictions are close to the mean profile.
     rho
         Weight of the marginals (published benchmarks, 1).
     n_sweeps
@@ -45,11 +44,10 @@ class SpaOTsc(Method):
 
     Deviations
     ----------
-    - Correlations from the ranks of each profile by one matrix product; the original also correlates cells
-      with cells and spots with spots.
-    - The sweeps are POT's: the scaling form without over-relaxation, which reaches the same plan.
+    - Only cells are correlated with spots; the original also correlates cells with cells, spots with spots.
+    - The updates are those of POT: the scaling form without over-relaxation, which reaches the same plan.
     - The structure term (``alpha`` of the authors' code, 0 in the published benchmarks) is left out.
-    - A plan that runs out of floating-point range is an error; the original returns it.
+    - A plan that leaves the floating-point range is an error; the original returns it.
     """
 
     eps: float = 1.0
@@ -74,18 +72,13 @@ class SpaOTsc(Method):
 
     def memory_bytes(self, shape: Shape) -> int:
         """Torch (POT imports it), seven matrices cells x spots, two dense copies of the genes in use."""
-        from stbench.toolbox.nn import TORCH_BYTES
-
         genes = shape.visible + shape.targets
         matrices = 7 * shape.cells * shape.spots + 2 * (shape.cells + shape.spots) * genes
         return TORCH_BYTES + 8 * matrices
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Spearman correlation of the rows of ``a`` with those of ``b``, (len(a), len(b)); 0 for a constant row.
-
-    Ties share their average rank.
-    """
+    """Spearman correlation (len(a), len(b)) of rows, by average ranks; 0 for a constant row."""
     from scipy.stats import rankdata
 
     from stbench.toolbox.scale import zscore
@@ -97,8 +90,7 @@ def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def unbalanced_plan(a: Any, b: Any, cost: Any, eps: float, rho: float, n_sweeps: int) -> Any:
     """Plan (n_cells, n_spots) of entropic unbalanced transport, as in step 3 of `SpaOTsc`.
 
-    All are numpy arrays, or torch tensors on one device. Raises `StbenchError` where ``eps`` is too small for
-    the range of the costs.
+    Inputs are numpy arrays, or torch tensors on one device. Raises `StbenchError` if ``eps`` is too small.
     """
     from ot.unbalanced import sinkhorn_unbalanced
 
@@ -106,11 +98,11 @@ def unbalanced_plan(a: Any, b: Any, cost: Any, eps: float, rho: float, n_sweeps:
 
     try:
         with numerical_errors():
-            # the entropy of the authors' code; POT's default is the divergence from a b'
+            # the entropy of the authors' code; the default of POT is the divergence from a b'
             return sinkhorn_unbalanced(
                 a, b, cost, eps, rho, reg_type="entropy", numItermax=n_sweeps, stopThr=0
             )
     except UserWarning as warning:
         raise StbenchError(
-            f"The transport plan runs out of range at eps = {eps:g}. Set spaotsc.eps higher."
+            f"The transport plan leaves the floating-point range at eps = {eps:g}. Set spaotsc.eps higher."
         ) from warning

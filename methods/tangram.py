@@ -1,10 +1,9 @@
-"""Tangram: cells mapped on spots by gradient descent, through the package tangram-sc."""
+"""Tangram: cells mapped to spots by gradient descent, with the package tangram-sc."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from stbench.errors import require_package
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_matrix
 
-MANY_TYPES = 500
+MANY_TYPES = 500  # most cell types that the estimate of memory expects
 
 
 @register(
@@ -30,37 +29,34 @@ MANY_TYPES = 500
 class Tangram(Method):
     """Tangram (Biancalani et al. 2021, Nature Methods 18, 1352), by tangram-sc 1.0.4.
 
-    Every cell gets a distribution over the spots, M = softmax(W), such that the summed cells resemble the
-    measured genes (cosine per gene) and the mass per spot follows a density. A target at a spot is the sum of
-    the mapped cells, ``p = M' counts``. Counts enter as they are, which is the authors' advice; intensities
-    as ``X`` on both sides.
+    Every cell gets a distribution over the spots, M = softmax(W), such that the sum of the cells is similar
+    to the measured genes (cosine per gene) and the mass per spot follows a density. A target at a spot is the
+    sum of the mapped cells, ``p = M' counts``. Counts are not normalised (advice of the authors); without
+    counts ``X`` is used on both sides.
 
-    The sums are in counts of the reference times cells per spot. They are put on the scale of ``X`` with one
-    factor for the whole dataset, N / mean over spots of the predicted depth, N being the median measured
-    depth: log(N p / mean depth + 1). Differences in depth between spots, which the density drives, stay in.
+    The sums are in counts of the reference times cells per spot. One factor for the whole dataset puts them
+    on the scale of ``X``: log(N p / mean depth + 1), where N is the median measured depth and the mean is
+    that of the predicted depth over spots. Differences in depth between spots follow the density and stay.
 
     Parameters
     ----------
     mode
-        ``cells`` (package default) maps every cell; ``clusters`` maps the summed cells of each type in
-        ``obs["cell_type"]``, the authors' mode for references that are too large: another estimator, which
-        the name of the run shows.
+        ``cells`` (package default) maps every cell. ``clusters`` maps the summed cells of each type in
+        ``obs["cell_type"]``, as the authors do for large references; it is another estimator.
     num_epochs
-        Steps of Adam (package default, 1000; preset ``cpu``, 300: the predictions hardly move after 200).
+        Steps of Adam (package default, 1000; preset ``cpu``, 300: predictions hardly change after 200).
     learning_rate
         Of Adam (package default, 0.1).
     density_prior
-        ``rna_count_based`` (package default) makes the mass of a spot its share of the visible counts;
-        ``uniform`` makes all alike. The same for every dataset: the advice to use ``uniform`` for single-cell
-        resolution needs to know the technology.
+        ``rna_count_based`` (package default): the mass of a spot is its share of the visible counts.
+        ``uniform``: all masses are equal, as advised at single-cell resolution. The same for every dataset.
 
     Deviations
     ----------
     - Genes keep the order of the task; the package orders them by a set, which changes between processes.
-    - Genes get neutral names inside: the package lower-cases names, so that Actb and ACTB would collide.
-    - The seed is ``ctx.seed + 1``, because the package takes 0 for no seed.
-    - Visible genes that are constant on one side are left out; the depth is that of the remaining visible
-      genes.
+    - Genes get other names inside: the package lower-cases names, so that Actb and ACTB would be the same.
+    - The seed is ``ctx.seed + 1``, because 0 means no seed in the package.
+    - Visible genes that are constant on one side are left out, also from the depth.
     """
 
     mode: Literal["cells", "clusters"] = "cells"
@@ -87,7 +83,7 @@ class Tangram(Method):
         return np.log1p(values) if counts else values
 
     def _members(self, task: Task) -> csr_matrix:
-        """Which cells are mapped as one, (n_mapped, n_cells) of 0 and 1."""
+        """The cells that are mapped together, (n_mapped, n_cells) of 0 and 1."""
         import numpy as np
         from scipy.sparse import csr_matrix, identity
 
@@ -96,29 +92,28 @@ class Tangram(Method):
         if "cell_type" not in task.reference.obs or task.reference.obs["cell_type"].isna().any():
             raise Unsupported("mode clusters needs obs['cell_type'] of every cell of the reference")
         names, types = np.unique(task.reference.obs["cell_type"].astype(str), return_inverse=True)
-        cells = np.arange(len(types))
-        return csr_matrix((np.ones(len(types)), (types, cells)), shape=(len(names), len(types)))
+        n_cells = len(types)
+        return csr_matrix((np.ones(n_cells), (types, np.arange(n_cells))), shape=(len(names), n_cells))
 
     def map_cells(
         self, cells: np.ndarray, spots: np.ndarray, ctx: Context, members: csr_matrix
     ) -> np.ndarray:
-        """Distribution over the spots of every row of ``members``, (n_mapped, n_spots).
-
-        ``cells`` and ``spots`` are tables of the same genes.
-        """
+        """Distribution over the spots of every row of ``members``, (n_mapped, n_spots)."""
         import numpy as np
 
-        from stbench.toolbox.sandbox import no_traces
+        from stbench.toolbox.sandbox import bare_table, no_traces
 
         with no_traces(ctx.device):
             import tangram
+            from torch.optim.optimizer import register_optimizer_step_post_hook
 
             names = [f"gene{i}" for i in range(cells.shape[1])]
-            reference, space = _table(cells, names), _table(spots, names)
+            reference, space = bare_table(cells, names), bare_table(spots, names)
             if self.mode == "clusters":
                 reference.obs["cluster"] = np.asarray(members.argmax(axis=0)).ravel()
             tangram.pp_adatas(reference, space, genes=names, gene_to_lowercase=False)
-            with _steps_reported(ctx, self.num_epochs):
+            steps = count(1)  # the package has no callback, but every step of a torch optimiser calls a hook
+            with register_optimizer_step_post_hook(lambda *_: ctx.progress(next(steps), self.num_epochs)):
                 mapping = tangram.map_cells_to_space(
                     reference,
                     space,
@@ -132,44 +127,12 @@ class Tangram(Method):
                     random_state=ctx.seed + 1,
                     verbose=False,
                 )
-        if self.mode == "clusters":  # the package orders them by size
+        if self.mode == "clusters":  # the package orders clusters by size
             return mapping.X[np.argsort(mapping.obs["cluster"].to_numpy())]
         return mapping.X
 
     def memory_bytes(self, shape: Shape) -> int:
-        """Seven float32 matrices cells x spots, the float64 draw of the start, and the tables of genes.
-
-        The seven are W, its gradient, the two moments of Adam, M, its gradient and a product. In ``clusters``
-        mode the cells are at most some 500 types.
-        """
+        """Seven matrices n_mapped x n_spots, the float64 draw of the start, and the tables of genes."""
         mapped = shape.cells if self.mode == "cells" else min(shape.cells, MANY_TYPES)
+        # float32: W, its gradient, the two moments of Adam, M, its gradient and a product
         return (7 * 4 + 8) * mapped * shape.spots + 4 * 8 * (shape.cells + shape.spots) * shape.visible
-
-
-def _table(values: np.ndarray, names: list[str]) -> Any:
-    """AnnData in CSR, the container that the package can read on both sides."""
-    import pandas as pd
-    from anndata import AnnData
-    from scipy.sparse import csr_matrix
-
-    rows = pd.DataFrame(index=[str(i) for i in range(len(values))])
-    return AnnData(csr_matrix(values, dtype="float32"), obs=rows, var=pd.DataFrame(index=names))
-
-
-@contextmanager
-def _steps_reported(ctx: Context, n_steps: int) -> Iterator[None]:
-    """Report every step of any torch optimiser as progress; the package itself has no callback."""
-    from torch.optim.optimizer import register_optimizer_step_post_hook
-
-    done = 0
-
-    def report(*_: Any) -> None:
-        nonlocal done
-        done += 1
-        ctx.progress(done, n_steps)
-
-    hook = register_optimizer_step_post_hook(report)
-    try:
-        yield
-    finally:
-        hook.remove()

@@ -1,7 +1,7 @@
 """CausalGeD: diffusion over the latents of genes with causal attention, as the paper describes it.
 
-``data.py`` turns a task into rows of genes, ``mask.py`` draws the autoregressive steps and masks attention,
-``model.py`` holds the networks, ``learner.py`` trains them and ``sample.py`` generates the hidden genes.
+``mask.py`` has the order of generation and the attention mask, ``model.py`` the rows of genes and the
+networks. ``learner.py`` trains them and ``sample.py`` generates the hidden genes.
 """
 
 from __future__ import annotations
@@ -29,16 +29,15 @@ if TYPE_CHECKING:
 class CausalGeD(Method):
     """A transformer denoises the spatial latents of hidden genes, given those of the known genes.
 
-    A gene is the sample and the token. A two-headed encoder maps its expression over the spots and over the
-    cells of the reference to latents; a decoder maps spatial latents back to the spots. The causal attention
-    transformer (CAT) learns to denoise genes step by step: a gene sees the reference latents of all genes,
-    the clean spatial latents of the genes of earlier steps and the noisy ones of its own step. To predict,
-    the visible genes are the first step and the targets the next; ``n_samples`` draws are decoded, averaged
-    and multiplied by the maximum that `target_maxima` expects. Coordinates, cell types and
-    counts are not used.
+    A sample is a gene, and so is a token. A two-headed encoder maps the expression of a gene over the spots
+    and over the cells of the reference to latents; a decoder maps spatial latents back to the spots. The
+    causal attention transformer (CAT) learns to denoise genes step by step: a gene sees the reference latents
+    of all genes, the clean spatial latents of earlier steps and the noisy ones of its own step. For a
+    prediction the visible genes are the first step and the targets the next. The mean of ``n_samples``
+    decoded draws is multiplied by `target_maxima`. Coordinates, cell types and counts are not used.
 
-    The number of updates is the one at which a model that sees the train genes only generates the validation
-    genes best; the model that answers is then trained anew with both.
+    The number of updates is the best one on the validation genes for a model that sees the train genes only,
+    see `stbench.toolbox.nn.training.train_and_predict`.
 
     Parameters
     ----------
@@ -55,15 +54,14 @@ class CausalGeD(Method):
     kl_weight
         Weight of the Kullback-Leibler term, summed over dimensions, if ``variational`` (ours).
     denoise_input
-        Share of spatial values set to zero before encoding, in training (ours; the published code drops
-        0.2 of the non-zeros).
+        Share of spatial values set to zero in training (ours; the published code: 0.2 of the non-zeros).
     align_weight
         Weight of the squared distance of a gene's reference latent from its spatial one (ours).
     decoder, pretrain_steps
-        All variants first train encoder and decoder alone for ``pretrain_steps`` (ours). Then the decoder
-        is trained on (``joint``) or not (``pretrained_frozen``), which is how we read Fig. 6.
+        All variants first train encoder and decoder alone for ``pretrain_steps`` (ours). After that the
+        decoder is trained further (``joint``) or not (``pretrained_frozen``): our reading of Fig. 6.
     generation
-        ``direct`` decodes the reference latent, without CAT or diffusion: a control for what they add.
+        ``direct`` decodes the reference latent without CAT and diffusion, a control for their effect.
     objective
         What the CAT predicts: the noise (paper) or the clean latent.
     timesteps
@@ -73,55 +71,53 @@ class CausalGeD(Method):
     t_shared
         One time for all steps of a sequence, or one for each (paper).
     ar_steps
-        ``one``: all genes are made in one step, without autoregression and thus without clean context.
+        ``one``: all genes are generated in one step, without autoregression and clean context.
     ar_step_decay
         Decay of the distribution of the number of steps, Algorithm 1 (Fig. 8; the paper chose 0.8).
     ar_weights, ar_weight_max
         Loss weights over the steps, from the largest to 1 (CausalFusion, as in the published code).
     cond
-        Whether there are condition tokens from the reference; ``none`` leaves only each gene's identity.
+        Whether there are condition tokens from the reference; ``none`` leaves only the identity of a gene.
     context
-        Whether clean spatial latents of genes of earlier steps are seen.
+        Whether a gene sees the clean spatial latents of genes of earlier steps.
     seq_genes, batch
-        Genes of a sequence at most, and sequences of a step (ours).
+        Largest number of genes in a sequence, and sequences of an update (ours).
     steps, lr, warmup, clip, ema
         Updates after pretraining, learning rate and its linear warm-up in updates, largest gradient norm,
         decay of the average of the weights that is used (ours, after CausalFusion).
     val_every, val_steps, val_samples, patience
-        Every so many updates the validation genes are generated, with so many denoising steps and samples;
-        training ends when their mean correlation has not risen so many times in a row.
+        Number of updates between two checks, denoising steps and samples of a check, and number of checks
+        without a better mean correlation that ends the training.
     n_samples, sample_steps, eta
         Draws to average, denoising steps of each, and its share of fresh noise (1: ancestral).
     n_ar_infer
         Autoregressive steps in which the targets are generated.
     compile
-        Compile the CAT (worth it on CUDA and long runs only).
+        Compile the CAT (useful only for long runs on CUDA).
 
     Notes
     -----
-    Defaults are the preset ``paper``; "published code" and "ours" above say where the paper is silent. The
-    preset ``cpu`` is a smaller variant: width 128 of 1024, 2 blocks of 4, latents of 64 dimensions of 256,
-    one sequence in each of at most 1,000 updates, reference latents drawn towards the spatial ones. At
-    2,000 cells, 1,500 spots and 300 genes it takes at most 1e13 floating-point operations, checks, second
-    training and sampling included, and less where the training stops early.
+    Defaults are the preset ``paper``; "published code" and "ours" mark values that the paper does not give.
+    The preset ``cpu`` is a smaller variant, which also draws the reference latents towards the spatial ones.
+    At 2,000 cells, 1,500 spots and 300 genes it takes at most 1e13 floating-point operations, including
+    checks, second training and sampling, and less where the training stops early.
 
-    There are no intervals: the spread of the samples says how unsure the model is of the latent, not how far
-    a measured value lies from its mean, and it is not calibrated. Its mean goes to the log.
+    There are no intervals: the spread of the samples is the uncertainty of the latent, not that of a measured
+    value around its mean, and it is not calibrated. Its mean goes to the log.
 
-    The published code is not what the paper describes. Deviations from the one or the other:
+    The published code differs from the paper. Deviations from one or the other:
 
-    - Tokens are genes, as in the paper; in the code they are the coordinates of one gene's latent.
-    - Targets are generated from noise, the reference and the visible genes. The code writes test values
-      into its answer.
-    - Diffusion runs in latent space (Eq. 3) and is decoded once; the paper's inference decodes a noise.
-    - Autoencoding and Kullback-Leibler terms are added: neither text nor code has what trains the decoder.
-    - Latents are standardised over genes, and the encoder of maps gets no gradient from their denoising.
-    - The reference latent is the mean of its posterior: it is an input, with no likelihood to explain it.
+    - Tokens are genes, as in the paper; in the code they are the coordinates of the latent of one gene.
+    - Targets are generated from noise, reference and visible genes; the code copies test values into them.
+    - Diffusion is in latent space (Eq. 3) and decoded once; the inference of the paper decodes a noise.
+    - Autoencoding and Kullback-Leibler terms are added: neither paper nor code has a loss for the decoder.
+    - Latents are standardised over genes, and their denoising gives no gradient to the encoder of maps.
+    - The reference latent is the mean of its posterior, because it is an input and not an output.
     - AdamW with warm-up, constant rate and averaged weights; the published rate of 3e-6, divided by ten
       every 100 epochs, cannot move an output layer that starts at zero.
     - Samples are averaged, and denoised at a subset of the times of the schedule.
-    - A sequence has no positions; a gene is known by its latent in the reference.
-    - "Adaptive" time sampling (Table II) is not defined in the paper and left out.
+    - Tokens have no positions; a gene is identified by its latent in the reference.
+    - "Adaptive" time sampling (Table II) is left out, because the paper does not define it.
     """
 
     hidden: int = 1024
@@ -214,7 +210,7 @@ class CausalGeD(Method):
 
     @property
     def sees_clean(self) -> bool:
-        """Whether a gene sees the clean latents of genes of earlier steps; with one step there are none."""
+        """Whether a gene sees the clean latents of earlier steps, which exist only with several steps."""
         return self.context == "clean" and self.ar_steps == "random"
 
     @property
@@ -225,11 +221,9 @@ class CausalGeD(Method):
     def memory_bytes(self, shape: Shape) -> int:
         """Weights with their optimiser, activations of one step, the samples, and the rows of genes."""
         genes = shape.visible + shape.targets
-        tokens = 3 * min(self.seq_genes, shape.visible) * self.batch
+        length = 3 * min(self.seq_genes, shape.visible)  # tokens of a sequence
         weights = self.hidden * (2 * shape.spots + shape.cells) + 12 * self.depth * self.width**2
-        activations = 20 * tokens * self.depth * self.width + 2 * tokens * 3 * min(
-            self.seq_genes, shape.visible
-        )
+        activations = self.batch * length * (20 * self.depth * self.width + 2 * length)
         samples = 3 * self.n_samples * (shape.targets * shape.spots + 2 * self.depth * 2 * genes * self.width)
         rows = 4 * genes * (shape.cells + shape.spots)
         return 300_000_000 + 4 * (7 * weights + activations + samples + rows)  # the first: PyTorch itself

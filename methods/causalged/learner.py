@@ -8,27 +8,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import huber_loss, mse_loss
+from torch.nn.functional import mse_loss
 
 from stbench.methods import Context, Task
 from stbench.toolbox.nn.diffusion import Diffusion
-from stbench.toolbox.nn.learner import DiffusionLearner, Optimisation, autocast, build, generator
+from stbench.toolbox.nn.learner import (
+    DiffusionLearner,
+    Optimisation,
+    autocast,
+    build,
+    generator,
+    loss_by_zeros,
+)
 from stbench.toolbox.scale import target_maxima
 
-from .data import gene_rows
 from .mask import CLEAN, CONDITION, NOISY, causal_mask, draw_step_sizes, step_weights
-from .model import CausalGeDNet, initialise
+from .model import CausalGeDNet, gene_rows, initialise
 from .sample import generate
 
 if TYPE_CHECKING:
     from . import CausalGeD
 
 BETAS = (0.9, 0.95)  # CausalFusion
-LATENT_RANGE = 4.0  # standard deviations; latents of known genes hardly ever lie outside
+LATENT_RANGE = 4.0  # standard deviations; latents of known genes are hardly ever larger
 
 
 class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
-    """CausalGeD on one task; its first update comes after the pretraining of encoder and decoder.
+    """CausalGeD on one task. The first update includes the pretraining of encoder and decoder.
 
     The predictions come from a moving average of the weights.
     """
@@ -37,30 +43,27 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
         self.settings, self.task = settings, task
         self.rows = gene_rows(task, ctx.device)
         n_spots, n_cells = self.rows.maps.shape[1], self.rows.profiles.shape[1]
-        super().__init__(
-            build(lambda: CausalGeDNet(n_spots, n_cells, settings), ctx, initialise),
-            ctx,
-            Diffusion(settings.timesteps, settings.objective, ctx.device, stride=settings.time_stride),
-            Optimisation(settings.lr, settings.warmup, BETAS, settings.clip, settings.ema),
-            n_rows=len(self.rows.maps),
-            batch=settings.seq_genes,
-        )
+        net = build(lambda: CausalGeDNet(n_spots, n_cells, settings), ctx, initialise)
+        diffusion = Diffusion(settings.timesteps, settings.objective, ctx.device, stride=settings.time_stride)
+        optimisation = Optimisation(settings.lr, settings.warmup, BETAS, settings.clip, settings.ema)
+        n_rows = len(self.rows.maps)
+        super().__init__(net, ctx, diffusion, optimisation, n_rows=n_rows, batch=settings.seq_genes)
         if settings.compile:
             self.net.cat.compile(dynamic=True)  # the number of clean tokens differs between updates
         self.rng = np.random.default_rng(ctx.seed)  # draws orders and steps, on the host
 
     def update(self) -> Tensor:
-        """Take one step of the optimiser, pretrained; the loss before it, a scalar."""
+        """Take one step of the optimiser after the pretraining; the loss before it, a scalar."""
         while self.done < self.settings.pretrain_steps:
             super().update()
         return super().update()
 
     def next_batch(self) -> Tensor:
-        """Numbers of ``seq_genes`` random genes, usually all; every sequence of an update holds them."""
+        """Numbers of ``seq_genes`` random genes, usually all, for every sequence of an update."""
         return self.on_device(np.sort(self.rng.permutation(self.n_rows)[: self.batch]))
 
     def loss(self, rows: Tensor) -> Tensor:
-        """Autoencoding and, after pretraining, alignment and diffusion of these genes; a scalar."""
+        """Autoencoding and, after the pretraining, alignment and diffusion of these genes; a scalar."""
         settings, net = self.settings, self.net
         pretraining = self.done < settings.pretrain_steps
         net.decoder.requires_grad_(pretraining or settings.decoder == "joint")
@@ -68,7 +71,7 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
         draws = torch.rand(maps.shape, generator=self.generator, device=maps.device)
         posterior = net.encoder.of_maps(maps * (draws >= settings.denoise_input))
         latents = posterior.draw(self.generator)  # (genes, latent)
-        loss = reconstruction_loss(net.decoder(latents), maps)
+        loss = loss_by_zeros(net.decoder(latents), maps, maps == 0)
         loss = loss + settings.kl_weight * posterior.divergence().mean()
         if pretraining:
             return loss
@@ -76,16 +79,13 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
         loss = loss + settings.align_weight * mse_loss(conditions, posterior.mean.detach())
         if settings.generation == "diffusion":
             net.fit_scales(posterior, conditions)
-            # detached: the encoder could make its latents easy to predict by making them all alike
+            # detached: the encoder could make its latents easy to predict by making them all equal
             clean = net.map_scale(latents.detach())
             loss = loss + self.diffusion_loss(clean, net.profile_scale(conditions))
         return loss
 
     def diffusion_loss(self, latents: Tensor, profiles: Tensor) -> Tensor:
-        """Eq. 3 in latent space under the causal mask: weighted mean squared error, a scalar.
-
-        ``latents`` and ``profiles`` (genes, latent) are standardised.
-        """
+        """Eq. 3 for standardised (genes, latent) under the causal mask, in sequences of different order."""
         settings, cat = self.settings, self.net.cat
         n_genes, n_sequences = len(latents), settings.batch
         sizes = np.array([n_genes])
@@ -93,7 +93,7 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
             sizes = draw_step_sizes(n_genes, settings.ar_step_decay, self.rng)
         order = self.on_device([self.rng.permutation(n_genes) for _ in range(n_sequences)])
         step = self.on_device(np.repeat(np.arange(len(sizes)), sizes)).expand_as(order)
-        step = torch.empty_like(order).scatter_(1, order, step)  # (sequences, genes): when is each gene made
+        step = torch.empty_like(order).scatter_(1, order, step)  # (sequences, genes): the step of each gene
         # no gene comes after the last step, so it has no clean tokens
         seen = order[:, : n_genes - sizes[-1] if settings.sees_clean else 0]
 
@@ -118,16 +118,16 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
         return (weights.float()[step] * (expected - prediction).square().mean(dim=-1)).mean()
 
     def state(self) -> dict[str, Any]:
-        """The state of any diffusion learner, and where the draws on the host are."""
+        """Everything that changes in training, with the random draws on the host."""
         return super().state() | {"rng": self.rng.bit_generator.state}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from ``state``, to the bit on the CPU."""
+        """Continue from ``state``, bit by bit on the CPU."""
         super().restore(state)
         self.rng.bit_generator.state = state["rng"]
 
     def check(self) -> np.ndarray:
-        """Maps of the targets, (n_spots, n_targets), each between 0 and 1, by the sampler for checks."""
+        """Maps of the targets, (n_spots, n_targets), each between 0 and 1, with the sampler of the checks."""
         return self.maps(self.settings.val_samples, self.settings.val_steps).mean(axis=0).T
 
     def predict(self) -> np.ndarray:
@@ -138,7 +138,7 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
 
     @torch.no_grad()
     def maps(self, n_samples: int, n_steps: int) -> np.ndarray:
-        """Samples (n_samples, n_targets, n_spots) by the averaged weights; the same noise at every call."""
+        """Samples (n_samples, n_targets, n_spots) with the averaged weights; the same noise in every call."""
         net, rows = self.average, self.rows
         fresh = generator(self.ctx.seed, "sampling", self.ctx.device)
         sample = partial(
@@ -151,14 +151,3 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
 
     def on_device(self, values: object) -> Tensor:
         return torch.from_numpy(np.asarray(values)).to(self.ctx.device)
-
-
-def reconstruction_loss(decoded: Tensor, maps: Tensor) -> Tensor:
-    """Mean squared error over the non-zeros plus mean Huber loss over the zeros of ``maps``, a scalar.
-
-    Two means, since in one the zeros of a sparse map would drown the rest.
-    """
-    zero = maps == 0
-    squared = torch.where(zero, 0, (decoded - maps).square()).sum() / (~zero).sum().clamp(min=1)
-    huber = torch.where(zero, huber_loss(decoded, maps, reduction="none"), 0).sum() / zero.sum().clamp(min=1)
-    return squared + huber

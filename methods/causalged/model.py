@@ -1,19 +1,23 @@
-"""The networks of CausalGeD: a two-headed encoder, a decoder, and the causal attention transformer (CAT).
+"""The networks of CausalGeD: a two-headed encoder, a decoder and the causal attention transformer (CAT).
 
-A gene is the sample throughout: its map over the spots and its profile over the cells are each encoded into
-one latent vector, and that vector is one token of the transformer. Letters of the shapes: genes = tokens of
-one kind, length = tokens of a sequence, past = tokens whose keys and values are cached.
+A sample is a gene. Its map over the spots and its profile over the cells are each encoded into one latent
+vector, which is one token of the transformer. In the shapes, genes is the number of tokens of one kind,
+length that of a sequence, and past that of the tokens whose keys and values are cached.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from stbench.methods import Task, dense
 from stbench.toolbox.nn.dit import MLP_RATIO, TimeEmbedding
+from stbench.toolbox.scale import by_maximum
 
 from .mask import CLEAN, CONDITION, NOISY
 
@@ -24,11 +28,34 @@ KINDS = 3  # condition, clean, noisy: see mask.py
 START_LOGVAR = -4.0
 SMALLEST_STD = 1e-4
 
-Cache = list[tuple[Tensor, Tensor]]  # keys and values of every block, (batch, heads, past, head_dim)
+Past = tuple[Tensor, Tensor]  # keys and values, (batch, heads, past, head_dim)
+Cache = list[Past]  # of every block
+
+
+@dataclass(frozen=True)
+class GeneRows:
+    """Rows of a task, each divided by its maximum, matched by gene name."""
+
+    maps: Tensor  # (n_visible, n_spots)
+    profiles: Tensor  # (n_visible, n_cells)
+    target_profiles: Tensor  # (n_targets, n_cells)
+
+
+def gene_rows(task: Task, device: str) -> GeneRows:
+    """The rows of ``task`` as float32 tensors on ``device``."""
+
+    def on_device(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(by_maximum(values).T)).to(device)
+
+    return GeneRows(
+        on_device(dense(task.spatial, task.visible, dtype=np.float32)),
+        on_device(dense(task.reference, task.visible, dtype=np.float32)),
+        on_device(dense(task.reference, task.targets, dtype=np.float32)),
+    )
 
 
 class Posterior(NamedTuple):
-    """A diagonal Gaussian over latents, (genes, latent); a point where ``logvar`` is None."""
+    """A diagonal Gaussian over latents, (genes, latent); a single point where ``logvar`` is None."""
 
     mean: Tensor
     logvar: Tensor | None
@@ -51,10 +78,7 @@ class Posterior(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """``q(z | gene)``: a head for maps, a head for profiles, one trunk (the two-headed encoder).
-
-    Fig. 7 compares the variational encoder with a plain one.
-    """
+    """``q(z | gene)``, two heads (for maps and profiles) on one trunk; Fig. 7 compares variational or not."""
 
     def __init__(self, n_spots: int, n_cells: int, hidden: int, latent: int, variational: bool):
         super().__init__()
@@ -70,15 +94,12 @@ class Encoder(nn.Module):
         return Posterior(self.mean(h).float(), None if self.logvar is None else self.logvar(h).float())
 
     def of_profiles(self, profiles: Tensor) -> Tensor:
-        """Latents (genes, latent) of genes from their profiles (genes, n_cells).
-
-        The mean, without a draw: a profile is an input, and the model has no likelihood for it.
-        """
+        """Latents (genes, latent) from profiles (genes, n_cells), not drawn: the profile is only an input."""
         return self.mean(self.trunk(self.profile_head(profiles))).float()
 
 
 class Standardiser(nn.Module):
-    """Latents to mean 0 and variance 1 per dimension over genes, and back."""
+    """Scales latents to mean 0 and variance 1 over genes in each dimension, and back."""
 
     mean: Tensor
     std: Tensor
@@ -90,10 +111,10 @@ class Standardiser(nn.Module):
 
     @torch.no_grad()
     def fit(self, posterior: Posterior) -> None:
-        """Take the moments over the genes of latents drawn from ``posterior``.
+        """Set the moments to those of latents drawn from ``posterior``, over the genes.
 
-        Its variance counts: a dimension that the encoder does not use has the same mean for every gene, and
-        dividing by the spread of the means alone would blow up its noise.
+        They include the variance of ``posterior``. A dimension that the encoder does not use has the same
+        mean for every gene; division by the sd of the means alone would amplify its noise.
         """
         variance = posterior.mean.var(dim=0, correction=0) + posterior.variance.mean(dim=0)
         self.mean.copy_(posterior.mean.mean(dim=0))
@@ -107,7 +128,7 @@ class Standardiser(nn.Module):
 
 
 class Decoder(nn.Sequential):
-    """From latents (..., latent) to maps (..., n_spots) between 0 and 1."""
+    """Maps (..., n_spots) between 0 and 1 from latents (..., latent)."""
 
     def __init__(self, n_spots: int, hidden: int, latent: int):
         super().__init__(
@@ -124,7 +145,7 @@ class Decoder(nn.Sequential):
 
 
 class Attention(nn.Module):
-    """Multi-head attention with LayerNorm on queries and keys, which keeps the logits bounded."""
+    """Multi-head attention with LayerNorm on queries and keys, which bounds the logits."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -134,9 +155,7 @@ class Attention(nn.Module):
         self.norm_k = nn.LayerNorm(width // heads)
         self.out = nn.Linear(width, width)
 
-    def forward(
-        self, x: Tensor, mask: Tensor | None, past: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, x: Tensor, mask: Tensor | None, past: Past | None) -> tuple[Tensor, Past]:
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         q, k = self.norm_q(q).to(v), self.norm_k(k).to(v)  # (batch, heads, length, head_dim)
         if past is not None:
@@ -146,7 +165,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """One pre-LayerNorm block of the CAT (Fig. 9 varies their number)."""
+    """One pre-LayerNorm block of the CAT (Fig. 9 varies the number of blocks)."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -157,26 +176,24 @@ class Block(nn.Module):
             nn.Linear(width, MLP_RATIO * width), nn.GELU("tanh"), nn.Linear(MLP_RATIO * width, width)
         )
 
-    def forward(
-        self, x: Tensor, mask: Tensor | None, past: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, x: Tensor, mask: Tensor | None, past: Past | None) -> tuple[Tensor, Past]:
         attended, cache = self.attention(self.norm_attention(x), mask, past)
         x = x + attended  # (batch, length, width)
         return x + self.mlp(self.norm_mlp(x)), cache
 
 
 class CAT(nn.Module):
-    """The causal attention transformer: what the diffusion needs to know of every noisy gene.
+    """The causal attention transformer, which denoises the latents of genes.
 
-    A token is the sum of what it holds (a latent), what it is (condition, clean or noisy), which gene it
-    belongs to (``ident``, read from the profile in the reference, so that it exists for genes never seen in
-    space) and, where it is noisy, the time. No token has a position: the order of the genes is arbitrary.
+    A token is the sum of its content (a latent), its kind (condition, clean or noisy), the identity of its
+    gene (``ident``, from the profile in the reference, so that genes without a map have one too) and, for a
+    noisy token, the time. Tokens have no position, because the order of the genes is arbitrary.
     """
 
     def __init__(self, latent: int, width: int, depth: int, heads: int):
         super().__init__()
         self.of_profile = nn.Linear(latent, width)
-        self.of_map = nn.Linear(latent, width)  # clean and noisy latents live in one space
+        self.of_map = nn.Linear(latent, width)  # clean and noisy latents are in one space
         self.ident = nn.Linear(latent, width)
         self.kind = nn.Embedding(KINDS, width)
         self.time = TimeEmbedding(width)
@@ -185,7 +202,7 @@ class CAT(nn.Module):
         self.out = nn.Linear(width, latent)
 
     def condition_tokens(self, profile: Tensor) -> Tensor:
-        """Tokens (..., genes, width) of the genes in the reference, from their profile latents."""
+        """(..., genes, width): the information of the reference on the genes, from the profile latents."""
         return self.of_profile(profile) + self.ident(profile.detach()) + self.kind.weight[CONDITION]
 
     def clean_tokens(self, latent: Tensor, profile: Tensor) -> Tensor:
@@ -200,10 +217,10 @@ class CAT(nn.Module):
     def forward(
         self, tokens: Tensor, mask: Tensor | None = None, past: Cache | None = None
     ) -> tuple[Tensor, Cache]:
-        """Hidden states (batch, length, width), and the keys and values of the past and of ``tokens``.
+        """Hidden states (batch, length, width), and keys and values of the past and of ``tokens``.
 
         ``mask`` (batch or 1, 1, length, length) is Algorithm 2. Without it every token sees the past and all
-        of ``tokens``, which is the row of Algorithm 2 for the genes of one step.
+        of ``tokens``, as the genes of one step do in Algorithm 2.
         """
         cache: Cache = []
         for i, block in enumerate(self.blocks):
@@ -212,10 +229,7 @@ class CAT(nn.Module):
         return tokens, cache
 
     def predict(self, profiles: Tensor, past: Cache, latents: Tensor, time: Tensor) -> Tensor:
-        """Prediction (batch, genes, latent) for noisy ``latents`` at ``time`` () of genes that see the past.
-
-        ``profiles`` (genes, latent) are their profile latents.
-        """
+        """Prediction (batch, genes, latent) for noisy ``latents`` of the genes with these profile latents."""
         hidden, _ = self(self.noisy_tokens(latents, profiles, time[None]), past=past)
         return self.read(hidden)
 
@@ -225,7 +239,7 @@ class CAT(nn.Module):
 
 
 class CausalGeDNet(nn.Module):
-    """All weights of one model, and the scale of the latent space in which the diffusion runs."""
+    """All weights of one model, and the scale of the latent space of the diffusion."""
 
     def __init__(self, n_spots: int, n_cells: int, sizes: CausalGeD):
         super().__init__()
@@ -237,14 +251,14 @@ class CausalGeDNet(nn.Module):
 
     @torch.no_grad()
     def fit_scales(self, posterior: Posterior, profiles: Tensor) -> None:
-        """Standardise both kinds of latents over the genes at hand."""
+        """Set the scales of both kinds of latents to those of these genes."""
         self.map_scale.fit(posterior)
         self.profile_scale.fit(Posterior(profiles, None))
 
 
 @torch.no_grad()
 def initialise(net: CausalGeDNet, generator: torch.Generator) -> None:
-    """Set the weights of ``net``; norms and scales keep PyTorch's ones and zeros."""
+    """Set all weights of ``net``; LayerNorm and the scales keep the start of their class."""
     for module in net.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight, generator=generator)
@@ -252,7 +266,7 @@ def initialise(net: CausalGeDNet, generator: torch.Generator) -> None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=0.02, generator=generator)  # as small as in other transformers
-    nn.init.zeros_(net.cat.out.weight)  # the first prediction is 0, so the first loss is that of no model
+    nn.init.zeros_(net.cat.out.weight)  # the first prediction is 0, so the first loss is that without a model
     if net.encoder.logvar is not None:
-        # narrow posteriors at first: under unit noise the decoder would learn to ignore the latents
+        # narrow posteriors at first: with unit noise the decoder would learn to ignore the latents
         nn.init.constant_(net.encoder.logvar.bias, START_LOGVAR)

@@ -1,4 +1,4 @@
-"""Generation of hidden genes: the context is read once, then the genes are denoised against its cache."""
+"""Generation of hidden genes: the context is read once, then the genes are denoised with its cache."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .data import GeneRows
 from .mask import CLEAN, CONDITION, causal_mask
-from .model import CAT, Cache, CausalGeDNet
+from .model import CAT, Cache, CausalGeDNet, GeneRows
 
 if TYPE_CHECKING:
     from . import CausalGeD
@@ -20,17 +19,13 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def generate(
-    net: CausalGeDNet,
-    rows: GeneRows,
-    settings: CausalGeD,
-    n_samples: int,
-    sample: Callable[..., Tensor],
+    net: CausalGeDNet, rows: GeneRows, settings: CausalGeD, n_samples: int, sample: Callable[..., Tensor]
 ) -> Tensor:
     """Maps of the targets, (n_samples, n_targets, n_spots), between 0 and 1.
 
     ``sample(predict, shape)`` is the sampler, see `Diffusion.sample`. The visible genes are the first
-    autoregressive step, the targets the next ``settings.n_ar_infer``, those most like a visible gene first.
-    With ``generation="direct"`` the profile latents are decoded as they are.
+    autoregressive step. The targets follow in ``settings.n_ar_infer`` steps, those most similar to a visible
+    gene first. With ``generation="direct"`` the profile latents are decoded directly.
     """
     profiles = net.encoder.of_profiles(torch.cat((rows.profiles, rows.target_profiles)))
     known, targets = net.profile_scale(profiles).tensor_split([len(rows.profiles)])
@@ -40,23 +35,22 @@ def generate(
     cache = read_context(net.cat, context, known, targets, settings)
     cache = [(k.expand(n_samples, -1, -1, -1), v.expand(n_samples, -1, -1, -1)) for k, v in cache]
 
-    likeness = (normalize(targets) @ normalize(known).T).amax(dim=1)  # (n_targets,), cosine
-    order = likeness.argsort(descending=True, stable=True)
+    similarity = (normalize(targets) @ normalize(known).T).amax(dim=1)  # (n_targets,), cosine
+    order = similarity.argsort(descending=True, stable=True)
     latents = torch.empty(n_samples, *targets.shape, device=targets.device)
     for genes in order.tensor_split(min(settings.n_ar_infer, len(order))):
         predict = partial(net.cat.predict, targets[genes], cache)
-        one_step = sample(predict, (n_samples, *targets[genes].shape))  # standardised map latents
-        latents[:, genes] = one_step
+        latents[:, genes] = sample(predict, (n_samples, *targets[genes].shape))  # standardised
         if settings.sees_clean:
-            _, cache = net.cat(net.cat.clean_tokens(one_step, targets[genes]), past=cache)
+            _, cache = net.cat(net.cat.clean_tokens(latents[:, genes], targets[genes]), past=cache)
     return net.decoder(net.map_scale.inverse(latents))
 
 
 def read_context(cat: CAT, context: Tensor, known: Tensor, targets: Tensor, settings: CausalGeD) -> Cache:
-    """Keys and values of the condition tokens of all genes and the clean tokens of the visible ones.
+    """Keys and values of the condition tokens of all genes and the clean tokens of the visible genes.
 
     ``context`` are the map latents and ``known`` the profile latents of the visible genes, (n_visible,
-    latent); ``targets`` the profile latents of the targets. Empty with neither condition nor context.
+    latent); ``targets`` are the profile latents of the targets. Empty without condition and context.
     """
     parts: dict[int, Tensor] = {}
     if settings.cond == "own":

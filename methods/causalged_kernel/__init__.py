@@ -1,4 +1,4 @@
-"""CausalGeD's idea with a kernel prior: targets attend to the clean maps of known genes, in closed form."""
+"""CausalGeD with a kernel instead of networks: targets attend to the maps of known genes in closed form."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 class CausalGeDKernel(Method):
     """An extension of CausalGeD by this project; the paper has no such method.
 
-    CausalGeD lets a target gene attend to the clean spatial latents of the known genes, matched by their
+    In CausalGeD a target gene attends to the clean spatial latents of the known genes, matched by their
     scRNA latents. Few genes are known, so here the attention is not trained but has closed forms:
 
-    1. *Genes attend to genes.* A Gaussian process over genes maps a gene's profile in the reference to its
-       map in space; the weight of a known map is what its kernel says, see `process.GeneKernel`.
+    1. *Genes attend to genes.* A Gaussian process over genes maps the profile of a gene in the reference to
+       its map in space; its kernel gives the weights of the known maps, see `process.GeneFeatures`.
     2. *Spots attend to cells.* Softmax attention by the similarity of visible expression gives a second map
-       of every gene, see `attention.attend`. It is not linear in the maps, as the process is.
+       of every gene, see `attention.attend`. Unlike the process it is not linear in the maps.
     3. *Neighbours in space.* The sum of both is averaged with the neighbouring spots.
 
     The map of a target is ``smooth(process + weight attention)``, with an sd between that of least squares
-    and that of a measured map. Kernel, weight and smoothing are fitted
-    together to the visible genes: they maximise the mean Pearson correlation of each gene with its prediction
-    from the others (the process left-one-out, the attention cross-fitted), see `process.fit`.
+    and that of a measured map. Kernel, weight and smoothing are fitted together on the visible genes: they
+    maximise the mean Pearson correlation of each gene with its prediction from the others (the process
+    left-one-out, the attention cross-fitted), see `process.fit`.
 
     The process is our own code, like that of the method `kernel`, for which scikit-learn's
     `GaussianProcessRegressor` gives the same predictions (r > 0.999) and is 8 to 60 times slower.
@@ -46,20 +46,19 @@ class CausalGeDKernel(Method):
     temperature
         Of the attention to cells, in units of the cosine similarity.
     neighbours
-        Sizes of the neighbourhoods for smoothing; how much of each is fitted. Unused without coordinates.
+        Sizes of the neighbourhoods for smoothing; their shares are fitted. Unused without coordinates.
     fit_genes
-        Visible genes at most on which kernel, weight and smoothing are fitted, a random choice: the cost of
-        the fit grows with their cube. Every visible gene takes part in the prediction.
+        Largest number of visible genes, drawn at random, for the fit of kernel, weight and smoothing, whose
+        cost grows with its cube. All visible genes are used in the prediction.
     n_folds
         Folds of visible genes for the cross-fitted attention and for the intervals.
     level
-        Nominal level of the intervals, see `stbench.toolbox.conformal.conformal`. Without them, None, it
-        takes ``1 / (n_folds + 1)`` of the time.
+        Nominal level of the intervals; None: no intervals, in ``1 / (n_folds + 1)`` of the time.
 
     Deviations
     ----------
-    - From CausalGeD: no encoder, no diffusion, no autoregression and no trained network; only the idea of
-      attention between genes with clean context is kept.
+    - From CausalGeD remains only attention between genes with clean context: no network, no diffusion and no
+      autoregression.
     - The defaults were chosen by cross-fitting over the visible genes of one rotation of eight real pairs.
     """
 
@@ -98,7 +97,8 @@ class CausalGeDKernel(Method):
         fitted = fit(
             features.rows(fitted_on), [s(seen[:, fitted_on]) for s in smooth], [s(attended) for s in smooth]
         )
-        ctx.log.info("%s", fitted)
+        found = fitted.correlation, fitted.attention, np.round(fitted.shares, 2)
+        ctx.log.info("left-out correlation %.3f, attention %.2f, smoothing %s", *found)
 
         raw = seen @ fitted.gene_weights(features, len(genes))
         raw += fitted.attention * attend(task, genes, self.temperature)

@@ -12,15 +12,15 @@ from stbench.toolbox.scale import zscore
 if TYPE_CHECKING:
     from stbench.task import Task
 
-CLIP = 3.0  # a z-score beyond counts as this: one bright gene must not decide which cell a spot is like
-BLOCK = 1024  # spots at a time, so that no spots x cells array is ever held
+CLIP = 3.0  # z-scores are clipped to this, so that a single gene cannot decide the similarity
+BLOCK = 1024  # spots at a time, so that a spots x cells array is never in memory
 
 
 def attend(task: Task, genes: list[str], temperature: float) -> np.ndarray:
     """Standardised maps of the targets, (n_spots, n_targets).
 
-    With q the z-scored visible expression of a spot, k that of a cell, and v the z-scored targets of the
-    cell, a spot gets ``softmax(cos(q, k) / temperature) v``. ``genes`` are those with a z-score.
+    A spot gets ``softmax(cos(q, k) / temperature) v``: q is its z-scored visible expression, k that of a cell
+    and v the z-scored targets of the cell. ``genes`` are those with a z-score.
     """
     keys = _unit(np.clip(zscore(dense(task.reference, genes)), -CLIP, CLIP))  # (n_cells, n_genes)
     queries = _unit(np.clip(zscore(dense(task.spatial, genes)), -CLIP, CLIP))  # (n_spots, n_genes)
@@ -35,7 +35,7 @@ def attend(task: Task, genes: list[str], temperature: float) -> np.ndarray:
 
 
 def cross_attend(task: Task, genes: list[str], temperature: float, n_folds: int, seed: int) -> np.ndarray:
-    """Maps of the visible ``genes``, each made without itself, (n_spots, n_genes); fold by fold."""
+    """Maps of the visible ``genes``, each without the genes of its fold, (n_spots, n_genes)."""
     from stbench.toolbox.conformal import gene_folds
 
     maps = np.zeros((task.spatial.n_obs, len(genes)))
@@ -46,6 +46,6 @@ def cross_attend(task: Task, genes: list[str], temperature: float, n_folds: int,
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of length 1; a row of zeros stays."""
+    """Rows scaled to length 1; a row of zeros stays."""
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / np.where(length == 0, 1, length)

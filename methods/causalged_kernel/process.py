@@ -1,4 +1,4 @@
-"""The process over genes: its kernel, and the fit by the correlation of left-out genes."""
+"""The Gaussian process over genes: its kernel, and the fit by the correlation of left-out genes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scipy.optimize import minimize
 
 from stbench.toolbox.scale import zscore
 
-PRIOR = 0.01  # of the squared distance from the start, per log parameter: flat directions stay put
-STEPS = 60  # of L-BFGS; more changed nothing
+PRIOR = 0.01  # weight of the squared distance from the start per log parameter, for flat directions
+STEPS = 60  # of L-BFGS; more steps changed nothing
 
 # log parameters of the kernel: start, lowest, highest
 START = {
@@ -30,21 +30,11 @@ START = {
 
 @dataclass(frozen=True)
 class GeneFeatures:
-    """What the reference says of each gene.
+    """Features of the genes in the reference."""
 
-    Attributes
-    ----------
-    axes
-        Eigenvectors of the correlations between genes, (n_genes, n_components), of unit mean square.
-    variances
-        Their eigenvalues, (n_components,), relative to the mean.
-    levels
-        z-scored log mean, log sd and share of cells with the gene, (n_genes, 3).
-    """
-
-    axes: torch.Tensor
-    variances: torch.Tensor
-    levels: torch.Tensor
+    axes: torch.Tensor  # (n_genes, n_components), eigenvectors of the gene correlations, unit mean square
+    variances: torch.Tensor  # (n_components,), their eigenvalues relative to the mean
+    levels: torch.Tensor  # (n_genes, 3), z-scored log mean, log sd and share of cells with the gene
 
     @classmethod
     def of(cls, expression: np.ndarray) -> GeneFeatures:
@@ -52,7 +42,7 @@ class GeneFeatures:
         profiles = zscore(expression)
         variances, axes = np.linalg.eigh(profiles.T @ profiles / len(profiles))
         kept = variances > 1e-8 * max(variances[-1], 1e-8)
-        tiny = 1e-3  # a gene that no cell has gets a finite level
+        tiny = 1e-3  # so that a gene without counts has a finite level
         levels = [np.log(expression.mean(axis=0) + tiny), np.log(expression.std(axis=0) + tiny)]
         levels.append((expression > 0).mean(axis=0))
         variances = variances[kept] / variances[kept].mean()
@@ -61,7 +51,7 @@ class GeneFeatures:
         return cls(*(torch.tensor(np.ascontiguousarray(array)) for array in arrays))
 
     def rows(self, genes: np.ndarray) -> GeneFeatures:
-        """The features of some genes, by their numbers."""
+        """The features of the genes with these numbers."""
         return GeneFeatures(self.axes[genes], self.variances, self.levels[genes])
 
     def scaled(self, exponent: torch.Tensor) -> torch.Tensor:
@@ -72,8 +62,8 @@ class GeneFeatures:
         """Noise-free covariance of the maps of all genes, (n_genes, n_genes).
 
         The sum of a linear kernel, an RBF kernel of the directions of the features, a constant, and an RBF
-        kernel of the levels (how thin a gene is decides how it follows the depth of a spot). An exponent
-        above 1 trusts the leading components of the reference more than it does itself.
+        kernel of the levels (the level of a gene decides how it follows the depth of a spot). An exponent
+        above 1 gives the leading components more weight than they have in the reference.
         """
         linear = self.scaled(p["linear_exponent"])
         directions = torch.nn.functional.normalize(self.scaled(p["rbf_exponent"]), dim=1, eps=1e-9)
@@ -86,40 +76,34 @@ class GeneFeatures:
             + p["level"].exp() * torch.exp(-level_distance / 2 * torch.exp(-2 * p["level_length"]))
         )
 
+    def observed(self, p: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Covariance of the measured maps of all genes, process plus noise, (n_genes, n_genes)."""
+        noise = p["noise"].exp() * torch.eye(len(self.axes), dtype=self.axes.dtype)
+        return self.covariance(p) + noise
+
 
 @dataclass(frozen=True)
 class Fitted:
-    """What `fit` found.
+    """Result of `fit`."""
 
-    ``kernel`` holds the parameters of the covariance by the names of `START`, ``attention`` is the weight of
-    the attention to cells, ``shares`` of the smoothers sum to 1, ``scale`` takes the result to the amplitude
-    that is best by least squares, ``correlation`` is the mean reached on left-out genes.
-    """
-
-    kernel: dict[str, torch.Tensor]
-    attention: float
-    shares: tuple[float, ...]
-    scale: float
-    correlation: float
+    kernel: dict[str, torch.Tensor]  # parameters of the covariance by the names of `START`
+    attention: float  # weight of the attention to cells
+    shares: tuple[float, ...]  # of the smoothers, sum 1
+    scale: float  # factor to the best amplitude by least squares
+    correlation: float  # mean on left-out genes
 
     def gene_weights(self, features: GeneFeatures, n_visible: int) -> np.ndarray:
-        """What turns visible maps into target maps, (n_visible, n_targets); the visible genes come first."""
-        observed = _observed(features, self.kernel)
+        """Weights from visible maps to target maps, (n_visible, n_targets); the visible genes come first."""
+        observed = features.observed(self.kernel)
         return torch.linalg.solve(observed[:n_visible, :n_visible], observed[:n_visible, n_visible:]).numpy()
-
-    def __str__(self) -> str:
-        shares = ", ".join(f"{share:.2f}" for share in self.shares)
-        return (
-            f"left-out correlation {self.correlation:.3f}, attention {self.attention:.2f}, smoothing {shares}"
-        )
 
 
 class LeftOut:
-    """Mean correlation of left-out genes as a function of the parameters, without a sum over spots.
+    """Moments of the predictions of left-out genes as functions of the parameters, without a sum over spots.
 
     The process predicts the left-out gene i as ``Y (I - A)``, column i, with ``A = K^-1 / diag(K^-1)``
-    (Rasmussen and Williams, Eq. 5.12). Smoothing and attention are linear as well, so all that a correlation
-    needs are second moments of the maps, gene x gene, made once.
+    (Rasmussen and Williams, Eq. 5.12). Smoothing and attention are linear too, so a correlation needs only
+    second moments of the maps, gene x gene, which are computed once.
     """
 
     def __init__(self, maps: Sequence[np.ndarray], attended: Sequence[np.ndarray]):
@@ -140,7 +124,7 @@ class LeftOut:
     def moments(
         self, observed: torch.Tensor, shares: torch.Tensor, attention: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Covariance with the truth and variance of each prediction, (n_genes,); ``observed`` has noise."""
+        """Covariance with the truth, and variance, of each prediction, (n_genes,); ``observed`` has noise."""
         inverse = torch.linalg.inv(observed)
         take = torch.eye(len(observed), dtype=observed.dtype) - inverse / torch.diagonal(inverse)
         yy, yq = (torch.einsum("a,b,abij->ij", shares, shares, part) for part in (self.yy, self.yq))
@@ -154,8 +138,8 @@ class LeftOut:
 def fit(features: GeneFeatures, maps: Sequence[np.ndarray], attended: Sequence[np.ndarray]) -> Fitted:
     """Kernel, smoothing and weight of the attention that predict left-out genes best.
 
-    ``maps`` and ``attended`` are, for every smoother (the identity first), the z-scored maps of the genes of
-    ``features`` and those by attention, (n_spots, n_genes).
+    For every smoother (the identity first), ``maps`` are the z-scored maps of the genes of ``features`` and
+    ``attended`` those by attention, (n_spots, n_genes).
     """
     left_out, n_smoothers, n_kernel = LeftOut(maps, attended), len(maps), len(START)
     table = [*START.values(), *[(-2.0, -8.0, 4.0)] * (n_smoothers - 1), (0.15, 0.0, 3.0)]
@@ -165,37 +149,25 @@ def fit(features: GeneFeatures, maps: Sequence[np.ndarray], attended: Sequence[n
     def parts(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Covariance of the measured maps, shares of the smoothers, attention."""
         shares = torch.softmax(torch.cat([x.new_zeros(1), x[n_kernel:-1]]), dim=0)
-        return _observed(features, dict(zip(START, x, strict=False))), shares, x[-1]
+        return features.observed(dict(zip(START, x, strict=False))), shares, x[-1]
 
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
         x = torch.tensor(values, requires_grad=True)
         covariance, variance = left_out.moments(*parts(x))
-        # a prediction with hardly any amplitude earns no correlation
+        # 1e-4: a prediction of almost no amplitude has no correlation
         correlation = (covariance / torch.sqrt(variance + 1e-4)).mean()
         value = PRIOR * ((x[:n_kernel] - anchor) ** 2).mean() - correlation
         (gradient,) = torch.autograd.grad(value, x)
         return value.item(), gradient.numpy()
 
-    found = minimize(
-        loss,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=list(zip(*bounds, strict=True)),
-        options={"maxiter": STEPS},
-    )
+    limits = list(zip(*bounds, strict=True))
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": STEPS})
     with torch.no_grad():
         best = torch.tensor(found.x)
         observed, shares, attention = parts(best)
         covariance, variance = left_out.moments(observed, shares, attention)
-        # the correlation does not see the amplitude: least squares over all left-out genes gives it
+        # the correlation does not depend on the amplitude: least squares over all left-out genes gives it
         scale = max(float(covariance.sum() / (variance.sum() + 1e-9)), 0.0)
         correlation = float((covariance / torch.sqrt(variance + 1e-4)).mean())
     kernel = dict(zip(START, best, strict=False))
     return Fitted(kernel, float(attention), tuple(shares.tolist()), scale, correlation)
-
-
-def _observed(features: GeneFeatures, p: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Covariance of the measured maps of all genes, (n_genes, n_genes): the process and noise."""
-    noise = p["noise"].exp() * torch.eye(len(features.axes), dtype=features.axes.dtype)
-    return features.covariance(p) + noise

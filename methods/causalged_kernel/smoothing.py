@@ -1,4 +1,4 @@
-"""Means over neighbouring spots, as linear maps that are cheap to apply."""
+"""Means over neighbouring spots."""
 
 from __future__ import annotations
 
@@ -16,10 +16,7 @@ Smoother = Callable[[np.ndarray], np.ndarray]
 
 
 def smoothers(task: Task, sizes: Sequence[int]) -> list[Smoother]:
-    """The identity, and the mean over the ``size`` nearest other spots for each size.
-
-    Without coordinates, or with a single spot, only the identity.
-    """
+    """The identity and, if several spots have coordinates, the mean over the nearest others for each size."""
     if "spatial" not in task.spatial.obsm or task.spatial.n_obs < 2:
         return [lambda maps: maps]
     coordinates = task.coordinates()
@@ -28,11 +25,11 @@ def smoothers(task: Task, sizes: Sequence[int]) -> list[Smoother]:
 
 
 def neighbour_means(coordinates: np.ndarray, size: int) -> csr_matrix:
-    """Sparse matrix (n_spots, n_spots) that averages over the ``size`` nearest spots, the spot left out."""
+    """Sparse matrix (n_spots, n_spots) that averages over the ``size`` nearest other spots."""
     n_spots = len(coordinates)
     size = min(size, n_spots - 1)
     nearest = cKDTree(coordinates).query(coordinates, size + 1)[1]  # (n_spots, size + 1)
-    # a spot need not come first where another has the same place, nor be there at all where many have
+    # with spots at the same place, a spot may be at any position of its own row, or missing from it
     other = nearest != np.arange(n_spots)[:, None]
     other[other.all(axis=1), -1] = False
     columns = nearest[other]

@@ -1,4 +1,4 @@
-"""Runs ENVI (scenvi) on the task folder that it is given. Its environment: requirements.txt."""
+"""Runs ENVI (scenvi) on a task folder. Its environment is in requirements.txt."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def dense(values):
 
 
 def counts(name):
-    """A table with counts in X, as scenvi reads it, and our logarithms for its choice of variable genes."""
+    """A dense table with counts in X, as scenvi reads it, and logarithms for its choice of variable genes."""
     table = anndata.read_h5ad(folder / f"{name}.h5ad")
     layers = {"log": dense(table.X)}
     return anndata.AnnData(

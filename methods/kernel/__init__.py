@@ -1,4 +1,4 @@
-"""Baseline: a Gaussian process over genes, from a gene's profile in the reference to its map in space."""
+"""Baseline: a Gaussian process over genes, from the profile of a gene in the reference to its map."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 @register("kernel", family="baseline", paper="Rasmussen and Williams 2006", version="1")
 @dataclass(frozen=True)
 class Kernel(Method):
-    """Gaussian process whose samples are genes: profile over cells in, map over spots out.
+    """Gaussian process whose samples are genes, from profiles over cells to maps over spots.
 
-    The features f of a gene are its z-scored profile over the cells in the space of the leading principal
-    components, scaled so that ``f . f'`` is the correlation of two genes in the reference; its output is its
-    z-scored map. The maps at all spots are independent draws with one covariance between genes::
+    The features f of a gene are the leading principal components of its z-scored profile over the cells,
+    scaled so that ``f . f'`` is the correlation of two genes in the reference. Its output is its z-scored
+    map. The maps at all spots are independent draws with one covariance between genes::
 
         k(f, f') = linear f.f' + rbf exp(-|f - f'|^2 / (2 length^2)) + constant  (+ noise if f is f'),
 
-    so that one matrix n_genes x n_genes serves all spots. The five hyper-parameters maximise the marginal
+    so that all spots share one matrix n_genes x n_genes. The five hyper-parameters maximise the marginal
     likelihood of the visible genes, train and val; none is set by hand. The prediction is the posterior
     mean (Rasmussen and Williams, Eq. 2.25), put on the scale of ``X`` by `from_zscores`.
 
-    It is a closed-form relative of attention between genes: a target is a weighted mean of the maps of the
-    visible genes, with weights from the similarity of their profiles.
+    The method is a closed form similar to attention between genes: a target is a weighted mean of the maps of
+    the visible genes, with weights from the similarity of their profiles.
 
     The process is our own code: scikit-learn's `GaussianProcessRegressor` gives the same predictions
     (r > 0.999) and is 8 to 60 times slower, depending on the number of genes and spots.
@@ -35,7 +35,7 @@ class Kernel(Method):
     Parameters
     ----------
     n_components
-        Principal components that hold the profile of a gene, at most the number of genes.
+        Principal components that describe the profile of a gene, at most the number of genes.
     """
 
     n_components: int = 100

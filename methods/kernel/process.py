@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 
 @dataclass(frozen=True)
 class Covariance:
-    """The five hyper-parameters; variances are shares of the variance of a standardised map."""
+    """The five hyper-parameters. Variances are shares of the variance of a standardised map."""
 
     linear: float
     rbf: float
@@ -26,15 +26,14 @@ class Covariance:
         return self.linear * a @ b.T + rbf + self.constant
 
     def observed(self, features: np.ndarray) -> np.ndarray:
-        """Covariance of the measured maps: with noise, (n_genes, n_genes)."""
+        """Covariance of the measured maps, which includes noise, (n_genes, n_genes)."""
         return self.between(features, features) + self.noise * np.eye(len(features))
 
 
 def gene_features(profiles: np.ndarray, n_components: int) -> np.ndarray:
     """Features (n_genes, at most n_components) whose inner products are the correlations of the genes.
 
-    ``profiles`` are z-scored, (n_cells, n_genes). The features are the scores of the genes on the leading
-    principal components, from the eigenvectors of the gene x gene matrix: cells never meet cells.
+    They are the scores on the leading principal components of z-scored ``profiles``, (n_cells, n_genes).
     """
     variances, axes = np.linalg.eigh(profiles.T @ profiles / len(profiles))
     leading = np.argsort(-variances)[:n_components]
@@ -46,10 +45,9 @@ def negative_log_likelihood(
 ) -> tuple[float, np.ndarray]:
     """Negative log marginal likelihood per spot, without its constant, and its gradient (5,).
 
-    ``log_parameters`` are the logs of the fields of `Covariance`. With K the covariance of the genes and C =
-    ``second_moment`` = maps' maps / n_spots, (n_genes, n_genes), it is (log|K| + tr(K^-1 C)) / 2, and its
-    derivative in a parameter is tr(G dK) with G = (K^-1 - K^-1 C K^-1) / 2 (Rasmussen and Williams, Eq. 2.30
-    and 5.9).
+    ``log_parameters`` are the logs of the fields of `Covariance`. K is the covariance of the genes and C =
+    ``second_moment`` = maps' maps / n_spots, both (n_genes, n_genes). The value is (log|K| + tr(K^-1 C)) / 2,
+    its derivative tr(G dK), G = (K^-1 - K^-1 C K^-1) / 2 (Rasmussen and Williams, Eq. 2.30 and 5.9).
     """
     covariance = Covariance(*np.exp(log_parameters))
     distances = cdist(features, features, "sqeuclidean")
@@ -61,7 +59,7 @@ def negative_log_likelihood(
     inverse = cho_solve(factor, identity)
     value = np.log(np.diag(factor[0])).sum() + 0.5 * (inverse * second_moment).sum()
     slope = 0.5 * (inverse - inverse @ second_moment @ inverse)
-    gradient = [  # in the logs of the parameters, hence the factor of each parameter itself
+    gradient = [  # in the logs of the parameters, hence each parameter is a factor
         (slope * linear).sum(),
         (slope * rbf).sum(),
         (slope * rbf * distances).sum() / covariance.length**2,
@@ -74,8 +72,8 @@ def negative_log_likelihood(
 def fit(features: np.ndarray, maps: np.ndarray) -> Covariance:
     """The covariance that maximises the marginal likelihood of standardised ``maps``, (n_spots, n_genes).
 
-    L-BFGS from two length scales, because the likelihood has a second maximum where the RBF turns linear. The
-    bounds keep the condition number within what a Cholesky factor in float64 bears.
+    L-BFGS starts from two length scales, because the likelihood has a second maximum where the RBF becomes
+    linear. The bounds keep the condition number low enough for a Cholesky factor in float64.
     """
     distances = cdist(features, features)
     typical = np.median(distances[distances > 0]) if distances.any() else 1.0
@@ -99,6 +97,6 @@ def fit(features: np.ndarray, maps: np.ndarray) -> Covariance:
 def posterior_mean(
     covariance: Covariance, visible: np.ndarray, targets: np.ndarray, maps: np.ndarray
 ) -> np.ndarray:
-    """Maps expected for the features ``targets``, given those of the visible genes, (n_spots, n_targets)."""
+    """Expected maps of the targets, given the maps of the visible genes, (n_spots, n_targets)."""
     factor = cho_factor(covariance.observed(visible), lower=True)
     return maps @ cho_solve(factor, covariance.between(visible, targets))

@@ -1,4 +1,4 @@
-"""Runs moscot's mapping problem on the task folder that it is given. Its environment: requirements.txt."""
+"""Runs the mapping problem of moscot on a task folder. Its environment is in requirements.txt."""
 
 import json
 import os
@@ -28,15 +28,13 @@ sc.pp.pca(cells, n_comps=n_pcs, mask_var=None, random_state=task["seed"])
 for table in (spots, cells):
     if issparse(table.X):
         table.X = table.X.toarray()
-problem = MappingProblem(adata_sc=cells, adata_sp=spots)
-n_joint = min(n_pcs, spots.n_vars - 1)
-problem = problem.prepare(
+problem = MappingProblem(adata_sc=cells, adata_sp=spots).prepare(
     sc_attr={"attr": "obsm", "key": "X_pca"},
     xy_callback="local-pca",
-    xy_callback_kwargs={"n_comps": n_joint},
+    xy_callback_kwargs={"n_comps": min(n_pcs, spots.n_vars - 1)},
 )
 problem = problem.solve(alpha=parameters["alpha"], epsilon=parameters["epsilon"])
-answer = problem.impute(var_names=task["targets"])
-anndata.AnnData(np.asarray(answer.X), obs=spots.obs[[]], var=cells.var.loc[task["targets"], []]).write_h5ad(
+imputed = problem.impute(var_names=task["targets"])
+anndata.AnnData(np.asarray(imputed.X), obs=spots.obs[[]], var=cells.var.loc[task["targets"], []]).write_h5ad(
     folder / "prediction.h5ad"
 )

@@ -1,4 +1,4 @@
-"""novoSpaRc: cells placed in space by optimal transport that keeps neighbours together."""
+"""novoSpaRc: cells mapped to spots by optimal transport that keeps neighbours together."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from stbench.errors import require_package
 from stbench.methods import Context, Method, Shape, Task, dense, register
+from stbench.toolbox.nn import TORCH_BYTES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,9 +31,9 @@ EPSILONS = (0.005, 0.05)
 class NovoSpaRc(Method):
     """novoSpaRc (Nitzan et al. 2019, Nature 576, 132; Moriel et al. 2021, Nature Protocols 16, 4177).
 
-    1. Cells that express alike should be close in space: C1 and C2 are the hop distances in the graphs of
+    1. Cells of similar expression should be close in space: C1 and C2 are the hop distances in the graphs of
        nearest neighbours of cells (on their most variable genes) and of spots (on their coordinates).
-    2. Cells should resemble their spot: C is the Euclidean distance of cells and spots on the visible genes.
+    2. Cells should be similar to their spot: C is the Euclidean distance on the visible genes.
     3. Start from the uniform coupling G. Until G converges: ``t = -C1 G C2``, shifted to a minimum of 0;
        G = entropic transport plan of the cost ``(1 - alpha) t + alpha C`` with strength ``eps``.
     4. The value at a spot is the mean of the reference ``X``, weighted by the spot's column of G.
@@ -40,27 +41,25 @@ class NovoSpaRc(Method):
     Parameters
     ----------
     alpha
-        Weight of C against the structure, at most 1, where coordinates are not needed. None takes the best of
-        `ALPHAS` (published benchmarks 0.5, tutorials 0.8 and 1) by mean Pearson on the validation genes,
-        together with ``eps``.
+        Weight of C against the structure, at most 1; 1 needs no coordinates. None takes the best of `ALPHAS`
+        (published benchmarks 0.5, tutorials 0.8 and 1), with ``eps``, by mean Pearson on validation genes.
     eps
-        Strength of the entropy; None takes the best of `EPSILONS`: 0.005 of published benchmarks and
-        tutorials, and a smoother one. The package's own default, 0.0005, underflows.
+        Strength of the entropy. None takes the best of `EPSILONS`: 0.005 of published benchmarks and
+        tutorials, and a smoother one. The default of the package, 0.0005, underflows.
     n_neighbors
-        Neighbours in both graphs, the point itself among them (package, 5).
+        Neighbours in both graphs, including the point itself (package, 5).
     n_graph_genes
         Genes of the graph of cells, by variance over mean in the reference (published benchmarks, 2000).
     max_cells
-        Of more cells, this number is drawn: time grows as ``n_cells n_spots (n_cells + n_spots)``. Published
-        benchmarks draw 1000 from large references.
+        Number of cells drawn from a larger reference (published benchmarks, 1000); time grows as ``n_cells
+        n_spots (n_cells + n_spots)``.
 
     Deviations
     ----------
-    - ``alpha`` and ``eps`` are tuned, in the same way on every dataset; the original leaves them to the user.
-    - Predictions are means of cells; the original's are sums over a coupling of mass 1, smaller by the number
-      of spots.
+    - ``alpha`` and ``eps`` are tuned, in the same way on every dataset; in the original the user sets them.
+    - Predictions are means of cells; the original takes sums, which are smaller by the number of spots.
     - A plan that leaves the floating-point range is solved again in the log domain at the same ``eps``. The
-      original means to raise ``eps`` then, but does not notice, and returns zeros. The log domain is ten
+      original would increase ``eps`` then, but does not detect it and returns zeros. The log domain is ten
       times slower; no cost up to 2 needs it at the values of `EPSILONS`.
     """
 
@@ -72,6 +71,8 @@ class NovoSpaRc(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Weighted means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
+        import numpy as np
+
         from stbench.toolbox.transport import on_device
         from stbench.toolbox.tuning import choose
 
@@ -80,15 +81,15 @@ class NovoSpaRc(Method):
 
         from .coupling import couple, hop_distances, linear_cost
 
-        rows = draw(task.reference.n_obs, self.max_cells, ctx.seed)
-        structure = None
+        rows = np.arange(task.reference.n_obs)
+        if len(rows) > self.max_cells:
+            rows = np.sort(np.random.default_rng(ctx.seed).choice(len(rows), self.max_cells, replace=False))
+        structure = []
         if self.alpha != 1:
             coordinates = task.coordinates()
             profiles = dense(task.reference, graph_genes(task, self.n_graph_genes))[rows]
-            structure = (
-                on_device(hop_distances(profiles, self.n_neighbors), ctx.device),
-                on_device(hop_distances(coordinates, self.n_neighbors), ctx.device),
-            )
+            hops = (hop_distances(points, self.n_neighbors) for points in (profiles, coordinates))
+            structure = [on_device(distances, ctx.device) for distances in hops]
 
         def maps(part: Task, settings: Sequence[tuple[float, float]]) -> Iterator[np.ndarray]:
             cells = dense(part.reference, part.visible)[rows]
@@ -99,38 +100,18 @@ class NovoSpaRc(Method):
                 coupling = to_numpy(couple(cost, structure, alpha, eps, ctx.log))  # (n_cells, n_spots)
                 yield len(coupling.T) * coupling.T @ values
 
-        settings = list(
-            product(
-                ALPHAS if self.alpha is None else (self.alpha,),
-                EPSILONS if self.eps is None else (self.eps,),
-            )
-        )
+        alphas = ALPHAS if self.alpha is None else (self.alpha,)
+        settings = list(product(alphas, EPSILONS if self.eps is None else (self.eps,)))
         best = choose(task, settings, maps) if len(settings) > 1 else settings[0]
         ctx.log.info("alpha = %g, eps = %g", *best)
         return next(maps(task, [best]))
 
     def memory_bytes(self, shape: Shape) -> int:
-        """Torch, hop distances, eight matrices n x spots and the genes in use, in bytes.
-
-        ``TORCH_BYTES + 8 (2 (n^2 + n_spots^2) + 8 n n_spots + 2 (n_cells + n_spots) n_genes)`` with n the
-        smaller of ``n_cells`` and ``max_cells``, and n_genes the visible genes, the targets and those of the
-        graph. POT imports torch where it is installed.
-        """
-        from stbench.toolbox.nn import TORCH_BYTES
-
+        """Torch (POT imports it), hop distances, eight matrices n x spots and the genes in use twice."""
         n = min(shape.cells, self.max_cells)
         genes = shape.visible + shape.targets + min(self.n_graph_genes, shape.reference_genes)
         tables = 2 * (n**2 + shape.spots**2) + 8 * n * shape.spots
         return TORCH_BYTES + 8 * (tables + 2 * (shape.cells + shape.spots) * genes)
-
-
-def draw(n_cells: int, max_cells: int, seed: int) -> np.ndarray:
-    """Sorted rows of the cells in use: all, or ``max_cells`` drawn by ``seed`` where there are more."""
-    import numpy as np
-
-    if n_cells <= max_cells:
-        return np.arange(n_cells)
-    return np.sort(np.random.default_rng(seed).choice(n_cells, max_cells, replace=False))
 
 
 def graph_genes(task: Task, n_genes: int) -> list[str]:

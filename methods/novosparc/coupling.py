@@ -1,7 +1,8 @@
-"""The transport problem of novoSpaRc: hop distances, costs, and the iteration around POT's Sinkhorn."""
+"""The transport problem of novoSpaRc: hop distances, costs, and the iteration with Sinkhorn of POT."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ MASS_TOLERANCE = 1e-6
 def hop_distances(points: np.ndarray, n_neighbors: int) -> np.ndarray:
     """Hops between ``points`` (n, n_dims) in their graph of nearest neighbours, largest 1, centred, (n, n).
 
-    A point counts as its own neighbour. Two points without a path get the largest distance of those with one.
+    A point is its own neighbour. Two points without a path get the largest distance of points with one.
     """
     graph = kneighbors_graph(points, min(n_neighbors, len(points)), include_self=True)
     hops = shortest_path(graph, method="D", directed=False, unweighted=True)
@@ -37,28 +38,26 @@ def hop_distances(points: np.ndarray, n_neighbors: int) -> np.ndarray:
 def linear_cost(cells: np.ndarray, spots: np.ndarray) -> np.ndarray:
     """Euclidean distances of cells and spots on their shared genes, largest 1, (n_cells, n_spots).
 
-    The memory order is Fortran's, in which POT checks the marginals three times faster.
+    The memory order is that of Fortran, with which POT checks the marginals three times faster.
     """
     cost = cdist(spots / (spots.max() or 1.0), cells / (cells.max() or 1.0)).T
     return cost / (cost.max() or 1.0)
 
 
-def couple(
-    cost: Any, structure: tuple[Any, Any] | None, alpha: float, eps: float, log: logging.Logger
-) -> Any:
+def couple(cost: Any, structure: Sequence[Any], alpha: float, eps: float, log: logging.Logger) -> Any:
     """Coupling (n_cells, n_spots) with uniform marginals and total mass 1.
 
-    This is step 3 of `NovoSpaRc`. ``structure`` holds the hop distances of the cells and of the spots; it is
-    not used at ``alpha`` = 1. All are numpy arrays, or torch tensors on one device. Raises `StbenchError`
-    where the coupling collapses.
+    This is step 3 of `NovoSpaRc`. ``structure`` are the hop distances of the cells and of the spots, which
+    ``alpha`` = 1 does not use. All inputs are numpy arrays, or torch tensors on one device. Raises
+    `StbenchError` where the coupling collapses.
 
-    POT's ``entropic_fused_gromov_wasserstein`` has the same fixed point, but stops up to 1e-7 (relative) from
-    the authors' coupling and cannot use the log domain. Hence the loop.
+    The loop is our own: ``entropic_fused_gromov_wasserstein`` of POT has the same fixed point, but stops up
+    to 1e-7 (relative) from the coupling of the authors and cannot use the log domain.
     """
     import ot
 
     p, q = (ot.unif(size, type_as=cost) for size in cost.shape)
-    if structure is None or alpha == 1:
+    if alpha == 1:
         return transport(p, q, cost, eps)
     norm = ot.backend.get_backend(cost).norm
     coupling = p[:, None] * q
@@ -74,7 +73,7 @@ def couple(
 
 
 def transport(p: Any, q: Any, cost: Any, eps: float) -> Any:
-    """Entropic transport plan of mass 1; in the log domain where scaling leaves the floating-point range."""
+    """Entropic transport plan of mass 1, in the log domain where scaling leaves the floating-point range."""
     import ot
 
     try:
@@ -83,6 +82,6 @@ def transport(p: Any, q: Any, cost: Any, eps: float) -> Any:
     except UserWarning:
         with numerical_errors():
             plan = ot.sinkhorn(p, q, cost, eps, method="sinkhorn_log")
-    if not abs(plan.sum() - 1) < MASS_TOLERANCE:  # NaN too
+    if not abs(plan.sum() - 1) < MASS_TOLERANCE:  # also for NaN
         raise StbenchError(f"The coupling collapses at eps = {eps:g}. Set novosparc.eps higher.")
     return plan

@@ -1,9 +1,9 @@
-"""SpatialScope: spots decomposed into cells drawn from a score model of the reference."""
+"""SpatialScope: decomposition of spots into cells that a score model of the reference draws."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from stbench.errors import require_package
@@ -15,14 +15,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .score_model import ScoreNet
-    from .spots import Spots
 
     Setting = tuple[ScoreNet, float, float]  # network, step, power
 
 POWERS = (1.0, 2.0)  # exponents of the data term to choose from
 STEPS = (1.0, 0.5)  # step sizes to choose from, as multiples of `SpatialScope.step`
 ROWS = 2048  # cells that are sampled at once
-SNAPSHOTS = 2  # moments of the training to choose from: half of it, and all
 
 
 @register(
@@ -40,26 +38,25 @@ class SpatialScope(Method):
 
     1. Labels. Every spot gets the cell type whose profile, corrected for the platform, makes its visible
        counts likely (Poisson-lognormal) and agrees with the neighbours: RCTD as SpatialScope uses it.
-       Without coordinates there are no neighbours. Cells come with ``obs["cell_type"]`` or are clustered.
-    2. Score model. A 1-D U-net along the gene axis learns, from noisy copies of the log expression of cells
-       centred by the mean of their type, which noise was added; its weights are averaged over the training.
-    3. Decomposition. Langevin steps at falling noise draw the cells of a spot from that prior, while the
-       visible genes are pulled to the counts of the spot. The targets follow through the prior alone.
+       Without coordinates there are no neighbours. Without ``obs["cell_type"]`` the cells are clustered.
+    2. Score model. A 1-D U-net along the gene axis learns to predict the noise in noisy copies of the log
+       expression of cells, centred by the mean of their type. Its weights are averaged over the training.
+    3. Decomposition. Langevin steps with falling noise draw the cells of a spot from this prior and pull the
+       visible genes to the counts of the spot. The targets follow through the prior alone.
 
-    The answer is the mean of the draws on a linear scale, brought to the visible depth of the spots, then
-    ``log1p``: the scale of ``X`` up to the platform factor of a target, which nobody knows.
+    The prediction is ``log1p`` of the mean of the draws on a linear scale, scaled to the visible depth of the
+    spots. This is the scale of ``X`` up to the platform factor of a target, which is unknown.
 
     The exponent of the data term (1 or 2), the step size (``step`` or half of it) and the length of the
-    training (all or half of it) are chosen together on the validation genes, with the labels made anew from
-    the train genes, at ``val_spots`` spots and one draw; the score model never sees spatial data.
+    training (all or half of it) are chosen together on the validation genes, with new labels from the train
+    genes, ``val_spots`` spots and one draw. The score model never sees spatial data.
 
     Parameters
     ----------
     n_cells
-        Cells per spot (published: 1 at single-cell resolution, counted in the image for larger spots).
+        Cells per spot (published: 1 at single-cell resolution; for larger spots counted in the image).
     n_genes
-        Length of the gene axis, filled up with the most variable genes of the reference (published: 1000 to
-        2000); visible genes and targets are always on it.
+        Length of the gene axis: visible genes, targets, most variable others (published: 1000 to 2000).
     gene_order
         ``clustered`` by correlation in the reference, or ``panel``, the order of the reference (published).
     target_sum
@@ -72,48 +69,45 @@ class SpatialScope(Method):
         Channels of the network are 1, 4, 8 and 16 times this (published: 32 to 512).
     epochs, max_updates
         Passes through the cells (5000: the authors of stDiff, for this task; the original has 10000 and
-        advises 3000 or more), and most updates, where the epochs would bring more.
+        advises 3000 or more), and limit of the number of updates.
     batch, lr, ema
-        Cells per update, rate of Adam, memory of the averaged weights (published: 256, 1e-4, 0.999).
+        Cells per update, rate of Adam, decay of the averaged weights (published: 256, 1e-4, 0.999).
     sigma_max, sigma_min, n_levels, n_inner
         Geometric noise levels and Langevin steps at each (published: 100, 0.01, 232, 5).
     step
         Step size in units of the squared noise level (published: 1e-5 at a level of 0.01, that is 0.1).
     power
-        Exponent of the data term where it is not chosen (published: 1).
+        Exponent of the data term without ``tune`` (published: 1).
     n_replicates
         Draws that are averaged (published: 3).
     tune
         Whether to choose as above; otherwise ``step``, ``power`` and the whole training are used.
     val_spots
-        Most spots of the choice.
+        Largest number of spots for the choice.
 
     Notes
     -----
-    ``cpu`` is a smaller variant: width 4 of 32; 500 updates of 128 cells at a rate of 5e-3; no genes beyond
-    the visible ones and the targets; totals at their median; 15 noise levels of 232, from 5 to 0.02, and 2
-    steps of 5 at each, which need steps ten times as large; 6 draws. About 6e12 floating-point operations at
-    2,000 cells, 1,500 spots and 300 genes (a row costs 1.1e7, three times that in training); 1.1e13 at 129
-    genes, where the network narrows less.
+    The preset ``cpu`` is a smaller variant. Its fewer noise levels need steps ten times as large. It takes
+    about 6e12 floating-point operations at 2,000 cells, 1,500 spots and 300 genes (a row costs 1.1e7, three
+    times that in training), and 1.1e13 at 129 genes, where the network narrows less.
 
     Memory: the features of the types for the 2,048 cells sampled at once, about 40 x ``width`` values per
     gene and cell, and dense copies of the tables.
 
     Deviations from the published code:
 
-    - Labels, depths and platform factors come from the visible genes of the split. Upstream's evaluation
-      scripts make the labels once with all genes, hidden ones included.
-    - The answer is in the logarithm; upstream compares its linear values with logarithms.
-    - The average of the weights has a short memory at first (decay ``(1 + t) / (10 + t)``), else a short
-      training would keep its start.
-    - Weights of the types maximise the Poisson likelihood by multiplicative updates, not by reweighted least
-      squares. The likelihood is integrated at 15 nodes around its mode, not read from tables. Neighbours are
-      pairs of spots; cells of one spot are not neighbours of each other.
-    - Spots under ``min_count``, at most the shallower half, keep their row; upstream drops them. An empty
+    - Labels, depths and platform factors come from the visible genes of the split. The evaluation scripts of
+      the authors make the labels once with all genes, also the hidden ones.
+    - The prediction is in the logarithm; the authors compare linear values with logarithms.
+    - The decay of the averaged weights starts small, ``(1 + t) / (10 + t)``, to forget the first weights.
+    - Multiplicative updates, not reweighted least squares, find the weights of the types of largest Poisson
+      likelihood. The likelihood is integrated at 15 nodes around its mode, not read from tables. Neighbours
+      are pairs of spots; cells of one spot are not neighbours of each other.
+    - Spots under ``min_count``, at most the shallower half, keep their row; the authors drop them. An empty
       spot is drawn from the prior of the type of its neighbours.
-    - A spot whose draw overflows is drawn again, at most five times in all, then the run fails.
+    - A spot whose draw overflows is drawn again, at most five times in total; then the run fails.
     - A target that no cell of the reference has is 0.
-    - Weights are drawn with zero biases; training on CUDA is in bfloat16, sampling in fp32.
+    - Biases start at zero; training on CUDA is in bfloat16, sampling in fp32.
     - Clusters are Leiden at resolution 0.5 on an unweighted graph of nearest cells.
     """
 
@@ -160,84 +154,50 @@ class SpatialScope(Method):
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Decomposed expression on the scale of ``task.spatial.X``, (n_spots, n_targets)."""
         task.require_counts()
+        import numpy as np
         import torch
 
         from stbench.toolbox.tuning import choose
 
-        from .reference import read_cells
+        from .data import read_cells, read_spots
         from .sample import Schedule, decompose
-        from .spots import read_spots
         from .train import noise_levels, train
 
         if "cell_type" not in task.reference.obs:
             require_package("spatialscope", "igraph", "igraph", "spatialscope")
         generator = torch.Generator(ctx.device).manual_seed(ctx.seed)
         sigmas = noise_levels(self.sigma_max, self.sigma_min, self.n_levels)
-        cells = read_cells(
-            task, n_genes=self.n_genes, gene_order=self.gene_order, target_sum=self.target_sum, seed=ctx.seed
-        )
-        nets = train(
-            cells,
-            width=self.width,
-            sigmas=sigmas,
-            n_updates=self.updates(task.reference.n_obs),
-            batch=self.batch,
-            lr=self.lr,
-            ema=self.ema,
-            snapshots=SNAPSHOTS if self.tune else 1,
-            generator=generator,
-            progress=ctx.progress,
-        )
+        cells = read_cells(task, self, ctx.seed)
+        nets = train(cells, self, sigmas, generator, ctx.progress)
         means = torch.from_numpy(cells.means).to(ctx.device)
         expressed = means.any(dim=0)
 
-        def read(part: Task) -> Spots:
-            return read_spots(
-                part, cells, n_cells=self.n_cells, nu=self.nu, min_count=self.min_count, device=ctx.device
-            )
-
-        def sample(spots: Spots, setting: Setting, n_replicates: int) -> np.ndarray:
-            net, step, power = setting
-            schedule = Schedule(sigmas, self.n_inner, step, power)
-            linear = decompose(
-                net,
-                means,
-                spots,
-                schedule,
-                generator,
-                n_replicates=n_replicates,
-                rows=ROWS,
-                progress=ctx.progress,
-            )
-            answer = (linear[:, spots.hidden] * spots.size).log1p()
-            return torch.where(expressed[spots.hidden], answer, 0.0).cpu().numpy()
-
-        def attempt(inner: Task, settings: Sequence[Setting]) -> Iterator[np.ndarray]:
-            spots = read(inner)
-            return (sample(spots, setting, 1) for setting in settings)
+        def sample(part: Task, settings: Sequence[Setting], n_replicates: int = 1) -> Iterator[np.ndarray]:
+            spots = read_spots(part, cells, self, ctx.device)
+            for net, step, power in settings:
+                schedule = Schedule(sigmas, self.n_inner, step, power)
+                linear = decompose(
+                    net, means, spots, schedule, generator,
+                    n_replicates=n_replicates, rows=ROWS, progress=ctx.progress,
+                )  # fmt: skip
+                values = (linear[:, spots.hidden] * spots.size).log1p()
+                yield torch.where(expressed[spots.hidden], values, 0.0).cpu().numpy()
 
         chosen: Setting = (nets[-1], self.step, self.power)
         if self.tune:
             settings = [(net, self.step * s, p) for net in reversed(nets) for s in STEPS for p in POWERS]
-            chosen = choose(self._fewer_spots(task, ctx.seed), settings, attempt)
+            rows = np.random.default_rng(ctx.seed).permutation(task.spatial.n_obs)[: self.val_spots]
+            chosen = choose(replace(task, spatial=task.spatial[np.sort(rows)].copy()), settings, sample)
         ctx.log.info("step %g, power %g, snapshot %d", chosen[1], chosen[2], nets.index(chosen[0]) + 1)
-        return sample(read(task), chosen, self.n_replicates)
-
-    def _fewer_spots(self, task: Task, seed: int) -> Task:
-        """The task with at most ``val_spots`` spots, drawn with ``seed``."""
-        import numpy as np
-
-        n_spots = task.spatial.n_obs
-        rows = np.sort(np.random.default_rng(seed).permutation(n_spots)[: self.val_spots])
-        return Task(task.reference, task.spatial[rows].copy(), task.targets, task.units)
+        return next(sample(task, [chosen], self.n_replicates))
 
     def updates(self, n_cells: int) -> int:
-        """Updates of the weights: ``epochs``, unless ``max_updates`` is less."""
+        """Number of updates of the weights, from ``epochs`` and ``max_updates``."""
         updates = self.epochs * math.ceil(n_cells / self.batch)
         return updates if self.max_updates is None else min(updates, self.max_updates)
 
     def memory_bytes(self, shape: Shape) -> int:
-        """Activations of one batch of the sampler, dense copies of both datasets, and the label step."""
+        """Activations of one batch of the sampler, dense copies of both datasets, and the labels."""
         n_genes = max(shape.visible + shape.targets, min(self.n_genes, shape.reference_genes))
         network = 4 * 40 * self.width * n_genes * max(ROWS, 8 * self.batch)
         tables = 8 * 6 * (shape.cells + self.n_cells * shape.spots) * n_genes

@@ -1,37 +1,28 @@
-"""Which cell types a spot holds, from its visible genes: platform factors, likelihood, smoothing in space.
+"""Cell types of the spots from their visible genes: platform factors, likelihood, smoothing in space.
 
-The idea of RCTD (Cable et al. 2022) as SpatialScope uses it: the counts of a spot are Poisson-lognormal
-around the mix of the profiles of its types, and neighbours tend to share a type.
+This is RCTD (Cable et al. 2022) as SpatialScope uses it: the counts of a spot are Poisson-lognormal around
+the mixture of the profiles of its types, and neighbours tend to have the same type.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
-
-from .likelihood import log_likelihood
+from scipy.special import gammaln, logsumexp, wrightomega
 
 MARKER_FOLD = 0.5  # log fold change of a marker over the mean of the other types (RCTD)
-MIN_MARKERS = 10  # fewer markers: all visible genes
+MIN_MARKERS = 10  # with fewer markers all visible genes are used
 WEIGHT_UPDATES = 100
 MIN_RATE = 1e-4  # expected count of a gene that the type does not express (RCTD)
 SWEEPS = 8
-SIGMAS = (0.05, 2.0)  # range of the fit
-SIGMA_SPOTS = 200  # spots that sigma is fitted on
+SIGMAS = (0.05, 2.0)  # range of the fitted noise
+SIGMA_SPOTS = 200  # spots for the fit of sigma
 NEIGHBORS = 10
-DISTANCE_SPOTS = 1000  # spots whose distances give the quantile
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Types of the cells of every spot (n_spots, n_cells), and platform factors of the genes (n_visible,)."""
-
-    types: np.ndarray
-    platform: np.ndarray
+N_NODES = 15  # Gauss-Hermite nodes
+CHUNK = 100_000  # counts at once: CHUNK x N_NODES doubles are 24 MB
+DISTANCE_SPOTS = 1000  # spots for the quantile of the distances
 
 
 def label_cells(
@@ -42,13 +33,13 @@ def label_cells(
     n_cells: int = 1,
     nu: float = 10.0,
     min_count: int = 20,
-) -> Labels:
-    """The types of ``n_cells`` cells in every spot.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Types of the cells of every spot (n_spots, n_cells), and platform factors of the genes (n_visible,).
 
-    ``counts`` (n_spots, n_visible) are the visible genes in space; ``means`` (n_types, n_visible) the mean
-    expression of the types on a linear scale; ``coordinates`` (n_spots, 2 or 3) or None, which leaves out the
-    neighbours. Spots with less than ``min_count`` (at most the median total, for shallow data) get the type
-    that is most common among their neighbours; without neighbours, the most common one.
+    ``counts`` (n_spots, n_visible) are the visible genes in space, ``means`` (n_types, n_visible) the mean
+    expression of the types on a linear scale. Without ``coordinates`` (n_spots, 2 or 3) there are no
+    neighbours. Spots with less than ``min_count`` counts (or than the median total, for shallow data) get the
+    most common type of their neighbours, or of all spots without neighbours.
     """
     totals = counts.sum(axis=1)
     profiles = shares(means)
@@ -61,7 +52,7 @@ def label_cells(
     rich = (totals > 0) & (totals >= min(min_count, np.median(totals)))
     types = np.where(rich[:, None], first_types(weights, n_cells), -1)
     types = smooth(types, candidates(weights, n_cells), counts, profiles, near, nu=nu)
-    return Labels(with_majority(types, near), platform)
+    return with_majority(types, near), platform
 
 
 def shares(values: np.ndarray) -> np.ndarray:
@@ -70,10 +61,9 @@ def shares(values: np.ndarray) -> np.ndarray:
 
 
 def platform_factors(space: np.ndarray, profiles: np.ndarray) -> np.ndarray:
-    """``b_g``: mean share of a gene in the spots over the share that the mix of types explains.
+    """``b_g``: mean share of a gene in the spots over the share that the mixture of types explains.
 
-    ``space`` (n_spots, n_genes) and ``profiles`` (n_types, n_genes) are shares. A ratio that is 0, infinite
-    or undefined becomes 1.
+    ``space`` (n_spots, n_genes), ``profiles`` (n_types, n_genes). A ratio of 0, infinity or 0 / 0 becomes 1.
     """
     mean = space.mean(axis=0) if len(space) else np.zeros(profiles.shape[1])
     expected = type_weights(mean[None], profiles)[0] @ profiles
@@ -82,7 +72,7 @@ def platform_factors(space: np.ndarray, profiles: np.ndarray) -> np.ndarray:
 
 
 def markers(profiles: np.ndarray) -> np.ndarray:
-    """Which genes are much higher in some type than in the mean of the others, (n_genes,) of bool."""
+    """The genes that are much higher in a type than in the mean of the others, (n_genes,) of bool."""
     n_types = len(profiles)
     if n_types == 1:
         return np.ones(profiles.shape[1], dtype=bool)
@@ -102,29 +92,29 @@ def type_weights(counts: np.ndarray, profiles: np.ndarray) -> np.ndarray:
 
 
 def candidates(weights: np.ndarray, n_cells: int) -> np.ndarray:
-    """Which types a spot may hold, (n_spots, n_types) of bool: those of enough weight."""
+    """The types with enough weight to be in a spot, (n_spots, n_types) of bool."""
     total = weights.sum(axis=1, keepdims=True)
     least = np.minimum(total / (2 * n_cells), total / 5)
     return weights >= np.minimum(least, weights.max(axis=1, keepdims=True))
 
 
 def first_types(weights: np.ndarray, n_cells: int) -> np.ndarray:
-    """Types (n_spots, n_cells) in proportion to the weights: each cell takes the type that lacks most."""
-    lacking = n_cells * shares(weights)
+    """Types (n_spots, n_cells) in proportion to the weights: each cell gets the type that misses most."""
+    missing = n_cells * shares(weights)
     types = np.empty((len(weights), n_cells), dtype=int)
     for cell in range(n_cells):
-        types[:, cell] = lacking.argmax(axis=1)
-        lacking[np.arange(len(weights)), types[:, cell]] -= 1
+        types[:, cell] = missing.argmax(axis=1)
+        missing[np.arange(len(weights)), types[:, cell]] -= 1
     return types
 
 
 def neighbors(coordinates: np.ndarray | None, n_spots: int) -> list[np.ndarray]:
-    """Neighbours of every spot: pairs within the ``NEIGHBORS / n_spots`` quantile of Manhattan distances."""
+    """Neighbours of every spot, within the ``NEIGHBORS / n_spots`` quantile of the Manhattan distances."""
     if coordinates is None or n_spots < 2:
         return [np.empty(0, dtype=int)] * n_spots
     sample = np.linspace(0, n_spots - 1, min(n_spots, DISTANCE_SPOTS)).astype(int)
     distances = cdist(coordinates[sample], coordinates, "cityblock")
-    distances[np.arange(len(sample)), sample] = np.nan  # to itself
+    distances[np.arange(len(sample)), sample] = np.nan  # a spot to itself
     radius = np.nanquantile(distances, min(1.0, NEIGHBORS / n_spots))
     near = KDTree(coordinates).query_ball_point(coordinates, radius, p=1)
     return [np.setdiff1d(others, spot).astype(int) for spot, others in enumerate(near)]
@@ -139,10 +129,10 @@ def smooth(
     *,
     nu: float,
 ) -> np.ndarray:
-    """Types after at most `SWEEPS` sweeps over the cells of the spots that have some (-1: none).
+    """Types after at most `SWEEPS` sweeps over the cells of the spots with types (-1: none).
 
-    A cell takes the allowed type of smallest ``-log likelihood of its spot + nu * (share of the neighbours'
-    cells with another type)``; the lognormal noise sigma is fitted anew before every sweep.
+    A cell gets the allowed type of smallest ``-log likelihood of its spot + nu * (share of the neighbours'
+    cells with another type)``. The lognormal noise sigma is fitted again before every sweep.
     """
     types = types.copy()
     labelled = np.flatnonzero(types[:, 0] >= 0)
@@ -157,16 +147,18 @@ def smooth(
             mixed = (others[spots] + profiles[options]) / n_cells
             cost[spots, options] = -spot_likelihood(counts[spots], mixed, sigma)
             for spot in labelled:
-                around = types[near[spot]]
-                around = around[around >= 0]
-                if len(around):
-                    same = np.bincount(around, minlength=n_types) / len(around)
-                    types[spot, cell] = np.argmin(cost[spot] + nu * (1 - same))
-                else:
-                    types[spot, cell] = np.argmin(cost[spot])
+                around = types_of(near[spot], types)
+                same = np.bincount(around, minlength=n_types) / len(around) if len(around) else 1
+                types[spot, cell] = np.argmin(cost[spot] + nu * (1 - same))
         if np.array_equal(types, before):
             break
     return types
+
+
+def types_of(spots: np.ndarray, types: np.ndarray) -> np.ndarray:
+    """The known types of the cells of some spots, (n_known,)."""
+    some = types[spots]
+    return some[some >= 0]
 
 
 def spot_likelihood(counts: np.ndarray, mixed: np.ndarray, sigma: float) -> np.ndarray:
@@ -176,7 +168,7 @@ def spot_likelihood(counts: np.ndarray, mixed: np.ndarray, sigma: float) -> np.n
 
 
 def fit_sigma(types: np.ndarray, counts: np.ndarray, profiles: np.ndarray) -> float:
-    """The lognormal noise of largest likelihood, on at most `SIGMA_SPOTS` evenly spread spots."""
+    """The lognormal noise of largest likelihood, on at most `SIGMA_SPOTS` evenly spaced spots."""
     some = np.unique(np.linspace(0, len(types) - 1, SIGMA_SPOTS).astype(int))
     mixed = profiles[types[some]].mean(axis=1)
     fit = minimize_scalar(
@@ -189,12 +181,39 @@ def fit_sigma(types: np.ndarray, counts: np.ndarray, profiles: np.ndarray) -> fl
 
 
 def with_majority(types: np.ndarray, near: list[np.ndarray]) -> np.ndarray:
-    """Types in which spots without any (-1) have the most common one among their neighbours, else of all."""
+    """Types, where spots without one (-1) get the most common one of their neighbours, or else of all."""
     known = types[types >= 0]
     everywhere = np.bincount(known).argmax() if len(known) else 0
     filled = types.copy()
     for spot in np.flatnonzero(types[:, 0] < 0):
-        around = types[near[spot]]
-        around = around[around >= 0]
+        around = types_of(near[spot], types)
         filled[spot] = np.bincount(around).argmax() if len(around) else everywhere
     return filled
+
+
+def log_likelihood(counts: np.ndarray, log_rate: np.ndarray, sigma: float) -> np.ndarray:
+    """``log P(x)`` of every count, for ``x ~ Poisson(exp(log_rate + e))``, ``e ~ N(0, sigma^2)``.
+
+    ``counts``, ``log_rate`` and the result have the same shape. The nodes are around the mode of the
+    integrand and as wide as it is there. With fixed nodes the integrand of a count in the hundreds would be
+    narrower than the gap between two nodes, and the error larger than the effect of the prior.
+    """
+    result = np.empty(np.shape(counts))
+    x, rate, flat = np.ravel(counts).astype(float), np.ravel(log_rate).astype(float), result.reshape(-1)
+    for start in range(0, len(x), CHUNK):
+        part = slice(start, start + CHUNK)
+        flat[part] = _integrate(x[part], rate[part], sigma)
+    return result
+
+
+def _integrate(x: np.ndarray, log_rate: np.ndarray, sigma: float) -> np.ndarray:
+    nodes, weights = np.polynomial.hermite.hermgauss(N_NODES)
+    variance = sigma**2
+    # root of x - exp(log_rate + e) - e / variance, in closed form by the Wright omega function
+    mode = variance * x - wrightomega(variance * x + log_rate + np.log(variance))
+    width = 1 / np.sqrt(np.exp(log_rate + mode) + 1 / variance)
+    e = mode[:, None] + np.sqrt(2) * width[:, None] * nodes  # (n, N_NODES)
+    log_rates = log_rate[:, None] + e
+    log_joint = x[:, None] * log_rates - np.exp(log_rates) - e**2 / (2 * variance)
+    log_sum = logsumexp(log_joint + nodes**2, b=weights, axis=1)
+    return log_sum + np.log(width / (sigma * np.sqrt(np.pi))) - gammaln(x + 1)

@@ -1,14 +1,15 @@
-"""The score network: a 1-D U-net along the gene axis, steered by the mean of the cell type."""
+"""The score network: a 1-D U-net along the gene axis, conditioned on the mean of the cell type."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SHORT = 130  # with fewer genes the published factors leave less than three positions at the bottom
+SHORT = 130  # with fewer genes the published factors leave fewer than three positions
 FACTORS = (3, 4, 5, 1)
 SHORT_FACTORS = (2, 3, 1, 1)
 Film = tuple[Tensor, Tensor]  # scale and shift, each (n, channels, length)
@@ -29,7 +30,7 @@ def conv(n_in: int, n_out: int, width: int, dilation: int = 1) -> nn.Conv1d:
 
 
 class Resample(nn.Module):
-    """Down by ``factor``, or up to exactly ``length``: any length comes back, not only multiples."""
+    """Down by ``factor``, or up to exactly ``length``, which need not be a multiple of it."""
 
     def __init__(self, channels: int, factor: int, up: bool):
         super().__init__()
@@ -63,7 +64,7 @@ class TypeBlock(nn.Module):
 
 
 class FilmHead(nn.Module):
-    """Scale and shift for a block of path B, from the features of path A at the same place."""
+    """Scale and shift for a block of path B, from the features of path A at the same level."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -101,8 +102,8 @@ class CellBlock(nn.Module):
 class ScoreNet(nn.Module):
     """``f(r + sigma z | mu) ~ -z``: the score of the noisy centred expression, times sigma.
 
-    Both paths go down by four factors and up again by the first three in reverse, each joining its own
-    features of the same length on the way up (section "Score model" of the paper's methods).
+    Both paths go down by four factors and up again by the first three in reverse. On the way up each path
+    joins its own features of the same length (section "Score model" of the paper's methods).
     """
 
     def __init__(self, n_genes: int, width: int):
@@ -111,9 +112,7 @@ class ScoreNet(nn.Module):
         f = factors(n_genes)
         down = list(zip((a, b, c, d), (b, c, d, d), f, strict=True))
         up = list(zip((2 * d, 2 * c, 2 * b), (c, b, a), f[2::-1], strict=True))
-        self.lengths = [n_genes]
-        for factor in f:
-            self.lengths.append(-(-self.lengths[-1] // factor))
+        self.lengths = list(accumulate(f, lambda length, factor: -(-length // factor), initial=n_genes))
         self.type_in = conv(1, a, 5)
         self.cell_in = conv(1, a, 3)
         self.type_down = nn.ModuleList(TypeBlock(*sizes, up=False) for sizes in down)
@@ -124,7 +123,7 @@ class ScoreNet(nn.Module):
         self.cell_out = conv(a, 1, 3)
 
     def type_features(self, means: Tensor) -> list[Film]:
-        """What path B has to know of every type, from its mean alone (``means``: n_types, n_genes)."""
+        """Scales and shifts for path B from the mean of every type, ``means`` (n_types, n_genes)."""
         heads = iter(self.films)
         a, left, films = self.type_in(means[:, None]), [], []
         for block, length in zip(self.type_down, self.lengths[1:], strict=True):
@@ -137,9 +136,9 @@ class ScoreNet(nn.Module):
         return films
 
     def forward(self, x: Tensor, sigma: Tensor | float, films: list[Film]) -> Tensor:
-        """``-z`` estimated for ``x`` (n, n_genes), given the features of the type of every row.
+        """Estimate of ``-z`` for ``x`` (n, n_genes), given the features of the type of every row.
 
-        ``sigma`` is ignored, as published: the network reads the noise level off its input.
+        ``sigma`` is ignored, as published: the network infers the noise level from its input.
         """
         steer: Iterator[Film] = iter(films)
         h, left = self.cell_in(x[:, None]), []

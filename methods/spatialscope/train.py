@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from .reference import Cells
+from .data import Cells
 from .score_model import ScoreNet, build, rows_of
+
+if TYPE_CHECKING:
+    from . import SpatialScope
+
+SNAPSHOTS = 2  # moments of the training to choose from: half of it, and all
 
 
 def noise_levels(largest: float, smallest: float, n_levels: int) -> Tensor:
@@ -31,42 +37,35 @@ def denoising_loss(
 
 def train(
     cells: Cells,
-    *,
-    width: int,
+    settings: SpatialScope,
     sigmas: Tensor,
-    n_updates: int,
-    batch: int,
-    lr: float,
-    ema: float,
-    snapshots: int,
     generator: torch.Generator,
     progress: Callable[..., None],
 ) -> list[ScoreNet]:
-    """Networks with averaged weights, at ``snapshots`` evenly spaced moments, the last at the end.
-
-    Everything lives on the device of ``generator``. On CUDA the forward pass runs in bfloat16.
-    """
+    """Networks with averaged weights, at `SNAPSHOTS` evenly spaced moments; without ``tune`` at the end."""
     device = generator.device
     means = torch.from_numpy(cells.means).to(device)
     types = torch.from_numpy(cells.types).to(device)
     centred = torch.from_numpy(cells.values).to(device) - means[types]
     sigmas = sigmas.to(device)
-    net = build(len(cells.genes), width, generator)
+    net = build(len(cells.genes), settings.width, generator)
     average = copy.deepcopy(net).requires_grad_(False)
-    optimiser = torch.optim.Adam(net.parameters(), lr=lr)
+    optimiser = torch.optim.Adam(net.parameters(), lr=settings.lr)
+    n_updates = settings.updates(len(cells.values))
+    snapshots = SNAPSHOTS if settings.tune else 1
     moments = {round(n_updates * (i + 1) / snapshots) for i in range(snapshots)}
     kept = []
     for step in range(1, n_updates + 1):
-        rows = torch.randint(len(centred), (batch,), generator=generator, device=device)
-        levels = torch.randint(len(sigmas), (batch,), generator=generator, device=device)
-        noise = torch.randn((batch, centred.shape[1]), generator=generator, device=device)
+        rows = torch.randint(len(centred), (settings.batch,), generator=generator, device=device)
+        levels = torch.randint(len(sigmas), (settings.batch,), generator=generator, device=device)
+        noise = torch.randn((settings.batch, centred.shape[1]), generator=generator, device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             loss = denoising_loss(net, centred[rows], types[rows], means, sigmas[levels], noise)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
-        decay = min(ema, (1 + step) / (10 + step))  # a short training must not remember its start
+        decay = min(settings.ema, (1 + step) / (10 + step))  # a short training must forget its start
         with torch.no_grad():
             torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - decay)
         if step in moments:

@@ -1,4 +1,4 @@
-"""stPlus: an autoencoder shared by cells and spots, then weighted nearest cells in its hidden layer."""
+"""stPlus: weighted nearest cells in the hidden layer of an autoencoder of cells and spots."""
 
 from __future__ import annotations
 
@@ -27,12 +27,11 @@ class StPlus(Method):
 
     1. Genes: the visible ones A, then the targets and the ``n_extra`` most variable others of the reference.
     2. An autoencoder with one hidden layer sees the genes A of cells and spots. It has to return A for the
-       spots and all genes *outside* A for the cells; errors on zeros of the reference count by the share of
-       non-zeros, since many are dropouts.
-    3. Training stops when the mean loss of an epoch has settled; the ``n_kept`` epochs with the lowest loss
-       are kept.
+       spots and all genes *outside* A for the cells. The weight of errors on zeros of the reference is the
+       share of non-zeros, because many zeros are dropouts.
+    3. Training stops when the mean loss hardly changes; the ``n_kept`` epochs of lowest loss are kept.
     4. Per kept epoch, the value at a spot is the weighted mean of the reference ``X`` over its nearest cells
-       by cosine distance in the hidden layer, with SpaGE's weights. Epochs are averaged.
+       by cosine distance in the hidden layer, with the weights of SpaGE. Epochs are averaged.
 
     Cost: with a = number of visible genes, b of all genes in use, h = ``n_hidden``, an epoch takes
     ``6 h (n_cells b + 2 n_spots a)`` FLOPs. 2000 cells x 1500 spots, 270 visible genes and 2000 others are
@@ -49,23 +48,22 @@ class StPlus(Method):
     n_kept
         Epochs whose predictions are averaged (authors' code, 5).
     batch_size
-        Cells and spots per step (authors' code, 512). The loss is a sum, so that it depends on this.
+        Cells and spots per step (authors' code, 512). The loss is a sum, so it depends on this number.
     learning_rate
-        Adam's; None is the rule of the authors' code: 0.004 below 10,000 cells, 0.00008 from there on.
+        Of Adam. None is the rule of the authors' code: 0.004 below 10,000 cells, else 0.00008.
     weight_decay
         L2 penalty inside Adam (authors' code, 0.0002).
     tolerance
         Training stops when the loss changes by a smaller share between epochs (authors' code, 0.004).
     max_epochs
-        Limit where it never does (authors' code, 10000).
+        Largest number of epochs (authors' code, 10000).
     mask_reference
-        Embed cells by their genes A alone, like spots; the authors' code embeds them by all genes.
+        Embed cells by their genes A alone, as the spots; the authors' code embeds them by all genes.
 
     Deviations
     ----------
-    - Columns that are zero by construction are skipped in every product, the kept epochs stay in memory, and
-      all weights are one sparse product: the same numbers, sooner.
-    - ``n_extra`` beyond the genes there are takes all; the original fails.
+    - Products skip columns of zeros, kept epochs stay in memory, and one sparse product applies all weights.
+    - A larger ``n_extra`` than there are genes takes all; the original fails.
     - A single neighbour, or neighbours all at distance 0, get equal weights; the original gives NaN.
     - A non-finite loss is an error.
     """
@@ -90,7 +88,7 @@ class StPlus(Method):
         require_package("stplus", "torch", "torch", "torch")
         from .autoencoder import embed, train
 
-        visible = sorted(task.visible)  # sorted, so that the order of the tables has no effect
+        visible = sorted(task.visible)  # sorted: the order of the tables has no effect
         others = sorted(task.targets) + extra_genes(task, self.n_extra)
         spots = dense(task.spatial, visible, dtype=np.float32)  # (n_spots, n_visible)
         seen = dense(task.reference, visible, dtype=np.float32)  # (n_cells, n_visible)
@@ -105,11 +103,7 @@ class StPlus(Method):
         return np.mean(predictions, axis=0)
 
     def memory_bytes(self, shape: Shape) -> int:
-        """The tables twice, ``n_kept + 8`` copies of the layers and four of the hidden layer, in bytes.
-
-        With b genes in use and h = ``n_hidden``: ``4 (2 (n_cells b + n_spots n_visible) + (n_kept + 8) h b
-        + 4 (n_cells + n_spots) h)``.
-        """
+        """The tables twice, ``n_kept + 8`` copies of the weights and four of the hidden layer, all fp32."""
         others = min(self.n_extra + shape.targets, shape.reference_genes - shape.visible)
         genes = shape.visible + others
         tables = shape.cells * genes + shape.spots * shape.visible

@@ -1,4 +1,4 @@
-"""The autoencoder of stPlus and its training; layers are held in parts, visible genes and others apart."""
+"""The autoencoder of stPlus and its training. Layers have separate parts for visible and other genes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from stbench.errors import StbenchError
 
@@ -17,18 +18,17 @@ if TYPE_CHECKING:
 
     from . import StPlus
 
-LARGE_REFERENCE = 10_000  # cells, from where the authors lower the learning rate
+LARGE_REFERENCE = 10_000  # number of cells from which the authors use a lower learning rate
 
 
 class Encoder(nn.Module):
-    """Hidden layer ``relu(W x + b)``; W is held as its columns for ``n_seen`` and for ``n_unseen`` genes."""
+    """Hidden layer ``relu(W x + b)``. W has two parts, for ``n_seen`` and for ``n_unseen`` genes."""
 
-    def __init__(self, n_seen: int, n_unseen: int, n_hidden: int, generator: torch.Generator):
+    def __init__(self, n_seen: int, n_unseen: int, n_hidden: int):
         super().__init__()
-        n_genes = n_seen + n_unseen
-        self.seen = uniform((n_hidden, n_seen), n_genes, generator)
-        self.unseen = uniform((n_hidden, n_unseen), n_genes, generator)
-        self.bias = uniform((n_hidden,), n_genes, generator)
+        self.seen = nn.Parameter(torch.empty(n_hidden, n_seen))
+        self.unseen = nn.Parameter(torch.empty(n_hidden, n_unseen))
+        self.bias = nn.Parameter(torch.empty(n_hidden))
 
     def forward(self, seen: Tensor, unseen: Tensor | None = None) -> Tensor:
         """Hidden layer (n_rows, n_hidden); without ``unseen`` those genes are 0."""
@@ -38,43 +38,28 @@ class Encoder(nn.Module):
         return hidden.relu()
 
 
-class Decoder(nn.Module):
-    """Reconstruction ``relu(W h + b)`` of one group of genes."""
-
-    def __init__(self, n_hidden: int, n_genes: int, generator: torch.Generator):
-        super().__init__()
-        self.weight = uniform((n_genes, n_hidden), n_hidden, generator)
-        self.bias = uniform((n_genes,), n_hidden, generator)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Values of the genes, (n_rows, n_genes)."""
-        return nn.functional.linear(hidden, self.weight, self.bias).relu()
-
-
 class Autoencoder(nn.Module):
-    """One encoder; the spots give back their visible genes, the cells their other genes."""
+    """One encoder, a decoder of the visible genes for the spots and one of the other genes for the cells."""
 
     def __init__(self, n_seen: int, n_unseen: int, n_hidden: int, generator: torch.Generator):
         super().__init__()
-        self.encoder = Encoder(n_seen, n_unseen, n_hidden, generator)
-        self.spot_decoder = Decoder(n_hidden, n_seen, generator)
-        self.cell_decoder = Decoder(n_hidden, n_unseen, generator)
+        self.encoder = Encoder(n_seen, n_unseen, n_hidden)
+        self.spot_decoder = skip_init(nn.Linear, n_hidden, n_seen)
+        self.cell_decoder = skip_init(nn.Linear, n_hidden, n_unseen)
+        # the start of PyTorch's linear layers, but from a generator of our own
+        for name, parameter in self.named_parameters():
+            bound = 1 / math.sqrt(n_seen + n_unseen if name.startswith("encoder") else n_hidden)
+            nn.init.uniform_(parameter, -bound, bound, generator)
 
     def loss(
         self, spots: Tensor, seen: Tensor, unseen: Tensor, cell_weight: float, zero_weight: float
     ) -> Tensor:
         """Summed loss of a batch of spots and of cells (their visible and their other genes)."""
         hidden = self.encoder(torch.cat([spots, seen]))  # (n_rows, n_hidden)
-        spot_errors = (self.spot_decoder(hidden[: len(spots)]) - spots).square()
-        cell_errors = (self.cell_decoder(hidden[len(spots) :]) - unseen).square()
+        spot_errors = (self.spot_decoder(hidden[: len(spots)]).relu() - spots).square()
+        cell_errors = (self.cell_decoder(hidden[len(spots) :]).relu() - unseen).square()
         cell_errors = torch.where(unseen == 0, zero_weight * cell_errors, cell_errors)
         return spot_errors.sum() + cell_weight * cell_errors.sum()
-
-
-def uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> nn.Parameter:
-    """A parameter as PyTorch starts those of a linear layer, but from a generator of our own."""
-    bound = 1 / math.sqrt(fan_in)
-    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
 
 
 def train(
@@ -82,16 +67,15 @@ def train(
 ) -> list[Encoder]:
     """The encoders of the kept epochs, at most ``method.n_kept``.
 
-    ``spots`` (n_spots, n_visible) are the visible genes of the spots, ``seen`` (n_cells, n_visible) and
-    ``unseen`` (n_cells, n_others) the visible and the other genes of the cells.
+    The tables are the visible genes of the spots, and the visible (``seen``) and other genes of the cells.
     """
     n_spots, n_cells, n_seen, n_unseen = *spots.shape[:1], *seen.shape, unseen.shape[1]
     cell_weight = n_seen / n_unseen * n_spots / n_cells
     zero_weight = (np.count_nonzero(seen) + np.count_nonzero(unseen)) / (seen.size + unseen.size)
-    # on the CPU, whatever the device: the same start and the same batches everywhere
+    # always on the CPU: the same start and the same batches on every device
     generator = torch.Generator().manual_seed(ctx.seed)
     net = Autoencoder(n_seen, n_unseen, method.n_hidden, generator).to(ctx.device)
-    # training hides the other genes of the cells from the encoder: this part feels the weight decay alone
+    # training hides the other genes of the cells from the encoder: only the weight decay changes this part
     net.encoder.unseen.grad = torch.zeros_like(net.encoder.unseen)
     rate = method.learning_rate or (4e-3 if n_cells < LARGE_REFERENCE else 8e-5)
     optimizer = torch.optim.Adam(net.parameters(), rate, weight_decay=method.weight_decay, fused=True)
@@ -122,25 +106,25 @@ def train(
 
 
 def settled(previous: float, loss: float, tolerance: float) -> bool:
-    """Whether the loss changed by less than the share ``tolerance``; never in the first epoch."""
-    return abs(loss - previous) < tolerance * previous if math.isfinite(previous) else False
+    """Whether the loss changed by less than the share ``tolerance``; False for an infinite ``previous``."""
+    return abs(loss - previous) < tolerance * previous
 
 
 def keep_lowest(
     kept: list[tuple[float, Encoder]], loss: float, encoder: Encoder, n_kept: int
 ) -> list[tuple[float, Encoder]]:
-    """``kept`` and a copy of ``encoder``; of ``n_kept`` there already, the one of the highest loss leaves."""
+    """``kept`` with a copy of ``encoder``, which replaces the one of the highest loss if ``kept`` is full."""
     if len(kept) < n_kept:
         return [*kept, (loss, copy.deepcopy(encoder))]
     worst = max(range(n_kept), key=lambda i: kept[i][0])
-    if loss >= kept[worst][0]:
-        return kept
-    return [*kept[:worst], (loss, copy.deepcopy(encoder)), *kept[worst + 1 :]]
+    if loss < kept[worst][0]:
+        kept[worst] = loss, copy.deepcopy(encoder)
+    return kept
 
 
 @torch.no_grad()
 def embed(encoder: Encoder, seen: np.ndarray, unseen: np.ndarray | None = None) -> np.ndarray:
-    """Hidden layer (n_rows, n_hidden) of cells, or of spots, whose ``unseen`` genes are 0."""
+    """Hidden layer (n_rows, n_hidden) of cells, or of spots, where ``unseen`` is None."""
     device = encoder.bias.device
     rest = None if unseen is None else torch.from_numpy(unseen).to(device)
     return encoder(torch.from_numpy(seen).to(device), rest).cpu().numpy()

@@ -1,1 +1,1 @@
-"""What methods import: scale, components, neighbours, transport, tuning, intervals, a sandbox, networks."""
+"""Tools for methods: scale, components, neighbours, transport, tuning, intervals, a sandbox, networks."""

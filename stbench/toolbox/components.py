@@ -1,4 +1,4 @@
-"""Principal components by eigenvectors, without a seed."""
+"""Principal components by eigenvectors, which need no seed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import numpy as np
 
 
 def leading_components(products: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues (at most n,) and eigenvectors (size, at most n) of ``products``, largest first.
-
-    ``products`` is symmetric, (size, size): the inner products or the covariance of the columns of a table.
-    """
+    """Eigenvalues (at most n,) and eigenvectors (size, at most n), largest first, of a symmetric matrix."""
     variances, axes = np.linalg.eigh(products)
     return variances[::-1][:n], axes[:, ::-1][:, :n]

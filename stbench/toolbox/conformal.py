@@ -1,4 +1,4 @@
-"""Prediction intervals for any method: conformal, cross-fitted over the visible genes."""
+"""Prediction intervals for any method: conformal intervals, cross-fitted over the visible genes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def conformal(
     n_folds: int = 5,
     seed: int = 0,
 ) -> Prediction:
-    """The prediction of any method, with intervals from its errors on visible genes it did not see.
+    """The prediction of any method, with intervals from its errors on left-out visible genes.
 
-    Every visible gene is predicted once from the other folds by ``predict``, the whole method, so that the
-    errors hold all that is uncertain, the level of a gene included. They are pooled over genes and spots in
-    strata of equal size by the predicted value, and their quantiles in a stratum are added to the
-    predictions in it (split conformal prediction with Mondrian strata; Sun et al. 2024, TISSUE, stratify in
-    the same spirit). Genes, not spots, are exchangeable, hence the correction ``(n_genes + 1) / n_genes`` of
-    the level. It holds for the pool of all spots and targets, not for each gene by itself.
+    ``predict`` is the whole method. It predicts every visible gene once from the other folds, so that the
+    errors contain all uncertainty, also that of the level of a gene. The errors are pooled over genes and
+    spots, in strata of equal size by the predicted value. The quantiles of a stratum are added to the
+    predictions in it (split conformal prediction with Mondrian strata; Sun et al. 2024, TISSUE, use similar
+    strata). Genes, not spots, are exchangeable: hence the correction ``(n_genes + 1) / n_genes`` of the
+    level. The coverage holds for the pool of all spots and targets, not for each gene by itself.
 
     Parameters
     ----------
@@ -40,29 +40,36 @@ def conformal(
     level
         Nominal coverage, between 0 and 1.
     n_folds
-        At most so many folds of genes, at least two.
+        Number of folds of genes, at least two, at most the number of genes.
     """
     if not 0 < level < 1:
         raise StbenchError(f"The level of an interval is between 0 and 1, not {level:g}.")
-    predicted, errors = [], []
+    predicted, truth = [], []
     for fold in gene_folds(task.visible, n_folds, seed):
-        inner, truth = task.hide(fold)
-        values = predict(inner)
-        predicted.append(values.ravel())
-        errors.append((truth - values).ravel())
-    known, wrong = np.concatenate(predicted), np.concatenate(errors)
-    return bounded(predict(task), known, wrong, n_genes=len(task.visible), level=level)
+        inner, values = task.hide(fold)
+        predicted.append(predict(inner).ravel())
+        truth.append(values.ravel())
+    known = np.concatenate(predicted)
+    errors = np.concatenate(truth) - known
+    return bounded(predict(task), known, errors, n_genes=len(task.visible), level=level)
 
 
 def bounded(
     mean: np.ndarray, predicted: np.ndarray, errors: np.ndarray, *, n_genes: int, level: float = 0.9
 ) -> Prediction:
-    """``mean`` with intervals from the ``errors`` at the values ``predicted`` for ``n_genes`` hidden genes.
+    """``mean`` with intervals from the ``errors`` of the values ``predicted`` for ``n_genes`` hidden genes.
 
-    ``predicted`` and ``errors`` (truth minus prediction) are flat and pooled; see `conformal`.
+    ``predicted`` and ``errors`` (truth minus prediction) are flat and pooled, see `conformal`. The quantiles
+    of the errors are those of the stratum of each value of ``mean``.
     """
     covered = min(level * (1 + 1 / n_genes), 1.0)
-    low, high = _error_quantiles(predicted, errors, mean, covered)
+    edges = np.unique(np.quantile(predicted, np.arange(1, N_STRATA) / N_STRATA))
+    stratum = np.searchsorted(edges, predicted, side="right")
+    filled = np.unique(stratum)  # ties can leave the last stratum empty
+    tails = (1 - covered) / 2, (1 + covered) / 2
+    quantiles = np.array([np.quantile(errors[stratum == s], tails) for s in filled])
+    own = np.searchsorted(filled, np.searchsorted(edges, mean, side="right")).clip(max=len(filled) - 1)
+    low, high = np.moveaxis(quantiles[own], -1, 0)
     lower = np.maximum(np.minimum(mean + low, mean), 0)  # expression is not negative
     upper = np.maximum(np.maximum(mean + high, mean), lower)
     return Prediction(mean, lower, upper, level)
@@ -75,16 +82,3 @@ def gene_folds(genes: Sequence[str], n_folds: int, seed: int) -> list[list[str]]
     shuffled = np.random.default_rng(seed).permutation(sorted(genes))
     n_folds = min(max(n_folds, 2), len(genes))
     return [[str(gene) for gene in fold] for fold in np.array_split(shuffled, n_folds)]
-
-
-def _error_quantiles(
-    predicted: np.ndarray, errors: np.ndarray, mean: np.ndarray, covered: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper quantile of the errors in the stratum of each value of ``mean``, shaped like it."""
-    edges = np.unique(np.quantile(predicted, np.arange(1, N_STRATA) / N_STRATA))
-    stratum = np.searchsorted(edges, predicted, side="right")
-    filled = np.unique(stratum)  # ties can leave the last stratum empty
-    tails = (1 - covered) / 2, (1 + covered) / 2
-    table = np.array([np.quantile(errors[stratum == s], tails) for s in filled])
-    own = np.searchsorted(filled, np.searchsorted(edges, mean, side="right")).clip(max=len(filled) - 1)
-    return table[own, 0], table[own, 1]

@@ -13,7 +13,7 @@ N_NEIGHBORS = 6  # of a spot on a hexagonal array
 
 
 def spot_graph(coordinates: np.ndarray) -> csr_matrix:
-    """Weights 1 from every spot to its six nearest other spots (or all others), (n_spots, n_spots)."""
+    """Weight 1 from every spot to its six nearest other spots (or to all others), (n_spots, n_spots)."""
     from sklearn.neighbors import kneighbors_graph  # takes a second to import
 
     places = np.asarray(coordinates, dtype=float)
@@ -23,8 +23,7 @@ def spot_graph(coordinates: np.ndarray) -> csr_matrix:
 def morans_i(z: np.ndarray, weights: csr_matrix) -> np.ndarray:
     """Moran's I of every column of ``z``, (n_genes,); 0 for a column of zeros.
 
-    ``z`` are z-scores, (n_spots, n_genes). I = (n / sum w) (z' W z) / (z' z), where z' z = n for z-scores.
-
+    I = (n / sum w) (z' W z) / (z' z), where z' z = n for the z-scores ``z`` (n_spots, n_genes).
     Source: Moran 1950, doi 10.2307/2332142.
     """
     return np.asarray(np.einsum("sg,sg->g", z, weights @ z) / weights.sum())

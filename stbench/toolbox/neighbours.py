@@ -1,4 +1,4 @@
-"""Nearest cells of every spot in a common space, as sparse weights that multiply the reference."""
+"""Nearest cells of every spot in a common space, as sparse weights to multiply the reference with."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 
 
 def cosine_weights(cells: np.ndarray, spots: np.ndarray, n_neighbors: int) -> csr_matrix:
-    """SpaGE's weights of the nearest cells by cosine distance, (n_spots, n_cells); see `spage_weights`.
-
-    ``cells`` are (n_cells, n_dims), ``spots`` (n_spots, n_dims); a row has at most ``n_neighbors`` weights.
-    """
+    """Weights of the nearest cells by cosine distance, (n_spots, n_cells), see `spage_weights`."""
     k = min(n_neighbors, len(cells))
     search = NearestNeighbors(n_neighbors=k, algorithm="brute", metric="cosine").fit(cells)
     distances, neighbors = search.kneighbors(spots)
@@ -21,9 +18,9 @@ def cosine_weights(cells: np.ndarray, spots: np.ndarray, n_neighbors: int) -> cs
 def spage_weights(distances: np.ndarray, neighbors: np.ndarray, n_cells: int) -> csr_matrix:
     """Weights of the cells for every spot, (n_spots, n_cells), rows summing to 1 (Abdelaal et al. 2020).
 
-    Of the neighbours (n_spots, k), those at a cosine distance below 1 count: with K of them,
-    ``w_k = (1 - d_k / sum d) / (K - 1)``. A single one, or all at distance 0, get equal weights. A spot
-    without any keeps an empty row and is predicted as 0.
+    Only the neighbours (n_spots, k) at a cosine distance below 1 count. With K of them,
+    ``w_k = (1 - d_k / sum d) / (K - 1)``. A single neighbour, or neighbours all at distance 0, get equal
+    weights. A spot without such a neighbour has an empty row and is predicted as 0.
     """
     near = distances < 1
     n_near = near.sum(axis=1, keepdims=True)

@@ -1,8 +1,7 @@
-"""What third-party packages change globally, and running them so that all of it is put back."""
+"""The global state that third-party packages change, and a context that puts it back."""
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import random
@@ -11,21 +10,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Part = tuple[Callable[[], Any], Callable[[Any], object]]  # how to read it, and how to set it
+if TYPE_CHECKING:
+    import numpy as np
+    from anndata import AnnData
+
+Part = tuple[Callable[[], Any], Callable[[Any], object]]  # functions that read and set a part of the state
 GENERATOR = "the global generator of "
 
 
 @contextmanager
 def no_traces(device: str) -> Iterator[None]:
-    """Put back, on leaving, what third-party code changes globally: `global_parts` and the warning filters.
-
-    Inside, the root logger has a handler, so that a package calling ``logging.info`` does not install one
-    that prints.
-    """
+    """Put back, at the end, the global state that packages change: `global_parts` and warning filters."""
     parts = global_parts(device)
     before = {name: get() for name, (get, _) in parts.items()}
+    # without a handler, logging.info in a package would install one that prints
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         with warnings.catch_warnings():
@@ -37,7 +37,7 @@ def no_traces(device: str) -> Iterator[None]:
 
 
 def global_parts(device: str) -> dict[str, Part]:
-    """By name, how to read and set what a method must leave as it was; torch only where it is installed."""
+    """By name, the global state that a method must leave unchanged; torch only where it is installed."""
     import numpy as np
 
     def numpy_state() -> tuple[Any, ...]:
@@ -63,7 +63,8 @@ def global_parts(device: str) -> dict[str, Part]:
         "the environment variables": (lambda: dict(os.environ), set_environment),
     }
     if find_spec("torch"):
-        torch = importlib.import_module("torch")
+        import torch
+
         cudnn = torch.backends.cudnn
         parts |= {
             GENERATOR + "torch": (
@@ -81,3 +82,12 @@ def global_parts(device: str) -> dict[str, Part]:
                 lambda old: torch.cuda.set_rng_state(torch.ByteTensor(old), device),
             )
     return parts
+
+
+def bare_table(values: np.ndarray, genes: list[str]) -> AnnData:
+    """AnnData with ``values`` in float32 CSR, which packages that refuse arrays and views can read."""
+    import pandas as pd
+    from anndata import AnnData
+    from scipy.sparse import csr_matrix
+
+    return AnnData(csr_matrix(values, dtype="float32"), var=pd.DataFrame(index=genes))

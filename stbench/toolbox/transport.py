@@ -1,4 +1,4 @@
-"""What the methods of optimal transport share around POT (`import ot`)."""
+"""Helpers of the optimal transport methods for the package POT (`import ot`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def on_device(values: np.ndarray, device: str) -> Any:
-    """``values`` as POT takes them: unchanged for ``cpu``, else a tensor of the same shape on ``device``."""
+    """``values`` for POT: unchanged on ``cpu``, else a tensor of the same shape on ``device``."""
     if device == "cpu":
         return values
     import torch
@@ -21,10 +21,9 @@ def on_device(values: np.ndarray, device: str) -> Any:
 
 @contextmanager
 def numerical_errors() -> Iterator[None]:
-    """Silence all warnings inside, except that POT's "numerical errors" is raised as a `UserWarning`.
+    """Silence all warnings, and raise POT's warning of "numerical errors" as a `UserWarning`.
 
-    POT only warns when a solver leaves the floating-point range, and then returns a plan that has not
-    converged.
+    POT only warns when a solver leaves the floating-point range. The plan that it returns has not converged.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

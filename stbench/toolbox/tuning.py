@@ -1,4 +1,4 @@
-"""The one way in which methods choose a setting: by the mean Pearson correlation on the validation genes."""
+"""Choice of a setting by the mean Pearson correlation on the validation genes, the same in all methods."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ Setting = TypeVar("Setting")
 
 
 def mean_pearson(truth: np.ndarray, prediction: np.ndarray) -> float:
-    """Mean over genes of the Pearson correlation over spots.
+    """Mean over genes of the Pearson correlation over spots; both arrays are (n_spots, n_genes).
 
-    Both are (n_spots, n_genes). A constant prediction scores 0; a gene that is constant in the truth is left
-    out.
+    A constant prediction scores 0. A gene that is constant in the truth is left out.
     """
     scored = np.ptp(truth, axis=0) > 0
     if not scored.any():
@@ -32,7 +31,7 @@ def choose(
     settings: Sequence[Setting],
     predict: Callable[[Task, Sequence[Setting]], Iterable[np.ndarray]],
 ) -> Setting:
-    """The setting that predicts the validation genes best from the train genes; ties go to the first.
+    """The setting that predicts the validation genes best from the train genes; of equal ones the first.
 
     ``predict(inner_task, settings)`` gives one array (n_spots, n_val) per setting, on any scale.
     """

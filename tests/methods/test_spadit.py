@@ -8,9 +8,7 @@ import torch
 
 from stbench.methods import Context, Shape
 from stbench.methods.spadit import SpaDiT
-from stbench.methods.spadit.data import gene_rows, principal_components
-from stbench.methods.spadit.learner import SpaDiTLearner
-from stbench.methods.spadit.model import GeneMLP
+from stbench.methods.spadit.model import GeneMLP, SpaDiTLearner, gene_rows, principal_components
 from stbench.tables import dense
 from stbench.toolbox.scale import target_maxima
 from stbench.toolbox.tuning import mean_pearson

@@ -77,7 +77,7 @@ def test_tensors_give_what_arrays_give(make_task):
 
 
 def test_a_plan_out_of_range_is_an_error(problem):
-    with pytest.raises(StbenchError, match=r"out of range at eps = 0\.001\. Set spaotsc\.eps higher"):
+    with pytest.raises(StbenchError, match=r"floating-point range at eps = 0\.001\. Set spaotsc\.eps higher"):
         unbalanced_plan(*problem, 0.001, 1.0, 50)
 
 

@@ -17,9 +17,9 @@ from scipy.stats import norm, poisson
 from stbench.config.variants import configure
 from stbench.errors import StbenchError
 from stbench.methods import REGISTRY, Context, Task, Unsupported, dense
-from stbench.methods.spatialscope import labels, reference, sample, score_model, train
-from stbench.methods.spatialscope.likelihood import log_likelihood
-from stbench.methods.spatialscope.spots import Spots, read_spots
+from stbench.methods.spatialscope import data, labels, sample, score_model, train
+from stbench.methods.spatialscope.data import Spots, read_spots
+from stbench.methods.spatialscope.labels import log_likelihood
 from stbench.toolbox.scale import log_normalise
 from stbench.toolbox.tuning import mean_pearson
 
@@ -134,13 +134,13 @@ def test_neighbours_are_the_nearest_by_manhattan_distance():
 
 def test_planted_types_are_found():
     task, _, stripe = planted()
-    cells = reference.read_cells(task, n_genes=0, gene_order="panel", target_sum=1e4, seed=0)
+    cells = data.read_cells(task, method(gene_order="panel", target_sum=1e4), 0)
     for smooth in (True, False):
         coordinates = task.coordinates() if smooth else None
-        found = labels.label_cells(
+        types, _ = labels.label_cells(
             dense(task.spatial, task.visible, "counts"), cells.linear[:, : len(task.visible)], coordinates
         )
-        assert (found.types[:, 0] == stripe).mean() > 0.95
+        assert (types[:, 0] == stripe).mean() > 0.95
 
 
 def test_smoothing_decides_where_the_counts_do_not():
@@ -162,20 +162,19 @@ def test_two_cells_per_spot_share_it():
     rng = np.random.default_rng(0)
     means = rng.gamma(0.4, 6.0, (3, 30)) + 0.1
     counts = rng.poisson(3 * (means[[0] * 20] + means[[1] * 20]))
-    found = labels.label_cells(counts, means, None, n_cells=2)
-    assert all(sorted(pair) == [0, 1] for pair in found.types.tolist())
+    types, _ = labels.label_cells(counts, means, None, n_cells=2)
+    assert all(sorted(pair) == [0, 1] for pair in types.tolist())
 
 
 def test_labels_do_not_depend_on_the_hidden_genes():
     def spoil(cells, spots):
         spots[:, 20:] = 99
 
-    settings = {"n_cells": 1, "nu": 10.0, "min_count": 20, "device": "cpu"}
     answers = []
     for edit in (None, spoil):
         task, _, _ = planted(edit=edit)
-        cells = reference.read_cells(task, n_genes=0, gene_order="clustered", target_sum=1e4, seed=0)
-        answers.append(read_spots(task, cells, **settings))
+        cells = data.read_cells(task, method(target_sum=1e4), 0)
+        answers.append(read_spots(task, cells, method(), "cpu"))
     for name in ("target", "types", "seen"):
         assert torch.equal(getattr(answers[0], name), getattr(answers[1], name))
     assert answers[0].size == answers[1].size
@@ -186,8 +185,8 @@ def test_labels_do_not_depend_on_the_hidden_genes():
 
 def test_gene_axis_has_panel_and_variable_genes():
     task, _, _ = planted(extra=10)
-    assert set(reference.gene_axis(task, 0)) == {*task.visible, *task.targets}
-    more = reference.gene_axis(task, 27)
+    assert set(data.gene_axis(task, 0)) == {*task.visible, *task.targets}
+    more = data.gene_axis(task, 27)
     assert len(more) == 27
     assert {*task.visible, *task.targets} < set(more)
     others = task.reference[:, [f"Gene{i}" for i in range(24, 34)]]
@@ -199,7 +198,7 @@ def test_clustered_order_puts_like_genes_together():
     rng = np.random.default_rng(0)
     programs = rng.normal(size=(200, 2))
     values = programs[:, [0, 1, 0, 1, 0, 1]] + 0.1 * rng.normal(size=(200, 6))
-    order = reference.clustered(np.column_stack((values, np.ones(200)))).tolist()
+    order = data.clustered(np.column_stack((values, np.ones(200)))).tolist()
     assert sorted(order) == list(range(7))
     places = sorted(order.index(i) for i in (0, 2, 4))
     assert places[2] - places[0] == 2
@@ -208,8 +207,8 @@ def test_clustered_order_puts_like_genes_together():
 def test_leiden_finds_the_types_without_labels():
     task, _, _ = planted(n_cells=200)
     labelled = task.reference.obs.pop("cell_type").to_numpy()
-    found = reference.cell_types(task.reference, 0)
-    np.testing.assert_array_equal(found, reference.cell_types(task.reference, 0))
+    found = data.cell_types(task.reference, 0)
+    np.testing.assert_array_equal(found, data.cell_types(task.reference, 0))
     pairs = set(zip(labelled, found, strict=True))
     assert len(pairs) == 4 == found.max() + 1
 
@@ -298,12 +297,12 @@ def test_denoising_loss_is_the_mean_absolute_error_of_minus_the_noise():
 
 def test_training_learns_to_denoise():
     task, _, _ = planted()
-    cells = reference.read_cells(task, n_genes=0, gene_order="clustered", target_sum=1e3, seed=0)
+    settings = method(target_sum=1e3, max_updates=60, batch=32, lr=1e-2)
+    cells = data.read_cells(task, settings, 0)
     losses = []
     nets = train.train(
-        cells, width=1, sigmas=train.noise_levels(5, 0.5, 10), n_updates=60, batch=32, lr=1e-2, ema=0.999,
-        snapshots=2, generator=torch.Generator().manual_seed(0),
-        progress=lambda done, total, loss: losses.append((done, total, loss)),
+        cells, settings, train.noise_levels(5, 0.5, 10), torch.Generator().manual_seed(0),
+        lambda done, total, loss: losses.append((done, total, loss)),
     )  # fmt: skip
     assert len(nets) == 2
     assert losses[-1][:2] == (60, 60)
@@ -404,7 +403,7 @@ def test_spots_that_overflow_are_drawn_again_and_then_an_error():
 
     def run(net):
         return sample.decompose(
-            net, torch.zeros(1, 3), spots, schedule, torch.Generator().manual_seed(0), n_replicates=1
+            net, torch.zeros(1, 3), spots, schedule, torch.Generator().manual_seed(0), n_replicates=1, rows=8
         )
 
     net = Overflowing(2)

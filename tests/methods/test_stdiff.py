@@ -8,8 +8,7 @@ import torch
 
 from stbench.methods import Context, Shape, Task
 from stbench.methods.stdiff import StDiff
-from stbench.methods.stdiff.data import RowScale, on_scale_of_x, spot_rows, training_rows
-from stbench.methods.stdiff.learner import StDiffLearner
+from stbench.methods.stdiff.model import RowScale, StDiffLearner, on_scale_of_x, spot_rows, training_rows
 from stbench.tables import dense
 from stbench.toolbox.scale import log_normalise
 from stbench.toolbox.tuning import mean_pearson

@@ -1,4 +1,4 @@
-"""The state of a training in one file, so that an interrupted run goes on where it was."""
+"""The state of a training in one file, so that an interrupted run can continue."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 LOG = logging.getLogger("stbench.method")
-SAVE_SECONDS = 60.0  # lost at most, apart from the updates between two checks
+SAVE_SECONDS = 60.0  # an interruption costs at most this, and the updates since the last check
 
 
 class Checkpoint:
-    """The latest state saved in ``file``; without a file nothing is kept.
+    """The latest state, saved in ``file``; without a file nothing is saved.
 
-    States are trees of dicts of tensors, numbers and texts; nothing else is read, so a file can hold no code.
+    A state is a tree of dicts with tensors, numbers and texts. Nothing else is read: a file cannot hold code.
     """
 
     def __init__(self, file: Path | None):
@@ -27,14 +27,13 @@ class Checkpoint:
         self.saved_at = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The saved state, on the CPU; None where there is none that can be read."""
+        """The saved state, on the CPU; None where no state can be read."""
         if self.file is None or not self.file.is_file():
             return None
         try:
             if not zipfile.is_zipfile(self.file):  # on other bytes torch.load fails in many ways
                 raise UnpicklingError("not written by this class")
-            state: dict[str, Any] = torch.load(self.file, map_location="cpu", weights_only=True)
-            return state
+            return dict(torch.load(self.file, map_location="cpu", weights_only=True))
         except (RuntimeError, UnpicklingError) as error:
             LOG.warning("The checkpoint cannot be read (%s): the training starts anew.", error)
             return None
@@ -44,7 +43,7 @@ class Checkpoint:
         return self.file is not None and time.monotonic() - self.saved_at >= SAVE_SECONDS
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the file; it is whole at every moment."""
+        """Replace the file in one step, so that it is complete at every moment."""
         if self.file is None:
             return
         part = self.file.with_suffix(".part")

@@ -1,7 +1,7 @@
-"""Gaussian diffusion: the cosine schedule, the way into noise, and the way back.
+"""Gaussian diffusion: the cosine schedule, adding noise, and sampling.
 
-The way back is the strided sampler of Song et al. 2021 (DDIM, Eq. 12), of which ancestral sampling (Ho et
-al. 2020) is the case ``eta = 1`` with every time visited.
+The sampler is the strided one of Song et al. 2021 (DDIM, Eq. 12). Ancestral sampling (Ho et al. 2020) is its
+case ``eta = 1`` with every time visited.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_BETA = 0.999  # Nichol and Dhariwal 2021: keeps the last step from dividing 
 def cosine_alpha_bar(n_times: int) -> Tensor:
     """Share of the signal's variance left at each time, (n_times,), falling from about 1 to about 0, fp32.
 
-    Nichol and Dhariwal 2021, Eq. 17; computed in fp64 since it is a long product.
+    Nichol and Dhariwal 2021, Eq. 17; computed in fp64 because it is a long product.
     """
     u = torch.arange(n_times + 1, dtype=torch.float64) / n_times
     alpha_bar = torch.cos(math.pi / 2 * (u + 0.008) / 1.008) ** 2
@@ -27,7 +27,7 @@ def cosine_alpha_bar(n_times: int) -> Tensor:
 
 
 def add_noise(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
-    """``x_t``: the clean values after the time whose ``alpha_bar`` is given."""
+    """``x_t``: the clean values with the noise of the time that has this ``alpha_bar``."""
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
 
 
@@ -50,8 +50,8 @@ def sample_times(grid: Tensor, n_steps: int) -> Tensor:
 def step_back(x_t: Tensor, x0: Tensor, now: Tensor, earlier: Tensor, eta: float, fresh: Tensor) -> Tensor:
     """``x`` at the earlier time, given ``x_t`` and an estimate ``x0`` of the clean values.
 
-    ``now`` and ``earlier`` are the ``alpha_bar`` of the two times; with ``earlier = 1`` (nothing left to
-    remove) the answer is exactly ``x0``. ``eta`` is the share of fresh noise: 1 is ancestral sampling, 0 is
+    ``now`` and ``earlier`` are the ``alpha_bar`` of the two times; with ``earlier = 1`` (no noise left) the
+    result is exactly ``x0``. ``eta`` is the share of fresh noise: 1 is ancestral sampling, 0 is
     deterministic. ``fresh`` is standard normal noise of the shape of ``x_t``.
     """
     sigma = eta * ((1 - earlier) / (1 - now) * (1 - now / earlier)).sqrt()
@@ -60,18 +60,10 @@ def step_back(x_t: Tensor, x0: Tensor, now: Tensor, earlier: Tensor, eta: float,
 
 
 class Diffusion:
-    """A cosine schedule, the times of it that are used, and what the network predicts.
+    """A cosine schedule, the times in use, and the objective of the network.
 
-    Parameters
-    ----------
-    n_times
-        Length of the schedule.
-    objective
-        The network predicts the noise (``eps``) or the clean values (``x0``).
-    device
-        Where the values lie.
-    stride
-        Only the multiples of it are used as times, in training and in sampling.
+    Of the ``n_times`` times of the schedule, training and sampling use the multiples of ``stride``. The
+    network predicts the noise (``objective`` eps) or the clean values (x0).
     """
 
     def __init__(self, n_times: int, objective: str, device: str, *, stride: int = 1):
@@ -85,7 +77,7 @@ class Diffusion:
         return self.times[chosen]
 
     def corrupt(self, x0: Tensor, time: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Clean values (..., n) with the noise of ``time`` (...), and what the network should predict."""
+        """Clean values (..., n) with the noise of ``time`` (...), and what the network has to predict."""
         noise = torch.randn(x0.shape, generator=generator, device=x0.device)
         noisy = add_noise(x0, noise, self.alpha_bar[time][..., None])
         return noisy, noise if self.objective == "eps" else x0
@@ -101,10 +93,10 @@ class Diffusion:
         eta: float,
         limit: float = 1.0,
     ) -> Tensor:
-        """Clean values of this shape, made from pure noise in ``n_steps`` steps.
+        """Clean values of this shape from pure noise, in ``n_steps`` steps.
 
-        ``predict(x_t, t)`` is the network; the clean values that follow from its prediction are held within
-        ±``limit``. ``generator`` draws all noise, ``eta`` is that of `step_back`.
+        ``predict(x_t, t)`` is the network; the clean values from its prediction are clipped to ±``limit``.
+        ``generator`` draws all noise, ``eta`` is that of `step_back`.
         """
         x = torch.randn(shape, generator=generator, device=self.times.device)
         times = sample_times(self.times, n_steps)

@@ -1,7 +1,7 @@
 """Parts of a diffusion transformer (Peebles and Xie 2023): time features, adaLN-zero blocks, final layer.
 
-Letters of the shapes: batch = sequences, length = tokens of a sequence. A condition has the shape of the
-tokens, or a length of 1 where all tokens share it.
+In the shapes, batch is the number of sequences and length the number of tokens of a sequence. A condition
+has the shape of the tokens, or a length of 1 where all tokens share it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """adaLN-zero block: attention and MLP whose shift, scale and gate come from the condition.
 
-    The gates start at zero, so a fresh block is the identity.
+    The gates start at zero, so that a new block is the identity.
     """
 
     def __init__(self, width: int, heads: int, eps: float):
@@ -80,7 +80,7 @@ class Block(nn.Module):
 
 
 class FinalLayer(nn.Module):
-    """Modulated LayerNorm and a linear map to ``n_out`` values; a fresh one answers zero."""
+    """Modulated LayerNorm and a linear map to ``n_out`` values; a new one returns zero."""
 
     def __init__(self, width: int, n_out: int, eps: float):
         super().__init__()
@@ -99,8 +99,8 @@ class FinalLayer(nn.Module):
 def initialise(net: nn.Module, generator: torch.Generator) -> None:
     """Set every linear layer of ``net`` from ``generator``: Xavier weights, zero biases.
 
-    Modulations and final layers start at zero, so that training starts from the identity and from an answer
-    of zero; time embeddings at N(0, 0.02²), as in the original DiT.
+    Modulations and final layers start at zero, so that the new network is the identity and returns zero.
+    Time embeddings start at N(0, 0.02²), as in the original DiT.
     """
     for module in net.modules():
         if isinstance(module, nn.Linear):

@@ -1,4 +1,4 @@
-"""A diffusion model in training: what `causalged`, `spadit` and `stdiff` share."""
+"""A diffusion model in training: the part that `causalged`, `spadit` and `stdiff` share."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import huber_loss, mse_loss
 
 from stbench.method import Context
 from stbench.toolbox.nn.diffusion import Diffusion
@@ -19,36 +20,25 @@ from stbench.toolbox.nn.dit import initialise
 
 Net = TypeVar("Net", bound=nn.Module)
 PURPOSES = ("weights", "training", "sampling")
+WITH_STATE = ("net", "average", "adamw")
 
 
 @dataclass(frozen=True)
 class Optimisation:
-    """AdamW without weight decay.
-
-    Parameters
-    ----------
-    lr, warmup
-        Rate, which rises to its full value in the first ``warmup`` updates.
-    betas
-        Decays of the averages of the gradient and its square.
-    clip
-        Largest norm of the gradient.
-    ema
-        Decay of the moving average of the weights; 0 for no average.
-    """
+    """AdamW without weight decay."""
 
     lr: float
-    warmup: int = 1
-    betas: tuple[float, float] = (0.9, 0.999)
-    clip: float = 1.0
-    ema: float = 0.0
+    warmup: int = 1  # updates until the full rate
+    betas: tuple[float, float] = (0.9, 0.999)  # decays of the averages of the gradient and its square
+    clip: float = 1.0  # largest norm of the gradient
+    ema: float = 0.0  # decay of the moving average of the weights; 0: no average
 
 
 class DiffusionLearner(Generic[Net]):
-    """A network, its diffusion, its optimiser and its random draws; a `stbench.toolbox.nn.training.Learner`.
+    """A network, its diffusion, its optimiser and its random draws.
 
-    A method adds its data, `loss` and `predict`. ``batch`` of ``n_rows`` training rows are drawn for each
-    update. ``average`` holds the averaged weights, or is the network itself.
+    A method adds its data, `loss` and `predict`. An update uses ``batch`` of the ``n_rows`` training rows.
+    ``average`` has the averaged weights, or is the network itself.
     """
 
     def __init__(
@@ -76,15 +66,15 @@ class DiffusionLearner(Generic[Net]):
         raise NotImplementedError
 
     def predict(self) -> np.ndarray:
-        """Values of the task's targets on the scale of ``X``, (n_spots, n_targets)."""
+        """Values of the targets on the scale of ``X``, (n_spots, n_targets); changes no state."""
         raise NotImplementedError
 
     def check(self) -> np.ndarray:
-        """The prediction; a method whose sampler is slow takes fewer steps here."""
+        """Values of the targets on any scale, with fewer steps of a slow sampler; changes no state."""
         return self.predict()
 
     def next_batch(self) -> Tensor:
-        """Numbers of the rows of an update; every epoch takes all rows in a new order."""
+        """Row numbers for an update, (batch,); an epoch takes all rows in a new order."""
         if not self.batches:
             order = torch.randperm(self.n_rows, generator=self.generator, device=self.ctx.device)
             self.batches = list(even_batches(order, self.batch))
@@ -107,39 +97,45 @@ class DiffusionLearner(Generic[Net]):
 
     @torch.no_grad()
     def move_average(self) -> None:
-        """Move the averaged weights towards the current ones, at first quickly: they forget the start."""
+        """Move the averaged weights towards the current ones, at first quickly to forget the start."""
         decay = min(self.optimisation.ema, self.done / (self.done + 10))
         for average, weight in zip(self.average.parameters(), self.net.parameters(), strict=True):
             average.lerp_(weight, 1 - decay)
 
     def state(self) -> dict[str, Any]:
-        """Weights, their average, the optimiser, and where the random draws are."""
-        return {
-            "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
-            "adamw": self.adamw.state_dict(),
+        """Everything that changes in training."""
+        return {name: getattr(self, name).state_dict() for name in WITH_STATE} | {
             "generator": self.generator.get_state(),
             "batches": self.batches,
             "done": self.done,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from ``state``, to the bit on the CPU."""
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.adamw.load_state_dict(state["adamw"])
+        """Continue from ``state``, bit by bit on the CPU."""
+        for name in WITH_STATE:
+            getattr(self, name).load_state_dict(state[name])
         self.generator.set_state(state["generator"])
         self.batches = [batch.to(self.ctx.device) for batch in state["batches"]]
         self.done = state["done"]
 
 
+def loss_by_zeros(predicted: Tensor, truth: Tensor, zero: Tensor, used: Tensor | bool = True) -> Tensor:
+    """Mean squared error outside ``zero`` plus mean Huber loss in it, over the ``used`` entries, a scalar.
+
+    Two means, because in a common mean the zeros of a sparse map would have nearly all the weight.
+    """
+    parts = (mse_loss, used & ~zero), (huber_loss, used & zero)
+    means = [(f(predicted, truth, reduction="none") * at).sum() / at.sum().clamp(min=1) for f, at in parts]
+    return means[0] + means[1]
+
+
 def even_batches(rows: Tensor, size: int) -> tuple[Tensor, ...]:
-    """``rows`` in their order, in as few batches of at most ``size`` as possible, of nearly one size."""
+    """``rows`` in order, in the smallest number of batches of at most ``size``, of nearly equal size."""
     return rows.tensor_split(math.ceil(len(rows) / size))
 
 
 def generator(seed: int, purpose: str, device: str = "cpu") -> torch.Generator:
-    """A fresh generator that depends on the seed and on its purpose, one of `PURPOSES`."""
+    """A new generator that depends on the seed and on its purpose, one of `PURPOSES`."""
     state = np.random.SeedSequence((seed, PURPOSES.index(purpose))).generate_state(1)
     return torch.Generator(device).manual_seed(int(state[0]))
 
@@ -155,6 +151,6 @@ def build(
 
 
 def autocast(device: str) -> AbstractContextManager[Any]:
-    """bf16 for the network on CUDA, nothing elsewhere."""
+    """bf16 for the network on CUDA, no change on other devices."""
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
