@@ -216,8 +216,8 @@ def test_each_gpu_takes_one_run_and_cpu_runs_see_none(data_folder, tmp_path, mon
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"jobs": -1}, "--jobs takes a number from 1, not -1"),
-        ({"threads": 0}, "--threads takes a number from 1, not 0"),
+        ({"jobs": -1}, "--jobs does not take '-1': Input should be greater than or equal to 1"),
+        ({"threads": 0}, "--threads does not take '0': Input should be greater than or equal to 1"),
         ({"memory_limit": "8"}, "--memory-limit takes a size such as 500MB, 8GB or 1.5TB, not '8'"),
         ({"disk_limit": "0GB"}, "--disk-limit takes a size"),
     ],

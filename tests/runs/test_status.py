@@ -182,7 +182,7 @@ def test_a_manifest_says_which_code_ran_where(done):
     assert set(record["hardware"]) == {"system", "cpu", "cores", "memory_bytes", "gpus"}
     assert record["threads"] >= 1
     assert set(record["threads_used"].values()) == {record["threads"]}
-    assert record["cpu_s"] > 0.1
+    assert 0 < record["cpu_s"] < 60  # of the run alone: a forked process has imported nothing itself
     if (ROOT / ".git").exists():
         head = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True)
         assert len(record["git"]["commit"]) == len(head.stdout.strip())
