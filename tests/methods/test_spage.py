@@ -53,4 +53,4 @@ def test_no_similar_vector_keeps_the_best_and_warns(make_task, caplog):
     task, _ = make_task()
     values = REGISTRY.get("spage")(min_similarity=1.0).predict(task, Context())
     assert np.isfinite(values).all()
-    assert "the best is kept" in caplog.text
+    assert "the best vector is kept" in caplog.text
