@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_type_hints
 
 from annotated_types import Ge, Interval, MinLen
 
@@ -166,9 +166,10 @@ def named(cls: type[Options], name: str) -> Field[Any]:
 
 def read(cls: type[Options], one: Field[Any], value: Any) -> Any:
     """The typed value of an option; `StbenchError` names its flag and the values that it takes."""
-    if value is None and one.default is None:
+    kind = get_type_hints(cls, include_extras=True)[one.name]
+    if value is None and type(None) in get_args(kind):
         return None
-    parse = one.metadata["parse"] or values.of_type(get_type_hints(cls, include_extras=True)[one.name])
+    parse = one.metadata["parse"] or values.of_type(kind)
     try:
         return parse(value)
     except ValueError as error:

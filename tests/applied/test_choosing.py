@@ -240,6 +240,17 @@ def test_predicted_genes_are_near_the_truth(tmp_path):
     assert 0.8 <= inside.mean() <= 0.98
 
 
+def test_without_a_file_the_answer_is_in_memory_and_nothing_is_left(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = {"splits": 2, "out": None}
+    answer = stbench.predict(*planted_pair()[::-1], genes="Gene24", method="ridge_genes", **options)
+    assert not answer.isbacked
+    assert list(answer.var_names) == ["Gene24"]
+    choice = stbench.choose(*planted_pair()[::-1], methods="ridge_genes,mean", **options)
+    assert choice.best == "ridge_genes"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_line(data_folder, tmp_path):
     code = "from stbench.cli import main; main()"
     pair = [str(data_folder / "planted"), "--limit", "cells=40"]

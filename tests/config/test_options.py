@@ -125,3 +125,12 @@ def test_shared_options_stand_behind_those_of_the_command():
     help_text = CliRunner().invoke(app, ["run", "--help"]).output
     assert help_text.index("--methods") < help_text.index("--executor")
     assert {one.name for one in fields(Options)} < {one.name for one in fields(RunOptions)}
+
+
+def test_none_is_taken_where_the_type_of_an_option_has_it():
+    """Such an option may have another default: choose and predict then keep no file."""
+    assert ChooseOptions(out=None).out is None
+    assert PredictOptions(out=None).out is None
+    for wrong in ({"out": None}, {"splits": None}, {"methods": None}):
+        with pytest.raises(StbenchError, match=f"--{next(iter(wrong))} "):
+            RunOptions.of(wrong)
