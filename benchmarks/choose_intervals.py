@@ -61,7 +61,7 @@ def score(pair: Pair, split: Split, name: str) -> pd.DataFrame:
 
 def validate(pair: Pair) -> CrossValidation:
     """What `stbench.applied.crossval.cross_validate` finds, without processes and files."""
-    options = {"preset": None, "device": "cpu", "n_splits": 10, "split_seed": 0, "n_seeds": 1}
+    options = {"preset": None, "device": "cpu", "memory": None, "n_splits": 10, "split_seed": 0, "n_seeds": 1}
     specs = plan(pair, variants(select_methods(METHODS), {}), **options)
     outer = pd.concat([score(pair, spec.split, spec.method) for spec in specs])
     inner = pd.concat([score(pair, inner_split(spec.split), spec.method) for spec in specs])

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from stbench.errors import StbenchError
 from stbench.registry import Registry
@@ -116,6 +116,14 @@ class Method:
         """
         seen = (shape.cells + shape.spots) * (shape.visible + shape.targets)
         return 4 * 8 * seen
+
+    def within(self, shape: Shape, memory: int) -> Self:
+        """This method with the parameters that scale it to ``memory`` bytes; itself where it has no such way.
+
+        Asked only where `memory_bytes` is more than ``memory``. The parameters that differ are named in the
+        manifest of the run and on the board.
+        """
+        return self
 
     @classmethod
     def missing(cls) -> str:

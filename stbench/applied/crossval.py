@@ -68,11 +68,13 @@ def cross_validate(
         return _scores(specs, results, failures)
 
     with open_executor(options, folder) as executor:
+        device = executor.device(options.device)
         specs = plan(
             pair,
             methods,
             preset=options.preset,
-            device=executor.device(options.device),
+            device=device,
+            memory=executor.memory(device),
             n_splits=options.splits,
             split_seed=SPLIT_SEED,
             n_seeds=1,

@@ -149,7 +149,7 @@ def write_imputation(
 
 def _blocks(pair: Pair, spec: RunSpec, genes: Sequence[str]) -> Iterator[list[str]]:
     """Blocks of genes of the largest size that the method's memory estimate allows."""
-    method = REGISTRY.get(spec.method)(**spec.parameters)
+    method = REGISTRY.get(spec.method)(**spec.parameters | spec.scaled)
     available = MEMORY_SHARE * machine.memory_bytes("cpu")
 
     def needed(n_targets: int) -> int:

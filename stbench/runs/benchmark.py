@@ -68,6 +68,7 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
         Grid(results, executor, reporter or Reporter(), shared=options.shared, references=references) as grid,
     ):
         device = executor.device(options.device)
+        memory = options.memory_limit if options.emit else executor.memory(device)
         for dataset in datasets:
             try:
                 pair = load(dataset, options.limit)
@@ -76,6 +77,7 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
                     chosen,
                     preset=options.preset,
                     device=device,
+                    memory=memory,
                     n_splits=options.splits,
                     split_seed=options.split_seed,
                     n_seeds=options.seeds,

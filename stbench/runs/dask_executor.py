@@ -86,6 +86,13 @@ class DaskExecutor:
             raise StbenchError(f"--device takes auto, cpu or cuda with --executor dask, not '{requested}'.")
         return requested
 
+    def memory(self, device: str) -> int | None:
+        """The bytes that one run may use on the largest worker; None where no worker declares any."""
+        declared = (self._declared() or {}).get(MEMORY)
+        if device != "cpu" or declared is None:
+            return None
+        return int(min(declared, self.limits.memory_bytes)) - BASE_BYTES
+
     def problem(self, spec: RunSpec) -> str | None:
         """Why no worker can ever run ``spec``, None where one can or may come."""
         declared = self._declared()

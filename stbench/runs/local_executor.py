@@ -55,13 +55,16 @@ class LocalExecutor:
         """``cpu``, ``cuda`` or ``cuda:i`` for what was requested."""
         return machine.resolve(requested)
 
+    def memory(self, device: str) -> int:
+        """The bytes that one run should need at most on ``device``; it is scaled to that if it can be."""
+        return min(self._available(device), self.limits.memory_bytes - BASE_BYTES)
+
     def problem(self, spec: RunSpec) -> str | None:
         """Why ``spec`` can never run here, None where it can."""
-        on_gpu = spec.device.startswith("cuda")
-        available = machine.memory_bytes(spec.device) if on_gpu else self.memory_bytes
+        available = self._available(spec.device)
         if spec.memory_bytes <= available:
             return None
-        where = "GPU has" if on_gpu else "grid may use"
+        where = "GPU has" if spec.device.startswith("cuda") else "grid may use"
         return f"needs about {spec.memory_bytes / 1e9:.1f} GB, the {where} {available / 1e9:.1f} GB"
 
     def has_room(self, spec: RunSpec) -> bool:
@@ -114,6 +117,9 @@ class LocalExecutor:
             shutil.rmtree(run.process.folder, ignore_errors=True)
         self._running.clear()
         self._templates.close()
+
+    def _available(self, device: str) -> int:
+        return machine.memory_bytes(device) if device.startswith("cuda") else self.memory_bytes
 
     def _free_gpu(self, device: str) -> int | None:
         """Number of a GPU without a run: the one that ``cuda:i`` names, or any for ``cuda``."""

@@ -18,7 +18,11 @@ from stbench.method import Method, Shape
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run. ``key`` is the hash of all that its prediction depends on, and the name of its folder."""
+    """One run. ``key`` is the hash of all that was asked for, and the name of its folder.
+
+    ``scaled`` are the parameters that replace those of ``parameters`` because the run would not fit in memory
+    otherwise, see `stbench.method.Method.within`.
+    """
 
     method: str
     label: str
@@ -35,6 +39,7 @@ class RunSpec:
     seed: int
     device: str
     memory_bytes: int
+    scaled: dict[str, Any]
 
     @property
     def key(self) -> str:
@@ -55,7 +60,7 @@ class RunSpec:
         """
         return TaskFile(
             method=self.method,
-            parameters=self.parameters,
+            parameters=self.parameters | self.scaled,
             targets=list(self.split.test if targets is None else targets),
             units=self.units,  # type: ignore[arg-type]  # checked by the model
             seed=self.seed,
@@ -71,11 +76,15 @@ def plan(
     *,
     preset: str | None,
     device: str,
+    memory: int | None,
     n_splits: int,
     split_seed: int,
     n_seeds: int,
 ) -> list[RunSpec]:
-    """Every run on one prepared dataset, in the order split, seed, variant."""
+    """Every run on one prepared dataset, in the order split, seed, variant.
+
+    Methods that need more than ``memory`` bytes are scaled where they have a way; None: never.
+    """
     configured = [_configured(variant, preset, device) for variant in variants]
     splits = make_splits(pair.genes, n_splits, split_seed)
     about: dict[str, Any] = {
@@ -85,9 +94,7 @@ def plan(
         "limit": str(pair.limit),
     }
     return [
-        RunSpec(
-            **identity, **about, split=split, seed=seed, memory_bytes=method.memory_bytes(_shape(pair, split))
-        )
+        RunSpec(**identity, **about, **_need(method, _shape(pair, split), memory), split=split, seed=seed)
         for split, seed in itertools.product(splits, range(n_seeds))
         for method, identity in configured
     ]
@@ -102,6 +109,16 @@ def _configured(variant: Variant, preset: str | None, device: str) -> tuple[Meth
     identity = {"method": info.name, "label": label(method, chosen), "preset": chosen, "device": device}
     identity |= {name: getattr(info, name) for name in ("family", "kind", "version")}
     return method, identity | {"parameters": asdict(method)}
+
+
+def _need(method: Method, shape: Shape, memory: int | None) -> dict[str, Any]:
+    """The entries of a `RunSpec` on memory: what the method needs, and how it was scaled to that."""
+    used = method
+    if memory is not None and method.memory_bytes(shape) > memory:
+        used = method.within(shape, memory)
+    asked = asdict(method)
+    scaled = {name: value for name, value in asdict(used).items() if value != asked[name]}
+    return {"memory_bytes": used.memory_bytes(shape), "scaled": scaled}
 
 
 def _shape(pair: Pair, split: Split) -> Shape:

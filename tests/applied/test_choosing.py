@@ -188,7 +188,7 @@ def test_choose_on_anndata_and_predict_by_the_best(tables, tmp_path):
 
 def test_accuracy_is_that_of_the_method_chosen_in_each_rotation(pair, tmp_path):
     names, values = ["ridge", "ridge_genes"], {"ridge": 1.0, "ridge_genes": 2.0}
-    options = {"preset": None, "device": "cpu", "n_splits": 2, "split_seed": 0, "n_seeds": 1}
+    options = {"preset": None, "device": "cpu", "memory": None, "n_splits": 2, "split_seed": 0, "n_seeds": 1}
     specs = plan(pair, variants(select_methods(names), {}), **options)
     results, tables = Results(tmp_path), []
     for spec in specs:

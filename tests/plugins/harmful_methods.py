@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +60,18 @@ class Big(Sleeps):
 
     def memory_bytes(self, shape: Shape) -> int:
         return int(self.gigabytes * 1e9)
+
+
+@harmful("harm_scales")
+@dataclass(frozen=True)
+class Scales(Big):
+    """Needs less memory when it is asked to."""
+
+    def predict(self, task: Task, ctx: Context) -> np.ndarray:
+        return np.full((task.spatial.n_obs, len(task.targets)), self.gigabytes)
+
+    def within(self, shape: Shape, memory: int) -> Scales:
+        return replace(self, gigabytes=memory / 1e9)
 
 
 @register("harm_gpu", family="baseline", paper="stbench tests", version="1", gpu=True)

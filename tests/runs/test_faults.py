@@ -195,6 +195,22 @@ def test_runs_that_do_not_fit_together_wait(data_folder, tmp_path):
     assert {r["reason"] for r in summary.records.values()} == {"needs about 1.0 GB, the grid may use 0.5 GB"}
 
 
+@pytest.mark.parametrize(
+    ("memory", "gigabytes"), [({}, 1.0), ({"memory_budget": "500MB"}, 0.5), ({"memory_limit": "1GB"}, 0.58)]
+)
+def test_a_method_is_scaled_only_where_memory_asks_for_it(data_folder, tmp_path, memory, gigabytes):
+    summary = go(tmp_path, data_folder, "harm_scales", **memory)
+    [(key, record)] = summary.records.items()
+    assert (record["status"], record["parameters"]["gigabytes"]) == ("ok", 1.0)
+    assert record["scaled"] == pytest.approx({} if gigabytes == 1 else {"gigabytes": gigabytes}, abs=0.001)
+    assert record["memory_estimate_bytes"] == pytest.approx(gigabytes * 1e9, rel=0.01)
+    prediction = anndata.read_h5ad(summary.results.run_folder(key) / "prediction.h5ad")
+    assert prediction.X.max() == pytest.approx(gigabytes, abs=0.001)
+    again = go(tmp_path, data_folder, "harm_scales")  # the run is stored, whatever memory it had
+    assert again.records == summary.records
+    assert not again.todo
+
+
 def test_each_gpu_takes_one_run_and_cpu_runs_see_none(data_folder, tmp_path, monkeypatch):
     gpus = [{"name": "X", "driver": "1", "memory_bytes": 10**10, "uuid": f"GPU-{i}"} for i in range(2)]
     monkeypatch.setattr(machine, "gpus", lambda: gpus)
