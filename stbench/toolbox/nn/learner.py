@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import huber_loss, mse_loss
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from stbench.method import Context
 from stbench.toolbox.nn.diffusion import Diffusion
@@ -54,8 +55,10 @@ class DiffusionLearner(Generic[Net]):
         self.net, self.ctx, self.diffusion, self.optimisation = net, ctx, diffusion, optimisation
         self.n_rows, self.batch = n_rows, batch
         self.average = copy.deepcopy(net).requires_grad_(False) if optimisation.ema else net
+        self.weights = list(net.parameters())  # to list them takes as long as a step of the optimiser
+        self.averaged = list(self.average.parameters())
         self.adamw = torch.optim.AdamW(
-            net.parameters(), optimisation.lr, optimisation.betas, weight_decay=0.0, fused=True
+            self.weights, optimisation.lr, optimisation.betas, weight_decay=0.0, fused=True
         )
         self.generator = generator(ctx.seed, "training", ctx.device)
         self.batches: list[Tensor] = []  # the rest of this epoch
@@ -88,7 +91,7 @@ class DiffusionLearner(Generic[Net]):
             loss = self.loss(self.next_batch())
         self.adamw.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # PyTorch
-        nn.utils.clip_grad_norm_(self.net.parameters(), self.optimisation.clip)
+        nn.utils.clip_grad_norm_(self.weights, self.optimisation.clip)
         self.adamw.step()
         self.done += 1
         if self.optimisation.ema:
@@ -99,8 +102,7 @@ class DiffusionLearner(Generic[Net]):
     def move_average(self) -> None:
         """Move the averaged weights towards the current ones, at first quickly to forget the start."""
         decay = min(self.optimisation.ema, self.done / (self.done + 10))
-        for average, weight in zip(self.average.parameters(), self.net.parameters(), strict=True):
-            average.lerp_(weight, 1 - decay)
+        get_ema_multi_avg_fn(decay)(self.averaged, self.weights, self.done)  # type: ignore[no-untyped-call]
 
     def state(self) -> dict[str, Any]:
         """Everything that changes in training."""
