@@ -68,6 +68,7 @@ def cross_validate(
         return _scores(specs, results, failures)
 
     with open_executor(options, folder) as executor:
+        executor.warm([variant.cls.info.name for variant in methods])
         device = executor.device(options.device)
         specs = plan(
             pair,

@@ -49,7 +49,7 @@ class Options:
         "Python file or card (.toml) with further plugins.", (), values.paths, many=True
     )
     device: Text = option("auto, cpu, cuda or cuda:i.", "auto")
-    jobs: Positive | None = option("Runs at the same time. By default half the cores.", None)
+    jobs: Positive | None = option("Runs at the same time. By default one per core.", None)
     threads: Positive | None = option("Threads per run. By default cores / jobs.", None)
     timeout: float | None = option("Kill a run after 90s, 30m or 2h.", None, values.seconds)
     memory_limit: int | None = option(

@@ -67,6 +67,8 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
         open_executor(options, results.folder) as executor,
         Grid(results, executor, reporter or Reporter(), shared=options.shared, references=references) as grid,
     ):
+        if not (options.dry_run or options.emit):
+            executor.warm([variant.cls.info.name for variant in chosen])
         device = executor.device(options.device)
         memory = options.memory_limit if options.emit else executor.memory(device)
         for dataset in datasets:

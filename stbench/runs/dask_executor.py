@@ -78,6 +78,9 @@ class DaskExecutor:
         self._sent: dict[int, Future] = {}
         client.subscribe_topic(self._topic, lambda event: self._reports.put(event[1]))
 
+    def warm(self, methods: Sequence[str]) -> None:
+        """Nothing to do: the workers do it."""
+
     def device(self, requested: str) -> str:
         """``cpu`` or ``cuda`` for what was requested: ``auto`` means GPUs where workers declare them."""
         if requested == "auto":

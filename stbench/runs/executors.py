@@ -42,7 +42,7 @@ def open_executor(options: Options, results: Path) -> Iterator[Executor]:
             with closing(executor) as dask:
                 yield dask
         return
-    jobs = options.jobs or max(1, machine.cores() // 2)
+    jobs = options.jobs or machine.cores()
     threads = options.threads or max(1, machine.cores() // jobs)
     memory = options.memory_budget or _memory_bytes()
     own = jobs, threads, limits(options), memory, checkpoints, options.plugin

@@ -27,7 +27,7 @@ from stbench.runs.spec import RunSpec
 from stbench.runs.workspace import Workspace
 from stbench.scoring.prediction import score_prediction
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 RETRY_SECONDS = 1.0  # between two looks at runs that another grid is making
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 class Executor(Protocol):
     """Starts runs somewhere; see `stbench.runs.local_executor.LocalExecutor` for what each call does."""
 
+    def warm(self, methods: Sequence[str]) -> None: ...
     def device(self, requested: str) -> str: ...
     def memory(self, device: str) -> int | None: ...
     def problem(self, spec: RunSpec) -> str | None: ...

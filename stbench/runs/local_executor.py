@@ -51,6 +51,11 @@ class LocalExecutor:
         self._running: list[_Running] = []
         self._templates = Templates(threads, fork=fork)
 
+    def warm(self, methods: Sequence[str]) -> None:
+        """Start what runs of these methods are forked from; it warms up beside other work."""
+        for method in methods:
+            self._templates.of(method)
+
     def device(self, requested: str) -> str:
         """``cpu``, ``cuda`` or ``cuda:i`` for what was requested."""
         return machine.resolve(requested)

@@ -262,7 +262,9 @@ class Templates:
         """The living template for runs of a method."""
         if not self.fork:
             return None
-        imports = ("torch",) if "torch" in REGISTRY.get(method).info.packages else ()
+        needs_torch = "torch" in REGISTRY.get(method).info.packages
+        # the first step of an optimiser imports torch._dynamo, which takes a second
+        imports = ("torch", "torch._dynamo") if needs_torch else ()
         with self._lock:
             if imports not in self._made or not self._made[imports].alive:
                 self._made[imports] = Template(run_environment(self.threads, ""), imports)
