@@ -42,6 +42,9 @@ CHILD_FIELDS = (  # what the process may state about itself
     "status", "reason", "load_s", "predict_s", "cpu_s", "peak_rss_bytes", "gpu", "versions",
     "threads_used",
 )  # fmt: skip
+# what a template imports for methods that need these packages; POT imports PyTorch, and the first step of an
+# optimiser of PyTorch imports torch._dynamo
+SLOW_IMPORTS = {"torch": ("torch", "torch._dynamo"), "POT": ("ot",)}
 # threads that wait sleep instead of spinning, which multiplies the CPU time on a busy machine
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -247,7 +250,7 @@ class RunProcess:
 
 
 class Templates:
-    """The templates of the processes of runs with so many threads: one, and one with PyTorch when needed.
+    """The templates of the processes of runs with so many threads: one for each set of slow imports.
 
     ``fork`` False: there is none.
     """
@@ -262,9 +265,8 @@ class Templates:
         """The living template for runs of a method."""
         if not self.fork:
             return None
-        needs_torch = "torch" in REGISTRY.get(method).info.packages
-        # the first step of an optimiser imports torch._dynamo, which takes a second
-        imports = ("torch", "torch._dynamo") if needs_torch else ()
+        packages = REGISTRY.get(method).info.packages
+        imports = tuple(module for package in packages for module in SLOW_IMPORTS.get(package, ()))
         with self._lock:
             if imports not in self._made or not self._made[imports].alive:
                 self._made[imports] = Template(run_environment(self.threads, ""), imports)
