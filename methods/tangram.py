@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from stbench.errors import require_package
-from stbench.methods import Context, Method, Shape, Task, Unsupported, dense, register
+from stbench.methods import Context, Method, Shape, Task, dense, register
 
 if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_matrix
 
-MANY_TYPES = 500  # most cell types that the estimate of memory expects
+MANY_TYPES = 100  # most cell types that the estimate of memory expects
+N_CLUSTERS = 50  # of cells without labels
+N_COMPONENTS = 30  # of the visible genes, for these clusters
 
 
 @register(
@@ -42,7 +44,9 @@ class Tangram(Method):
     ----------
     mode
         ``cells`` (package default) maps every cell. ``clusters`` maps the summed cells of each type in
-        ``obs["cell_type"]``, as the authors do for large references; it is another estimator.
+        ``obs["cell_type"]``, as the authors do for large references; it is another estimator. Without labels
+        the types are `N_CLUSTERS` clusters of k-means, where the authors take those of Leiden. ``cells``
+        turns into ``clusters`` where the cells do not fit in memory, and the run says so (``scaled``).
     num_epochs
         Steps of Adam (package default, 1000; preset ``cpu``, 300: predictions hardly change after 200).
     learning_rate
@@ -75,23 +79,24 @@ class Tangram(Method):
         genes = task.varying_genes()
         cells, spots = dense(task.reference, genes, layer), dense(task.spatial, genes, layer)
 
-        members = self._members(task)  # (n_mapped, n_cells)
+        members = self._members(task, ctx.seed)  # (n_mapped, n_cells)
         mapping = self.map_cells(cells, spots, ctx, members)  # (n_mapped, n_spots)
         depth = mapping.T @ (members @ cells.sum(axis=1))  # (n_spots,)
         scale = np.median(spots.sum(axis=1)) / depth.mean()
         values = scale * (mapping.T @ (members @ dense(task.reference, task.targets, layer)))
         return np.log1p(values) if counts else values
 
-    def _members(self, task: Task) -> csr_matrix:
+    def _members(self, task: Task, seed: int) -> csr_matrix:
         """The cells that are mapped together, (n_mapped, n_cells) of 0 and 1."""
         import numpy as np
         from scipy.sparse import csr_matrix, identity
 
         if self.mode == "cells":
             return identity(task.reference.n_obs, format="csr")
-        if "cell_type" not in task.reference.obs or task.reference.obs["cell_type"].isna().any():
-            raise Unsupported("mode clusters needs obs['cell_type'] of every cell of the reference")
-        names, types = np.unique(task.reference.obs["cell_type"].astype(str), return_inverse=True)
+        labels = task.reference.obs.get("cell_type")
+        if labels is None or labels.isna().any():
+            labels = clusters(task, seed)
+        names, types = np.unique(labels.astype(str), return_inverse=True)
         n_cells = len(types)
         return csr_matrix((np.ones(n_cells), (types, np.arange(n_cells))), shape=(len(names), n_cells))
 
@@ -131,8 +136,25 @@ class Tangram(Method):
             return mapping.X[np.argsort(mapping.obs["cluster"].to_numpy())]
         return mapping.X
 
+    def within(self, shape: Shape, memory: int) -> Tangram:
+        """The mode ``clusters``."""
+        return replace(self, mode="clusters")
+
     def memory_bytes(self, shape: Shape) -> int:
         """Seven matrices n_mapped x n_spots, the float64 draw of the start, and the tables of genes."""
         mapped = shape.cells if self.mode == "cells" else min(shape.cells, MANY_TYPES)
         # float32: W, its gradient, the two moments of Adam, M, its gradient and a product
         return (7 * 4 + 8) * mapped * shape.spots + 4 * 8 * (shape.cells + shape.spots) * shape.visible
+
+
+def clusters(task: Task, seed: int) -> np.ndarray:
+    """The k-means cluster of every cell, (n_cells,), in the leading components of its visible genes."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    from stbench.toolbox.components import leading_components
+    from stbench.toolbox.scale import zscore
+
+    cells = zscore(dense(task.reference, task.visible))
+    _, axes = leading_components(cells.T @ cells, N_COMPONENTS)
+    n_clusters = min(N_CLUSTERS, len(cells))
+    return MiniBatchKMeans(n_clusters, n_init=3, random_state=seed).fit_predict(cells @ axes)

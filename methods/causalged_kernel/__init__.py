@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     family="kernel",
     paper="this project, after Sadia, Ahamed and Cheng 2025",
     doi="10.48550/arXiv.2502.07751",
-    version="2",
+    version="3",
     packages=("torch",),
 )
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ class CausalGeDKernel(Method):
     fit_genes
         Largest number of visible genes, drawn at random, for the fit of kernel, weight and smoothing, whose
         cost grows with its cube. All visible genes are used in the prediction.
+    fit_spots
+        Largest number of spots, in random tiles of the tissue, for the same fit and for the errors behind the
+        intervals. All spots are predicted.
     n_folds
         Folds of visible genes for the cross-fitted attention and for the intervals.
     level
@@ -65,17 +68,24 @@ class CausalGeDKernel(Method):
     temperature: float = 0.07
     neighbours: tuple[int, ...] = (6, 30)
     fit_genes: int = 500
+    fit_spots: int = 10_000
     n_folds: int = 5
     level: float | None = 0.9
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray | Prediction:
         """Maps on the scale of ``X``, (n_spots, n_targets), with intervals unless ``level`` is None."""
         from stbench.toolbox.conformal import conformal
+        from stbench.toolbox.tiles import part_of_tissue
 
         if self.level is None:
             return self.maps(task, ctx)
         return conformal(
-            task, lambda inner: self.maps(inner, ctx), level=self.level, n_folds=self.n_folds, seed=ctx.seed
+            task,
+            lambda inner: self.maps(inner, ctx),
+            level=self.level,
+            n_folds=self.n_folds,
+            seed=ctx.seed,
+            measured_on=part_of_tissue(task, self.fit_spots, ctx.seed),
         )
 
     def maps(self, task: Task, ctx: Context) -> np.ndarray:
@@ -83,24 +93,26 @@ class CausalGeDKernel(Method):
         import numpy as np
 
         from stbench.toolbox.scale import from_zscores, zscore
+        from stbench.toolbox.tiles import part_of_tissue
 
         from .attention import attend, cross_attend
         from .process import GeneFeatures, fit
         from .smoothing import smoothers
 
         genes = task.varying_genes()
-        seen = zscore(dense(task.spatial, genes))  # (n_spots, n_genes)
         features = GeneFeatures.of(dense(task.reference, genes + task.targets))
-        smooth = smoothers(task, self.neighbours)
         fitted_on = np.sort(np.random.default_rng(ctx.seed).permutation(len(genes))[: self.fit_genes])
-        attended = cross_attend(task, [genes[i] for i in fitted_on], self.temperature, self.n_folds, ctx.seed)
-        fitted = fit(
-            features.rows(fitted_on), [s(seen[:, fitted_on]) for s in smooth], [s(attended) for s in smooth]
-        )
+        names = [genes[i] for i in fitted_on]
+        part = part_of_tissue(task, self.fit_spots, ctx.seed)
+        smooth = smoothers(part, self.neighbours)
+        maps = zscore(dense(part.spatial, names))  # (n_spots of the part, n_genes)
+        attended = cross_attend(part, names, self.temperature, self.n_folds, ctx.seed)
+        fitted = fit(features.rows(fitted_on), [s(maps) for s in smooth], [s(attended) for s in smooth])
         found = fitted.correlation, fitted.attention, np.round(fitted.shares, 2)
         ctx.log.info("left-out correlation %.3f, attention %.2f, smoothing %s", *found)
 
-        raw = seen @ fitted.gene_weights(features, len(genes))
+        smooth = smoothers(task, self.neighbours) if part is not task else smooth
+        raw = zscore(dense(task.spatial, genes)) @ fitted.gene_weights(features, len(genes))
         raw += fitted.attention * attend(task, genes, self.temperature)
         mixed = np.sum([share * s(raw) for share, s in zip(fitted.shares, smooth, strict=True)], axis=0)
         # Least squares shrinks a map to sd r, which costs ssim; sd 1 costs js. Their geometric mean, sqrt(r).
@@ -110,7 +122,7 @@ class CausalGeDKernel(Method):
     def memory_bytes(self, shape: Shape) -> int:
         """Smoothed maps and their moments for the fit, gene x gene matrices, blocks of the attention."""
         genes, fitted = shape.visible + shape.targets, min(shape.visible, self.fit_genes)
-        n = len(self.neighbours) + 1
-        fit = (6 * n + 3) * shape.spots * fitted + (2 * n * n + 60) * fitted**2
+        n, spots = len(self.neighbours) + 1, min(shape.spots, self.fit_spots)
+        fit = (6 * n + 3) * spots * fitted + (2 * n * n + 60) * fitted**2
         maps = (6 * shape.spots + 3 * shape.cells + 10 * genes) * genes
         return 8 * (fit + maps + 4 * 1024 * shape.cells)

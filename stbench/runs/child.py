@@ -128,16 +128,24 @@ def _progress_writer(file: Path) -> Callable[..., None]:
 
 
 def peak_rss_bytes() -> int | None:
-    """Peak resident memory of this process (``VmHWM``) or of its largest child that has ended, as an external
-    method is one; None where the system does not tell.
+    """Peak resident memory of this process or of its largest child that has ended; None where nobody knows.
+
+    An external method is such a child.
     """
+    own = own_peak_bytes()
+    # a child inherits the figure of its parent at the fork, so that only the larger of the two says something
+    return own and max(own, 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+
+
+def own_peak_bytes() -> int | None:
+    """Peak resident memory of this process alone (``VmHWM``); None where the system does not tell."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return None
-    own = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), None)
-    # a child inherits the figure of its parent at the fork, so that only the larger of the two says something
-    return own and 1024 * max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    return next(
+        (1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), None
+    )
 
 
 def cpu_seconds() -> float:

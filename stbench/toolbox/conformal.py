@@ -23,6 +23,7 @@ def conformal(
     level: float = 0.9,
     n_folds: int = 5,
     seed: int = 0,
+    measured_on: Task | None = None,
 ) -> Prediction:
     """The prediction of any method, with intervals from its errors on left-out visible genes.
 
@@ -41,12 +42,14 @@ def conformal(
         Nominal coverage, between 0 and 1.
     n_folds
         Number of folds of genes, at least two, at most the number of genes.
+    measured_on
+        The same task on a part of the spots, where the errors are measured; by default on all.
     """
     if not 0 < level < 1:
         raise StbenchError(f"The level of an interval is between 0 and 1, not {level:g}.")
     predicted, truth = [], []
     for fold in gene_folds(task.visible, n_folds, seed):
-        inner, values = task.hide(fold)
+        inner, values = (measured_on or task).hide(fold)
         predicted.append(predict(inner).ravel())
         truth.append(values.ravel())
     known = np.concatenate(predicted)

@@ -156,5 +156,9 @@ def test_predicts_a_simulated_tissue_with_intervals(make_task):
     few = REGISTRY.get("causalged-kernel")(level=None, fit_genes=12).predict(task, Context())
     assert mean_pearson(truth, few) > 0.6  # fitted on few genes, predicted from all
     assert not np.allclose(few, answer.mean)
+    part = REGISTRY.get("causalged-kernel")(fit_spots=100).predict(task, Context())
+    assert part.mean.shape == truth.shape
+    assert mean_pearson(answer.mean, part.mean) > 0.98  # fitted on some tiles, predicted everywhere
+    assert np.mean((part.lower <= truth) & (truth <= part.upper)) > 0.7
     alone = REGISTRY.get("causalged-kernel")(level=None).predict(task, Context())
     np.testing.assert_array_equal(alone, answer.mean)

@@ -8,7 +8,7 @@ from anndata import AnnData
 from scipy.sparse import csr_matrix
 
 from stbench.errors import StbenchError
-from stbench.methods import REGISTRY, Context, Unsupported
+from stbench.methods import REGISTRY, Context
 from stbench.tables import dense
 from stbench.toolbox.sandbox import no_traces
 
@@ -65,10 +65,19 @@ def test_clusters_mode_equals_a_direct_call_of_the_package(make_task):
     np.testing.assert_allclose(ours, np.log1p(scale * projected[wanted]), rtol=1e-4)
 
 
-def test_clusters_mode_needs_types(make_task):
-    task, _ = make_task()
-    with pytest.raises(Unsupported, match="cell_type"):
-        METHOD(mode="clusters").predict(task, Context())
+def test_the_mode_for_large_data_agrees_with_the_full_one_without_labels(make_task):
+    from stbench.methods import Shape
+    from stbench.toolbox.tuning import mean_pearson
+
+    xenium = Shape(cells=30_000, spots=300_000, visible=360, targets=40, reference_genes=5000)
+    assert METHOD().memory_bytes(xenium) > 10**11
+    small = METHOD(num_epochs=200).within(xenium, 10**10)
+    assert small.memory_bytes(xenium) < 10**10
+    task, truth = make_task(n_cells=300, n_spots=100)
+    full, scaled, again = (m.predict(task, Context()) for m in (METHOD(num_epochs=200), small, small))
+    np.testing.assert_array_equal(scaled, again)
+    assert mean_pearson(full, scaled) > 0.8
+    assert mean_pearson(truth, scaled) > mean_pearson(truth, full) - 0.1
 
 
 def test_gets_better_and_reports_every_step(make_task):

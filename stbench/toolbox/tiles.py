@@ -1,0 +1,55 @@
+"""Parts of a large tissue: compact tiles, and a task on some of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from stbench.task import Task
+
+TILES = 10  # in the part of a tissue that `part_of_tissue` takes
+
+
+def tiles(task: Task, size: int, seed: int = 0) -> list[np.ndarray]:
+    """Row numbers of the spots of each tile, at most ``size`` in one; every spot is in one tile.
+
+    The tissue is halved across its longer side, at the median, until the parts are small enough. Without
+    coordinates the spots are in a random order, which ``seed`` decides.
+    """
+    n_spots = task.spatial.n_obs
+    if "spatial" not in task.spatial.obsm:
+        order = np.random.default_rng(seed).permutation(n_spots)
+        return [np.sort(rows) for rows in np.array_split(order, -(-n_spots // size))]
+    places = task.coordinates()
+    done, open_ = [], [np.arange(n_spots)]
+    while open_:
+        rows = open_.pop()
+        if len(rows) <= size:
+            done.append(np.sort(rows))
+            continue
+        longer = np.ptp(places[rows], axis=0).argmax()
+        order = rows[np.argsort(places[rows, longer], kind="stable")]
+        open_ += [order[: len(order) // 2], order[len(order) // 2 :]]
+    return done
+
+
+def part_of_tissue(task: Task, n_spots: int, seed: int) -> Task:
+    """The task on at most ``n_spots`` spots: random tiles, or all of them."""
+    if task.spatial.n_obs <= n_spots:
+        return task
+    found = tiles(task, max(1, n_spots // TILES), seed)
+    order = np.random.default_rng(seed).permutation(len(found))
+    sizes = np.cumsum([len(found[tile]) for tile in order])
+    chosen = order[: max(1, np.searchsorted(sizes, n_spots, side="right"))]
+    return on_spots(task, np.sort(np.concatenate([found[tile] for tile in chosen])))
+
+
+def on_spots(task: Task, rows: np.ndarray) -> Task:
+    """The same task on the spots with these numbers, with the values as they are."""
+    from anndata import AnnData
+
+    from stbench.task import Task
+
+    return Task(task.reference, AnnData(task.spatial)[rows].copy(), task.targets, task.units)

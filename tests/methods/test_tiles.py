@@ -1,0 +1,35 @@
+"""Tiles of a large tissue."""
+
+import numpy as np
+import pytest
+
+from stbench.toolbox.tiles import on_spots, part_of_tissue, tiles
+
+
+@pytest.mark.parametrize("places", [True, False])
+def test_every_spot_is_in_one_tile_of_the_size(make_task, places):
+    task, _ = make_task(n_spots=101)
+    if not places:
+        del task.spatial.obsm["spatial"]
+    found = tiles(task, 20, seed=1)
+    assert max(map(len, found)) <= 20
+    np.testing.assert_array_equal(np.sort(np.concatenate(found)), np.arange(101))
+
+
+def test_tiles_are_compact(make_task):
+    task, _ = make_task(n_spots=400)
+    places = task.coordinates()
+    spread = np.mean([np.ptp(places[rows], axis=0).max() for rows in tiles(task, 25)])
+    assert spread < 0.5 * np.ptp(places, axis=0).max()
+
+
+def test_a_part_holds_whole_tiles_with_the_values_as_they_are(make_task):
+    task, _ = make_task(n_spots=300)
+    part = part_of_tissue(task, 120, seed=0)
+    assert 60 < part.spatial.n_obs <= 120
+    rows = task.spatial.obs_names.get_indexer(part.spatial.obs_names)
+    np.testing.assert_array_equal(part.spatial.X.toarray(), task.spatial.X.toarray()[rows])
+    assert {len(set(rows) & set(tile)) / len(tile) for tile in tiles(task, 12)} == {0.0, 1.0}
+    assert part_of_tissue(task, 120, seed=1).spatial.obs_names.tolist() != part.spatial.obs_names.tolist()
+    assert part_of_tissue(task, 300, seed=0) is task
+    assert on_spots(task, np.array([3, 5])).targets == task.targets
