@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from stbench.config.options import ChooseOptions, Options, PredictOptions, RunOptions, takes
 from stbench.errors import StbenchError
 from stbench.files import writable_folder
+from stbench.renderer import Figures
 from stbench.runs.events import Reporter
 
 if TYPE_CHECKING:
@@ -56,10 +57,12 @@ def score(
         return score_files(files[0], files[1], metrics)
 
 
-def make_leaderboard(results: str | Path, out: str | Path | None = None) -> pd.DataFrame:
+def make_leaderboard(
+    results: str | Path, out: str | Path | None = None, *, figures: Figures = "main"
+) -> pd.DataFrame:
     """The ranks of all methods in a results folder, best first: ``stbench leaderboard``.
 
-    With ``out``, every renderer also writes its files there.
+    With ``out``, tables and page are written there too, and ``none``, the ``main`` or ``all`` figures.
     """
     from stbench.board.collect import collect
     from stbench.board.render import render
@@ -67,7 +70,7 @@ def make_leaderboard(results: str | Path, out: str | Path | None = None) -> pd.D
 
     board = collect(Results.open(Path(results)))
     if out is not None:
-        render(board, writable_folder(Path(out)))
+        render(board, writable_folder(Path(out)), slow=True, figures=figures)
     return board.ranks()
 
 

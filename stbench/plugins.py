@@ -73,6 +73,11 @@ def load_plugin(file: Path) -> None:
         raise StbenchError(f"Plugin file '{file}' is broken: {type(error).__name__}: {error}") from error
 
 
+def loaded_files() -> list[Path]:
+    """The files that `load_plugin` has read, to read them in another process too."""
+    return [Path(str(m.__file__)) for name, m in list(sys.modules.items()) if name.startswith(PLUGIN_PREFIX)]
+
+
 class _CardLoader(importlib.abc.Loader):
     """Turns a card into a module without code, because every plugin has a file and a module name."""
 

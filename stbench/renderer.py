@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from stbench.registry import Registry
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from stbench.board.board import Board
 
 Render = Callable[["Board", Path], list[Path]]
+Figures = Literal["none", "main", "all"]  # how many figures are wanted
+FIGURES: tuple[Figures, ...] = get_args(Figures)
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,15 @@ class Renderer:
     """Writes a board as files into a folder and returns their paths.
 
     It needs the packages in ``modules``. ``slow`` renderers run in ``stbench leaderboard`` only, the others
-    also at the end of ``stbench run``.
+    also at the end of ``stbench run``. A renderer of figures says from which ``--figures`` on it runs; it
+    comes after all others.
     """
 
     name: str
     render: Render
     modules: tuple[str, ...] = ()
     slow: bool = False
+    figures: Figures = "none"
 
     def __call__(self, board: Board, folder: Path) -> list[Path]:
         return self.render(board, folder)
@@ -49,11 +53,13 @@ class Renderer:
 REGISTRY: Registry[Renderer] = Registry("leaderboard", "renderer")
 
 
-def register(name: str, *, modules: tuple[str, ...] = (), slow: bool = False) -> Callable[[Render], Render]:
+def register(
+    name: str, *, modules: tuple[str, ...] = (), slow: bool = False, figures: Figures = "none"
+) -> Callable[[Render], Render]:
     """Decorator that registers ``render(board, folder) -> paths`` as a renderer."""
 
     def add(render: Render) -> Render:
-        REGISTRY.add(name, Renderer(name, render, modules, slow), render.__module__)
+        REGISTRY.add(name, Renderer(name, render, modules, slow, figures), render.__module__)
         return render
 
     return add

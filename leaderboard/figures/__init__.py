@@ -1,10 +1,12 @@
-"""``figures/``: every figure as PNG and PDF, and ``captions.md``.
+"""``figures/``: the main figures as PNG and PDF, and ``captions.md``; ``figures/more/`` has all others.
 
 The figures are drawn by `stbench.plot`, which is also for notebooks, from the data of a board.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,31 +15,33 @@ from stbench.leaderboard import register
 if TYPE_CHECKING:
     from stbench.board.board import Board
 
+    from .drawn import Drawn
 
-@register("figures", modules=("matplotlib", "adjustText", "statsmodels"), slow=True)
-def figures(board: Board, folder: Path) -> list[Path]:
-    """Write the figures, two files each, and ``captions.md``; returns their paths."""
-    import matplotlib as mpl
+MODULES = ("matplotlib", "adjustText", "statsmodels")
 
-    from stbench.plot import RC
 
+@register("figures", modules=MODULES, slow=True, figures="main")
+def main_figures(board: Board, folder: Path) -> list[Path]:
+    """Scores by the headline metric, cost, ceiling, comparisons, maps and ablations."""
+    from .of_predictions import map_figures
+    from .of_runs import ablation_figures
+    from .of_scores import headline_figures
+
+    return _write(chain(*(make(board) for make in (headline_figures, map_figures, ablation_figures))), folder)
+
+
+@register("more_figures", modules=MODULES, slow=True, figures="all")
+def more_figures(board: Board, folder: Path) -> list[Path]:
+    """The other metrics, UMAP and gene distances of predictions, scores by genes, Granger tests."""
     from .of_predictions import prediction_figures
     from .of_references import reference_figures
-    from .of_runs import ablation_figures
-    from .of_scores import score_figures
+    from .of_scores import metric_figures
 
-    out = folder / "figures"
-    out.mkdir(exist_ok=True)
-    paths, captions = [], ["# Figures", ""]
-    with mpl.rc_context(RC):
-        for make in (score_figures, prediction_figures, ablation_figures, reference_figures):
-            for drawn in make(board):
-                files = [out / f"{drawn.name}.{suffix}" for suffix in ("png", "pdf")]
-                drawn.figure.savefig(files[0])
-                drawn.figure.set_layout_engine("none")  # both files have the same layout
-                drawn.figure.savefig(files[1], metadata={"CreationDate": None})
-                paths += files
-                captions += [f"**{drawn.name}**. {drawn.caption}", ""]
-    paths.append(out / "captions.md")
-    paths[-1].write_text("\n".join(captions), encoding="utf-8")
-    return paths
+    makers = metric_figures, prediction_figures, reference_figures
+    return _write(chain(*(make(board) for make in makers)), folder / "figures", "more")
+
+
+def _write(figures: Iterator[Drawn], folder: Path, name: str = "figures") -> list[Path]:
+    from .files import write_figures
+
+    return write_figures(list(figures), folder / name)

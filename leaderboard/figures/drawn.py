@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,11 +19,21 @@ from stbench.board.tables import direction
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure, the name of its files and its caption."""
+    """A figure: the name of its files, its caption, and what draws it from which data.
+
+    ``draw`` is a function of a module and ``data`` its arguments, so that another process can draw the figure
+    and a change of what it shows is noticed.
+    """
 
     name: str
-    figure: Figure
     caption: str
+    draw: Callable[..., Figure]
+    data: tuple[Any, ...]
+
+    @cached_property
+    def figure(self) -> Figure:
+        """The figure, drawn."""
+        return self.draw(*self.data)
 
 
 def file_name(*parts: str) -> str:

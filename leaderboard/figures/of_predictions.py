@@ -26,25 +26,37 @@ from stbench.runs.manifest import OK
 from .drawn import Drawn, file_name, limits, of_metric, row_names, short, with_direction
 
 N_METHODS = 6  # the best ranked ones
+MAX_SPOTS = 150  # of a UMAP
 QUANTILES = (0.9, 0.5, 0.1)  # of the mean score of a gene over the methods
 
 Tables = dict[str, pd.DataFrame]  # spots x genes, by name of the method
 
 
+def map_figures(board: Board) -> Iterator[Drawn]:
+    """The maps of some genes per dataset, truth and predictions."""
+    for archive, column, truth, predictions in _of_columns(board):
+        coordinates = archive.truth(column).obsm.get("spatial")
+        if coordinates is not None:
+            yield _maps(board, column, truth, predictions, np.asarray(coordinates))
+
+
 def prediction_figures(board: Board) -> Iterator[Drawn]:
-    """Maps, UMAP and gene distances per dataset, and the scores along expression and sparsity."""
-    if board.archive is None or not row_names(board):
-        return
-    for column in board.columns:
-        truth, predictions = _values(board, board.archive, column)
-        if predictions:
-            coordinates = board.archive.truth(column).obsm.get("spatial")
-            if coordinates is not None:
-                yield _maps(board, column, truth, predictions, np.asarray(coordinates))
-            if truth.shape[1] > 2:
-                yield _umap(column, truth, predictions)
-                yield _distances(column, truth, predictions)
-    yield from _trends(board, board.archive)
+    """UMAP and gene distances per dataset, and the scores along expression and sparsity."""
+    for _, column, truth, predictions in _of_columns(board):
+        if truth.shape[1] > 2:
+            yield _umap(column, truth, predictions)
+            yield _distances(column, truth, predictions)
+    if board.archive is not None and row_names(board):
+        yield from _trends(board, board.archive)
+
+
+def _of_columns(board: Board) -> Iterator[tuple[Archive, Column, pd.DataFrame, Tables]]:
+    """Archive, column, truth and predictions, for every column with predictions."""
+    if board.archive is not None and row_names(board):
+        for column in board.columns:
+            truth, predictions = _values(board, board.archive, column)
+            if predictions:
+                yield board.archive, column, truth, predictions
 
 
 def _values(board: Board, archive: Archive, column: Column) -> tuple[pd.DataFrame, Tables]:
@@ -71,46 +83,76 @@ def _maps(
     value = scores.set_index(["gene", "name"])["value"]
     genes = list(dict.fromkeys(by_gene.index[round(q * (len(by_gene) - 1))] for q in QUANTILES))
 
-    aspect = np.ptp(coordinates[:, 0]) / max(np.ptp(coordinates[:, 1]), 1e-9)
-    size = 1.6
-    n_columns = 1 + len(predictions)
-    height = size / np.clip(aspect, 0.4, 2.5) + 0.3
-    figure = Figure(figsize=(size * n_columns + 0.6, height * len(genes)), layout="constrained")
-    axes = figure.subplots(len(genes), n_columns, squeeze=False)
-    for row, gene in zip(axes, genes, strict=True):
-        spatial_map(coordinates, truth[gene].to_numpy(), row[0], title=f"{gene}, truth")
-        for ax, (name, table) in zip(row[1:], predictions.items(), strict=True):
-            score = value.get((gene, name), np.nan)
-            spatial_map(coordinates, table[gene].to_numpy(), ax, title=f"{name} ({score:.2f})")
-    figure.colorbar(axes[0, 0].collections[0], ax=axes, shrink=0.5, label="z-score of the gene")
+    panels = []
+    for gene in genes:
+        own = [
+            (name, value.get((gene, name), np.nan), table[gene].to_numpy())
+            for name, table in predictions.items()
+        ]
+        panels.append((gene, truth[gene].to_numpy(), own))
     return Drawn(
         file_name("maps", *column),
-        figure,
         f"{column_name(*column)}: truth and the {len(predictions)} best ranked methods, n = {len(truth)} "
         f"spots. Test genes at the 90, 50 and 10 % quantile of the mean {board.headline} over the methods; "
         f"in brackets the {board.headline} of the map. Colour: log-normalised expression as z-score, one "
         "scale for all.",
+        _draw_maps,
+        (coordinates, panels),
     )
 
 
+def _draw_maps(
+    coordinates: np.ndarray, panels: list[tuple[str, np.ndarray, list[tuple[str, float, np.ndarray]]]]
+) -> Figure:
+    """A row per gene: its name, its true map, and name, score and map of each method."""
+    aspect = np.ptp(coordinates[:, 0]) / max(np.ptp(coordinates[:, 1]), 1e-9)
+    size = 1.6
+    n_columns = 1 + len(panels[0][2])
+    height = size / np.clip(aspect, 0.4, 2.5) + 0.3
+    figure = Figure(figsize=(size * n_columns + 0.6, height * len(panels)), layout="constrained")
+    axes = figure.subplots(len(panels), n_columns, squeeze=False)
+    for row, (gene, truth, maps) in zip(axes, panels, strict=True):
+        spatial_map(coordinates, truth, row[0], title=f"{gene}, truth")
+        for ax, (name, score, values) in zip(row[1:], maps, strict=True):
+            spatial_map(coordinates, values, ax, title=f"{name} ({score:.2f})")
+    figure.colorbar(axes[0, 0].collections[0], ax=axes, shrink=0.5, label="z-score of the gene")
+    return figure
+
+
 def _umap(column: Column, truth: pd.DataFrame, predictions: Tables) -> Drawn:
-    table = embed(truth, predictions)
-    n_spots = len(table) // (1 + len(predictions))
+    n_spots = min(len(truth), MAX_SPOTS)
+    return Drawn(
+        file_name("umap", *column),
+        f"{column_name(*column)}: one UMAP of the truth (grey) and the predictions of {truth.shape[1]} test "
+        f"genes at n = {n_spots} spots, z-scored per gene and source; axes have no unit. Good predictions "
+        "overlap with the grey.",
+        _draw_umap,
+        (short(column_name(*column)), truth, predictions),
+    )
+
+
+def _draw_umap(title: str, truth: pd.DataFrame, predictions: Tables) -> Figure:
+    table = embed(truth, predictions, max_spots=MAX_SPOTS)
     looks = styles(predictions)
     figure = Figure(figsize=(1.9 * len(predictions), 2.1), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(predictions), squeeze=False)[0], predictions, strict=True):
         embedding_plot(table, name, ax, colour=looks[name].colour)
-    figure.suptitle(f"{short(column_name(*column))}: truth in grey", fontsize=8.5)
-    return Drawn(
-        file_name("umap", *column),
-        figure,
-        f"{column_name(*column)}: one UMAP of the truth (grey) and the predictions of {truth.shape[1]} test "
-        f"genes at n = {n_spots} spots, z-scored per gene and source; axes have no unit. Good predictions "
-        "overlap with the grey.",
-    )
+    figure.suptitle(f"{title}: truth in grey", fontsize=8.5)
+    return figure
 
 
 def _distances(column: Column, truth: pd.DataFrame, predictions: Tables) -> Drawn:
+    return Drawn(
+        file_name("distances", *column),
+        f"{column_name(*column)}: distance (1 - Pearson correlation over {len(truth)} spots) between "
+        f"n = {truth.shape[1]} test genes, all in the order of average linkage of the truth; in brackets the "
+        "mean absolute difference from the truth.",
+        _draw_distances,
+        (truth, predictions),
+    )
+
+
+def _draw_distances(truth: pd.DataFrame, predictions: Tables) -> Figure:
     true = gene_distances(truth)
     order = clustering_order(true)
     upper = np.triu_indices(len(order), 1)
@@ -122,13 +164,7 @@ def _distances(column: Column, truth: pd.DataFrame, predictions: Tables) -> Draw
         error = np.abs(distance.to_numpy() - true.to_numpy())[upper].mean()
         distance_heatmap(distance, order, ax, title=f"{name} ({error:.2f})")
     figure.colorbar(image, ax=axes, shrink=0.7, label="1 - PCC")
-    return Drawn(
-        file_name("distances", *column),
-        figure,
-        f"{column_name(*column)}: distance (1 - Pearson correlation over {len(truth)} spots) between "
-        f"n = {len(order)} test genes, all in the order of average linkage of the truth; in brackets the "
-        "mean absolute difference from the truth.",
-    )
+    return figure
 
 
 def _trends(board: Board, archive: Archive) -> Iterator[Drawn]:
@@ -143,18 +179,23 @@ def _trends(board: Board, archive: Archive) -> Iterator[Drawn]:
     table = table[table["name"].isin(row_names(board)[:N_METHODS])]
     if table["value"].notna().sum() < 20:  # too few genes to group
         return
+    yield Drawn(
+        "genes",
+        f"{board.headline} of a test gene against its mean expression and its sparsity in the spatial truth, "
+        f"n = {table['gene'].nunique()} genes of {len(board.columns)} datasets. Grey: a gene, mean over the "
+        f"{table['name'].nunique()} best ranked methods; lines: means over fifths of the genes."
+        + limits(board),
+        _draw_trends,
+        (table[["name", "gene", "expression", "zeros", "value"]], with_direction(board, board.headline)),
+    )
+
+
+def _draw_trends(table: pd.DataFrame, ylabel: str) -> Figure:
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    axes, ylabel = figure.subplots(1, 2, sharey=True), with_direction(board, board.headline)
+    axes = figure.subplots(1, 2, sharey=True)
     xlabel = "Mean log-normalised expression of the gene"
     score_trend(table.assign(x=table["expression"]), axes[0], xlabel=xlabel, ylabel=ylabel)
     xlabel = "Share of spots without the gene"
     score_trend(table.assign(x=table["zeros"]), axes[1], xlabel=xlabel, ylabel=ylabel)
     axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    yield Drawn(
-        "genes",
-        figure,
-        f"{board.headline} of a test gene against its mean expression and its sparsity in the spatial truth, "
-        f"n = {table['gene'].nunique()} genes of {len(board.columns)} datasets. Grey: a gene, mean over the "
-        f"{table['name'].nunique()} best ranked methods; lines: means over fifths of the genes."
-        + limits(board),
-    )
+    return figure

@@ -8,6 +8,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from stbench.board.board import Board
@@ -60,14 +61,19 @@ def _granger(title: str, cells: AnnData, panel: list[str]) -> Drawn:
         f"{(table['p_null'] < 0.05).sum()} also under the null"
         for name, table in tables.items()
     ]
-    figure = Figure(figsize=(6, 0.32 * len(pairs) + 1), layout="constrained")
-    granger_plot(tables, figure.subplots())
     return Drawn(
         file_name("granger", title),
-        figure,
         f"{title}: Granger tests (lag 2) between the {len(genes)} most variable genes of the panel in the "
         f"scRNA reference, n = {len(values)} cells. Cells of one experiment have no order in time, and along "
         "a pseudotime neighbours are similar by construction, so a small p-value does not show that one gene "
         "causes another. Grey bars: 95 % of draws without an order (50 per pair); only dots beyond their bar "
         f"are evidence of more. {'; '.join(shares)}.",
+        _draw,
+        (tables,),
     )
+
+
+def _draw(tables: dict[str, pd.DataFrame]) -> Figure:
+    figure = Figure(figsize=(6, 0.32 * max(map(len, tables.values())) + 1), layout="constrained")
+    granger_plot(tables, figure.subplots())
+    return figure

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from stbench.board.archive import row_of
 from stbench.board.board import Board
@@ -34,18 +35,26 @@ def ablation_figures(board: Board) -> Iterator[Drawn]:
 
 
 def _figure(board: Board, method: str, panels: list[tuple[str, pd.DataFrame]]) -> Drawn:
+    panels = [
+        (parameter, table.assign(dataset=table["column"].map(short), score=table["mean"]))
+        for parameter, table in panels
+    ]
+    n_genes = sorted({n for _, table in panels for n in table["n_genes"]})
+    return Drawn(
+        file_name("ablation", method),
+        f"{method}: mean {board.headline} over the test genes. Every panel shows runs that differ in one "
+        "parameter only: a line per dataset, and their mean in black. "
+        f"n = {', '.join(map(str, n_genes))} genes per dataset." + limits(board),
+        _draw,
+        (panels, with_direction(board, board.headline)),
+    )
+
+
+def _draw(panels: list[tuple[str, pd.DataFrame]], ylabel: str) -> Figure:
     figure, axes = grid(len(panels), width=2.8, height=2.5)
     for ax in axes[1:]:
         ax.sharey(axes[0])  # a small effect looks small
     for ax, (parameter, table) in zip(axes, panels, strict=True):
-        table = table.assign(dataset=table["column"].map(short), score=table["mean"])
-        ablation_plot(table, ax, parameter=parameter, ylabel=with_direction(board, board.headline))
-    n_genes = sorted({n for _, table in panels for n in table["n_genes"]})
+        ablation_plot(table, ax, parameter=parameter, ylabel=ylabel)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
-    return Drawn(
-        file_name("ablation", method),
-        figure,
-        f"{method}: mean {board.headline} over the test genes. Every panel shows runs that differ in one "
-        "parameter only: a line per dataset, and their mean in black. "
-        f"n = {', '.join(map(str, n_genes))} genes per dataset." + limits(board),
-    )
+    return figure

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -18,17 +19,26 @@ from .drawn import Drawn, file_name, grid, limits, named, of_metric, row_names, 
 
 MAX_PANELS = 12  # of datasets
 
+Best = Literal["high", "low", "level"]
+Panels = dict[str, dict[str, np.ndarray]]  # scores of the genes by panel and method
 
-def score_figures(board: Board) -> Iterator[Drawn]:
-    """Box plots and a heat map per metric, score against cost, the ceilings, ranks and win rates."""
-    if not row_names(board):
-        return
-    for metric in board.metric_order:
-        yield from _boxes(board, metric)
-        yield from _heatmap(board, metric)
-    yield from _cost(board)
-    yield from _ceiling(board)
-    yield from _comparisons(board)
+
+def headline_figures(board: Board) -> Iterator[Drawn]:
+    """Boxes and heat map of the headline metric, its mean against cost, the ceilings, ranks and win rates."""
+    if row_names(board):
+        yield from _boxes(board, board.headline)
+        yield from _heatmap(board, board.headline)
+        yield from _cost(board)
+        yield from _ceiling(board)
+        yield from _comparisons(board)
+
+
+def metric_figures(board: Board) -> Iterator[Drawn]:
+    """Boxes and heat map of every other metric."""
+    for metric in board.metric_order if row_names(board) else ():
+        if metric != board.headline:
+            yield from _boxes(board, metric)
+            yield from _heatmap(board, metric)
 
 
 def _boxes(board: Board, metric: str) -> Iterator[Drawn]:
@@ -42,22 +52,31 @@ def _boxes(board: Board, metric: str) -> Iterator[Drawn]:
         "whiskers: the last gene within 1.5 box lengths; n: genes scored, each averaged over seeds first."
     ) + limits(board)
     pooled = f"{len(columns)} datasets pooled" if len(columns) > 1 else short(columns[0])
-    yield Drawn(file_name("boxes", metric), _panels(board, metric, {pooled: scores}), caption)
+    yield Drawn(file_name("boxes", metric), caption, _panels, _values(board, metric, {pooled: scores}))
     if metric == board.headline and 1 < len(columns) <= MAX_PANELS:
         parts = {column: scores[scores["column"] == column] for column in columns}
-        yield Drawn(file_name("boxes", metric, "by_dataset"), _panels(board, metric, parts), caption)
+        yield Drawn(file_name("boxes", metric, "by_dataset"), caption, _panels, _values(board, metric, parts))
 
 
-def _panels(board: Board, metric: str, panels: dict[str, pd.DataFrame]) -> Figure:
-    """Box plots side by side, by title."""
+def _values(board: Board, metric: str, panels: dict[str, pd.DataFrame]) -> tuple[Panels, int, str]:
+    """The arguments of `_panels`: the scores of the genes by panel and method, best rank first."""
     order = row_names(board)
+    found = {}
+    for title, table in panels.items():
+        values = {
+            name: part.to_numpy() for name, part in table.dropna(subset="value").groupby("name")["value"]
+        }
+        found[short(title)] = {name: values[name] for name in order if name in values}
+    return found, len(order), with_direction(board, metric)
+
+
+def _panels(panels: Panels, n_rows: int, xlabel: str) -> Figure:
+    """Box plots side by side, by title."""
     width = 4.5 if len(panels) == 1 else 2.9
-    figure, axes = grid(len(panels), width=width, height=0.155 * len(order) + 0.8)
-    for ax, (title, table) in zip(axes, panels.items(), strict=True):
-        values = dict(iter(table.dropna(subset="value").groupby("name")["value"]))
-        values = {name: values[name] for name in order if name in values}
-        box_plot(values, ax, xlabel=with_direction(board, metric))
-        ax.set_title(short(title))
+    figure, axes = grid(len(panels), width=width, height=0.155 * n_rows + 0.8)
+    for ax, (title, values) in zip(axes, panels.items(), strict=True):
+        box_plot(values, ax, xlabel=xlabel)
+        ax.set_title(title)
     return figure
 
 
@@ -73,43 +92,56 @@ def _heatmap(board: Board, metric: str) -> Iterator[Drawn]:
     label = with_direction(board, metric)
     yield Drawn(
         file_name("heatmap", metric),
-        _heat(table, 0.75, 0.22, label, best=board.metrics[metric].best),
         f"Mean {with_direction(board, metric)} over the test genes, methods x datasets, best rank on top. A "
         "cross marks a cell without a complete result (failed, unsupported or not run)." + limits(board),
+        _heat,
+        (table, 0.75, 0.22, label, board.metrics[metric].best),
     )
 
 
-def _heat(table: pd.DataFrame, width: float, height: float, label: str, **options: Any) -> Figure:
-    """A heat map with cells of ``width`` x ``height`` inches; ``options`` are those of `score_heatmap`."""
+def _heat(
+    table: pd.DataFrame,
+    width: float,
+    height: float,
+    label: str,
+    best: Best = "high",
+) -> Figure:
+    """A heat map with cells of ``width`` x ``height`` inches; ``best`` as in `score_heatmap`."""
     size = 1.6 + width * table.shape[1], 1.2 + height * len(table)
     figure = Figure(figsize=size, layout="constrained")
     ax = figure.subplots()
-    figure.colorbar(score_heatmap(table, ax, **options), ax=ax, shrink=0.6, label=label)
+    figure.colorbar(score_heatmap(table, ax, best=best), ax=ax, shrink=0.6, label=label)
     return figure
 
 
 def _cost(board: Board) -> Iterator[Drawn]:
     ranks = board.ranks()
     ranks = ranks[(ranks["kind"] != "control") & ranks[board.headline].notna()]
-    runs = board.runs[board.runs["status"] == "ok"].dropna(subset=["wall_s", "peak_rss_bytes"])
-    runs = runs.groupby(ROW)[["wall_s", "peak_rss_bytes"]].median().astype(float)
+    runs = board.runs[board.runs["status"] == "ok"].dropna(subset=["predict_s", "peak_rss_bytes"])
+    runs = runs.groupby(ROW)[["predict_s", "peak_rss_bytes"]].median().astype(float)
     table = ranks.assign(name=board.names_of(ranks), score=ranks[board.headline]).merge(runs, on=ROW)
     if table.empty:  # an imported table has no costs
         return
+    ylabel = f"Mean {board.headline} over {len(board.columns)} datasets"
+    yield Drawn(
+        "cost",
+        f"Mean {board.headline} against the seconds of the method itself, without the start and the reading "
+        "of a run, and against its peak memory (median over the runs that are ok). The line is the Pareto "
+        f"front: no other method is better at no more cost. n = {len(table)} methods that are ok on all "
+        f"{len(board.columns)} datasets." + limits(board),
+        _draw_cost,
+        (table[["name", "score", "predict_s", "peak_rss_bytes"]], ylabel),
+    )
+
+
+def _draw_cost(table: pd.DataFrame, ylabel: str) -> Figure:
     figure = Figure(figsize=(9, 4))
     places = {"left": 0.07, "right": 0.99, "bottom": 0.12, "top": 0.97, "wspace": 0.2}
     left, right = figure.subplots(1, 2, gridspec_kw=places)
-    ylabel = f"Mean {board.headline} over {len(board.columns)} datasets"
-    seconds, memory = table.assign(cost=table["wall_s"]), table.assign(cost=table["peak_rss_bytes"] / 1e9)
-    cost_plot(seconds, left, xlabel="Median seconds per run", ylabel=ylabel)
+    seconds, memory = table.assign(cost=table["predict_s"]), table.assign(cost=table["peak_rss_bytes"] / 1e9)
+    cost_plot(seconds, left, xlabel="Median seconds of the method", ylabel=ylabel)
     cost_plot(memory, right, xlabel="Median peak memory per run, GB", ylabel=ylabel)
-    yield Drawn(
-        "cost",
-        figure,
-        f"Mean {board.headline} against wall time and peak memory (median over the runs that are ok). The "
-        f"line is the Pareto front: no other method is better at no more cost. n = {len(table)} methods that "
-        f"are ok on all {len(board.columns)} datasets." + limits(board),
-    )
+    return figure
 
 
 def _ceiling(board: Board) -> Iterator[Drawn]:
@@ -120,38 +152,42 @@ def _ceiling(board: Board) -> Iterator[Drawn]:
     means = means.reindex(index=[name for name in row_names(board) if name in means.index])
     if ceiling.empty or means.empty:
         return
-    figure = Figure(figsize=(max(5.0, 1.3 + 1.1 * means.shape[1]), 4), layout="constrained")
-    ax = figure.subplots()
     ylabel = f"Mean {with_direction(board, board.headline)}"
-    ceiling_plot(means, ceiling.set_index("column")["mean"], ax, ylabel=ylabel)
-    ax.set_xticklabels([short(text.get_text()) for text in ax.get_xticklabels()])
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     n_genes = ceiling["n_genes"].astype(int)
     yield Drawn(
         "ceiling",
-        figure,
         f"Mean {board.headline} of every method under the ceiling, the correlation that the noise of the "
         "counts allows even for the true rates (split halves, Spearman-Brown; assumes Poisson sampling). "
         f"Intensities have no ceiling. n = {n_genes.min()} to {n_genes.max()} test genes per dataset."
         + limits(board),
+        _draw_ceiling,
+        (means, ceiling.set_index("column")["mean"], ylabel),
     )
+
+
+def _draw_ceiling(means: pd.DataFrame, ceiling: pd.Series, ylabel: str) -> Figure:
+    figure = Figure(figsize=(max(5.0, 1.3 + 1.1 * means.shape[1]), 4), layout="constrained")
+    ax = figure.subplots()
+    ceiling_plot(means, ceiling, ax, ylabel=ylabel)
+    ax.set_xticklabels([short(text.get_text()) for text in ax.get_xticklabels()])
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
 
 
 def _comparisons(board: Board) -> Iterator[Drawn]:
     """The critical-difference diagram of the ranks over datasets, and the win rates."""
     test = over_datasets(board)
     if test is not None:
-        figure = Figure(figsize=(7, 0.8 + 0.14 * len(test.mean_ranks)), layout="constrained")
         names = [board.names[row] for row in test.mean_ranks.index]
         p_values = test.nemenyi.set_axis(names).set_axis(names, axis=1)
-        rank_diagram(test.mean_ranks.set_axis(names), p_values, figure.subplots())
         yield Drawn(
             "critical_difference",
-            figure,
             f"Mean rank by mean {board.headline} (1 is best), n = {test.n_datasets} datasets, {len(names)} "
             "methods that are ok on all. Bars join methods that do not differ by Nemenyi's test at 5 % "
             f"(critical difference {test.critical_difference:.2f}); Friedman p = {test.p_value:.2g}."
             + limits(board),
+            _draw_ranks,
+            (test.mean_ranks.set_axis(names), p_values),
         )
     wins = name_pairs(board, win_table(board))
     order = row_names(board) if len(wins) else []
@@ -159,8 +195,15 @@ def _comparisons(board: Board) -> Iterator[Drawn]:
     if len(order) > 1:
         yield Drawn(
             "win_rates",
-            _heat(table, 0.34, 0.24, "share of genes won"),
             "How often the row beats the column: share of the test genes with the better "
             f"{board.headline}; a tie is half a win; mean over the datasets where both are ok."
             + limits(board),
+            _heat,
+            (table, 0.34, 0.24, "share of genes won"),
         )
+
+
+def _draw_ranks(mean_ranks: pd.Series, p_values: pd.DataFrame) -> Figure:
+    figure = Figure(figsize=(7, 0.8 + 0.14 * len(mean_ranks)), layout="constrained")
+    rank_diagram(mean_ranks, p_values, figure.subplots())
+    return figure

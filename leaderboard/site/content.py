@@ -8,7 +8,7 @@ import pandas as pd
 
 from stbench.board.archive import Column
 from stbench.board.board import Board
-from stbench.board.columns import COLUMN, ROW, column_name, keys_of
+from stbench.board.columns import COLUMN, COST, ROW, column_name, keys_of
 from stbench.board.comparisons import name_pairs, over_datasets, paired_tests, win_table
 from stbench.board.tables import direction
 from stbench.plot.style import styles
@@ -45,7 +45,7 @@ def _rows(board: Board) -> list[dict[str, Any]]:
     looks = styles(names)
     families = pd.concat([board.runs, board.scores]).groupby(ROW)["family"].first()
     ok = board.runs[board.runs["status"] == "ok"]
-    cost = ok.groupby(ROW)[["wall_s", "peak_rss_bytes"]].median().astype(float)
+    cost = ok.groupby(ROW)[COST].agg(lambda values: values.astype(float).median())
     table = ranks.merge(families.reset_index(), how="left", on=ROW).merge(cost, how="left", on=ROW)
     limits = {limit for _, limit in board.columns}
     if len(limits) == 1:  # stated once, at the top of the page

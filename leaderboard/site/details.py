@@ -12,7 +12,7 @@ from anndata import AnnData
 
 from stbench.board.archive import Archive, Column, row_of
 from stbench.board.board import Board
-from stbench.board.columns import COLUMN, ROW, column_name, keys_of
+from stbench.board.columns import COLUMN, COST, ROW, column_name, keys_of
 from stbench.data.health import side
 from stbench.methods import REGISTRY
 from stbench.plot.style import styles
@@ -54,7 +54,7 @@ def _costs(board: Board, row: tuple) -> list[dict[str, Any]]:
     costs = []
     for column, group in runs.groupby(COLUMN):
         ok = group[group["status"] == "ok"]
-        medians = ok[["wall_s", "peak_rss_bytes"]].astype(float).median()
+        medians = ok[COST].astype(float).median()
         costs.append(
             {"column": column_name(*column), "n_runs": len(group), "n_ok": len(ok)} | medians.to_dict()
         )
@@ -130,7 +130,7 @@ def provenance(board: Board) -> list[dict[str, Any]]:
     rows = []
     for manifest in board.manifests:
         versions = {k: v for k, v in (manifest.get("versions") or {}).items() if k != "stbench"}
-        same = ("key", "seed", "status", "wall_s", "peak_rss_bytes", "device", "version")
+        same = ("key", "seed", "status", *COST, "device", "version")
         rows.append(
             {key: manifest.get(key) for key in same}
             | {

@@ -13,7 +13,10 @@ from stbench.plot.cost import pareto_front
 
 GRID = "#e8ebef"
 SOFT = "#9aa3ad"
-COSTS = {"wall_s": ("median seconds per run", 1.0), "peak_rss_bytes": ("median peak memory, GB", 1e9)}
+COSTS = {
+    "predict_s": ("median seconds of the method", 1.0),
+    "peak_rss_bytes": ("median peak memory, GB", 1e9),
+}
 
 
 def plots(numbers: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stbench.board.board import Board
-from stbench.board.columns import RUNS, SCORES
+from stbench.board.columns import COST, RUNS, SCORES
 from stbench.errors import StbenchError, unknown_name
 from stbench.metric import REGISTRY, headline
 
@@ -44,7 +44,7 @@ def read_long_table(file: Path) -> Board:
 
     own = {"limit": "", "kind": "method", "preset": "", "family": "", "rotation": 0, "split_seed": 0}
     own |= {"split": "published", "seed": 0}
-    runs = _runs(table).assign(**own, wall_s=np.nan, peak_rss_bytes=np.nan)[RUNS]
+    runs = _runs(table).assign(**own, **dict.fromkeys(COST, np.nan))[RUNS]
     metrics = {name: REGISTRY.get(name) for name in table["metric"].unique()}
     return Board(table.dropna(subset="value").assign(**own)[SCORES], runs, metrics, origin=file.name)
 

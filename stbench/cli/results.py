@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from stbench.cli.options import DataFolders, Plugins, ResultsFolder
 from stbench.config.values import names
 from stbench.files import whole_file, writable_folder
+from stbench.renderer import Figures
 
 
 def leaderboard(
@@ -19,13 +21,14 @@ def leaderboard(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the leaderboard.")] = Path("board"),
     only: Annotated[str, typer.Option(help="Renderers with commas, for example site,figures.")] = "",
+    figures: Annotated[Figures, typer.Option(help="Files of figures: none, main ones, or all.")] = "main",
     data: DataFolders = None,
     plugin: Plugins = None,
 ) -> None:
     """Write tables, figures and the page of a results folder, or of the scores of a published benchmark.
 
-    Some figures show the references, which are read from --data. Example: stbench leaderboard results
-    --out board
+    A figure is drawn again only when what it shows has changed. Some of all figures show the references,
+    which are read from --data. Example: stbench leaderboard results --out board
     """
     from stbench.board.collect import collect
     from stbench.board.longtable import read_long_table
@@ -36,8 +39,11 @@ def leaderboard(
         board = read_long_table(results)
     else:
         board = collect(Results.open(results), data or [])
-    for path in render(board, writable_folder(out), names(only), slow=True):
-        print(f"Wrote {path}")
+    paths = render(board, writable_folder(out), names(only), slow=True, figures=figures)
+    kinds = Counter(path.suffix.removeprefix(".") for path in paths)
+    print(f"{out}: {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items()))}")
+    for page in (path for path in paths if path.suffix == ".html"):
+        print(f"Open {page}")
 
 
 def score(

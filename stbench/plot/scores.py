@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +14,10 @@ from stbench.plot.style import GREY, INK, styles
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
+    from numpy.typing import ArrayLike
 
 
-def box_plot(values: Mapping[str, Sequence[float]], ax: Axes, *, xlabel: str) -> Axes:
+def box_plot(values: Mapping[str, ArrayLike], ax: Axes, *, xlabel: str) -> Axes:
     """The axes with one horizontal box per method, the first on top, with its number of genes.
 
     The box spans the quartiles, the line is the median, whiskers reach the last gene within 1.5 times the

@@ -83,14 +83,15 @@ def _run(folder: Path) -> dict[str, Any]:
         progress=_progress_writer(folder / "progress.json"),
     )
     versions = cls.versions()
-    loaded = time.monotonic()
+    loaded, loaded_cpu = time.monotonic(), cpu_seconds()
     answer = method.predict(task, ctx)
-    predicted = time.monotonic()
+    predicted, predicted_cpu = time.monotonic(), cpu_seconds()
     write_prediction(folder / "prediction.h5ad", task, answer)
     return {
         "status": "ok",
         "load_s": loaded - start,
         "predict_s": predicted - loaded,
+        "predict_cpu_s": predicted_cpu - loaded_cpu,
         "versions": {package: version(package) for package in CORE} | versions,
         "gpu": _gpu_peak(file.device),
     }

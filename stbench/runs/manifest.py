@@ -50,6 +50,8 @@ class _Manifest(BaseModel):
     reason: Text
     started: Text | None = None
     wall_s: Seconds | None = None
+    predict_s: Seconds | None = None
+    predict_cpu_s: Seconds | None = None
     peak_rss_bytes: int | None = None
     prediction_sha256: Hash | None = None
     prediction_bytes: int | None = None

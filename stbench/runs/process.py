@@ -39,7 +39,7 @@ GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL
 WATCH_SECONDS = 0.25  # between two looks at memory and disk
 MAX_OUTCOME_BYTES = 1 << 20
 CHILD_FIELDS = (  # what the process may state about itself
-    "status", "reason", "load_s", "predict_s", "cpu_s", "peak_rss_bytes", "gpu", "versions",
+    "status", "reason", "load_s", "predict_s", "predict_cpu_s", "cpu_s", "peak_rss_bytes", "gpu", "versions",
     "threads_used",
 )  # fmt: skip
 # what a template imports for methods that need these packages; POT imports PyTorch, and the first step of an

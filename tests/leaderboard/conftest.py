@@ -31,7 +31,12 @@ def build(runs, controls=()):
     for *names, outcome, reason in [*runs, *controls]:
         ok = isinstance(outcome, dict)
         if (*names, outcome, reason) not in controls:
-            status = {"status": "ok" if ok else outcome, "reason": reason, "wall_s": 1.0, "peak_rss_bytes": 1}
+            status = {
+                "status": "ok" if ok else outcome,
+                "reason": reason,
+                "predict_s": 1.0,
+                "peak_rss_bytes": 1,
+            }
             run_rows.append(fields(*names) | status)
         for metric, values in outcome.items() if ok else ():
             for i, value in enumerate(values):

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stbench.board.board import Board
 from stbench.board.collect import collect
 from stbench.leaderboard import REGISTRY
-from stbench.leaderboard.figures.of_predictions import prediction_figures
+from stbench.leaderboard.figures.files import write_figures
+from stbench.leaderboard.figures.of_predictions import map_figures, prediction_figures
 from stbench.leaderboard.figures.of_references import reference_figures
 from stbench.leaderboard.figures.of_runs import ablation_figures
-from stbench.leaderboard.figures.of_scores import _cost, score_figures
+from stbench.leaderboard.figures.of_scores import _cost, headline_figures, metric_figures
 from stbench.runs.results import Results
 
 
@@ -37,7 +39,7 @@ def drawn(make, board):
 
 
 def test_figures_of_scores(real_board):
-    found = drawn(score_figures, real_board)
+    found = drawn(headline_figures, real_board) | drawn(metric_figures, real_board)
     assert {"boxes_pcc", "heatmap_pcc", "heatmap_js", "cost", "ceiling", "win_rates"} <= set(found)
     assert "critical_difference" not in found  # one dataset: nothing to test
     assert "higher is better" in found["heatmap_pcc"].caption
@@ -49,7 +51,7 @@ def test_figures_of_scores(real_board):
 
 
 def test_a_cell_without_a_result_is_crossed(board):
-    found = drawn(score_figures, board)
+    found = drawn(headline_figures, board)
     ax = found["heatmap_pcc"].figure.axes[0]
     assert len(ax.lines) == 2  # b timed out on the embryo
     assert [text.get_text() for text in ax.texts] == ["0.40", "0.40", "0.00"]
@@ -57,12 +59,12 @@ def test_a_cell_without_a_result_is_crossed(board):
 
 def test_scores_without_costs_have_no_figure_of_cost(wide_board):
     assert "cost" in drawn(_cost, wide_board)
-    wide_board.runs[["wall_s", "peak_rss_bytes"]] = np.nan
+    wide_board.runs["predict_s"] = np.nan  # the time of the whole run does not stand in for it
     assert drawn(_cost, wide_board) == {}
 
 
 def test_figures_of_predictions(real_board):
-    found = drawn(prediction_figures, real_board)
+    found = drawn(map_figures, real_board) | drawn(prediction_figures, real_board)
     maps = next(one for name, one in found.items() if name.startswith("maps_simulated"))
     titles = [ax.get_title(loc="center") for ax in maps.figure.axes]
     assert sum("truth" in title for title in titles) == 3  # three genes
@@ -103,11 +105,46 @@ def test_granger_needs_the_reference_and_says_what_it_is_not(real_board):
 def test_a_board_of_scores_alone_has_the_figures_of_scores(board, tmp_path):
     paths = REGISTRY.get("figures")(board, tmp_path)
     names = {path.name for path in paths}
+    assert set(names) == {path.name for path in (tmp_path / "figures").iterdir()} - {"drawn.json"}
     assert {"heatmap_pcc.png", "heatmap_pcc.pdf", "captions.md"} <= names
     assert all(path.stat().st_size > 0 for path in paths)
     captions = (tmp_path / "figures" / "captions.md").read_text()
     assert "**heatmap_pcc**. Mean pcc (higher is better)" in captions
     assert plt.get_fignums() == []  # nothing is left open
+
+
+def test_cost_is_that_of_the_method(make_board):
+    values = {"pcc": [0.1, 0.3], "ssim": [0.1, 0.1], "rmse": [1.0, 1.0], "js": [0.1, 0.1]}
+    board = make_board([("brain", "", name, "method", "cpu", values, "") for name in ("quick", "slow")])
+    board.runs["predict_s"] = [0.1, 50.0]
+    board.runs["wall_s"] = [100.0, 60.0]  # the start of a process hides who is quick
+    (cost,) = _cost(board)
+    seconds = {line.get_xdata()[0] for line in cost.figure.axes[0].lines if len(line.get_xdata()) == 1}
+    assert seconds == {0.1, 50.0}
+
+
+def test_a_figure_is_drawn_again_only_when_what_it_shows_has_changed(board, tmp_path):
+    def stamps(figures):
+        write_figures(figures, tmp_path)
+        return {file.name: file.stat().st_mtime_ns for file in tmp_path.glob("*.p*")}
+
+    first = stamps(list(headline_figures(board)))
+    assert {"heatmap_pcc.png", "heatmap_pcc.pdf", "win_rates.png"} <= set(first)
+    assert stamps(list(headline_figures(board))) == first
+    (tmp_path / "win_rates.pdf").unlink()  # a missing file is made again
+    second = stamps(list(headline_figures(board)))
+    assert {name for name in first if second[name] != first[name]} == {"win_rates.png", "win_rates.pdf"}
+
+    scores = board.scores.copy()
+    scores.loc[(scores["method"] == "b") & (scores["metric"] == "pcc"), "value"] += 0.05
+    changed = Board(scores, board.runs, board.metrics)
+    third = stamps(list(headline_figures(changed)))
+    assert third["win_rates.png"] == second["win_rates.png"]  # b still loses
+    assert third["heatmap_pcc.png"] != second["heatmap_pcc.png"]
+    assert set(stamps(list(headline_figures(changed))[:1])) == {
+        "boxes_pcc.png",
+        "boxes_pcc.pdf",
+    }  # no stale file
 
 
 def test_the_top_of_a_renderer_imports_nothing_heavy():

@@ -27,7 +27,7 @@ def measured():
         if status == "ok":
             scores += [own | {"gene": f"g{i}", "metric": "pcc", "value": v} for i, v in enumerate(values)]
     metrics = {"pcc": Metric("pcc", None, "high", (-1, 1), "1", primary=True, column=1, headline=True)}
-    return Board(pd.DataFrame(scores)[SCORES], pd.DataFrame(runs)[RUNS], metrics)
+    return Board(pd.DataFrame(scores)[SCORES], pd.DataFrame(runs, columns=RUNS), metrics)
 
 
 def test_the_figures_are_those_of_the_sources():

@@ -171,7 +171,7 @@ def test_the_numbers_are_those_of_the_summary(shown, results):
 
 
 def test_the_cost_plot_names_its_methods_in_the_legend(shown):
-    assert sorted(texts(shown, "#cost_wall_s .legendtext")) == ["knn", "ridge"]
+    assert sorted(texts(shown, "#cost_predict_s .legendtext")) == ["knn", "ridge"]
 
 
 def test_reported_figures_stand_apart_from_the_ranking(shown):
