@@ -53,6 +53,8 @@ class CausalGeDKernel(Method):
     fit_spots
         Largest number of spots, in random tiles of the tissue, for the same fit and for the errors behind the
         intervals. All spots are predicted.
+    attended_cells
+        Largest number of cells, drawn at random, that spots attend to. The process uses all.
     n_folds
         Folds of visible genes for the cross-fitted attention and for the intervals.
     level
@@ -69,6 +71,7 @@ class CausalGeDKernel(Method):
     neighbours: tuple[int, ...] = (6, 30)
     fit_genes: int = 500
     fit_spots: int = 10_000
+    attended_cells: int = 12_000
     n_folds: int = 5
     level: float | None = 0.9
 
@@ -93,7 +96,7 @@ class CausalGeDKernel(Method):
         import numpy as np
 
         from stbench.toolbox.scale import from_zscores, zscore
-        from stbench.toolbox.tiles import part_of_tissue
+        from stbench.toolbox.tiles import part_of_reference, part_of_tissue
 
         from .attention import attend, cross_attend
         from .process import GeneFeatures, fit
@@ -106,14 +109,16 @@ class CausalGeDKernel(Method):
         part = part_of_tissue(task, self.fit_spots, ctx.seed)
         smooth = smoothers(part, self.neighbours)
         maps = zscore(dense(part.spatial, names))  # (n_spots of the part, n_genes)
-        attended = cross_attend(part, names, self.temperature, self.n_folds, ctx.seed)
+        few = part_of_reference(part, self.attended_cells, ctx.seed)
+        attended = cross_attend(few, names, self.temperature, self.n_folds, ctx.seed)
         fitted = fit(features.rows(fitted_on), [s(maps) for s in smooth], [s(attended) for s in smooth])
         found = fitted.correlation, fitted.attention, np.round(fitted.shares, 2)
         ctx.log.info("left-out correlation %.3f, attention %.2f, smoothing %s", *found)
 
         smooth = smoothers(task, self.neighbours) if part is not task else smooth
         raw = zscore(dense(task.spatial, genes)) @ fitted.gene_weights(features, len(genes))
-        raw += fitted.attention * attend(task, genes, self.temperature)
+        few = part_of_reference(task, self.attended_cells, ctx.seed)
+        raw += fitted.attention * attend(few, genes, self.temperature)
         mixed = np.sum([share * s(raw) for share, s in zip(fitted.shares, smooth, strict=True)], axis=0)
         # Least squares shrinks a map to sd r, which costs ssim; sd 1 costs js. Their geometric mean, sqrt(r).
         shrunk = np.clip(fitted.scale * mixed.std(axis=0), 0, 1)

@@ -1,4 +1,4 @@
-"""Parts of a large tissue: compact tiles, and a task on some of them."""
+"""Parts of large data: compact tiles of a tissue, and a task on some of them or on some cells."""
 
 from __future__ import annotations
 
@@ -44,6 +44,16 @@ def part_of_tissue(task: Task, n_spots: int, seed: int) -> Task:
     sizes = np.cumsum([len(found[tile]) for tile in order])
     chosen = order[: max(1, np.searchsorted(sizes, n_spots, side="right"))]
     return on_spots(task, np.sort(np.concatenate([found[tile] for tile in chosen])))
+
+
+def part_of_reference(task: Task, n_cells: int, seed: int) -> Task:
+    """The task with at most ``n_cells`` random cells of the reference, or all of them."""
+    from stbench.task import Task
+
+    if task.reference.n_obs <= n_cells:
+        return task
+    rows = np.sort(np.random.default_rng(seed).permutation(task.reference.n_obs)[:n_cells])
+    return Task(task.reference[rows].copy(), task.spatial, task.targets, task.units)
 
 
 def on_spots(task: Task, rows: np.ndarray) -> Task:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stbench.toolbox.tiles import on_spots, part_of_tissue, tiles
+from stbench.toolbox.tiles import on_spots, part_of_reference, part_of_tissue, tiles
 
 
 @pytest.mark.parametrize("places", [True, False])
@@ -32,4 +32,8 @@ def test_a_part_holds_whole_tiles_with_the_values_as_they_are(make_task):
     assert {len(set(rows) & set(tile)) / len(tile) for tile in tiles(task, 12)} == {0.0, 1.0}
     assert part_of_tissue(task, 120, seed=1).spatial.obs_names.tolist() != part.spatial.obs_names.tolist()
     assert part_of_tissue(task, 300, seed=0) is task
+    few = part_of_reference(task, 20, seed=0)
+    assert few.reference.n_obs == 20
+    assert set(few.reference.obs_names) < set(task.reference.obs_names)
+    assert part_of_reference(task, 90, seed=0) is task
     assert on_spots(task, np.array([3, 5])).targets == task.targets
