@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from anndata import AnnData, read_h5ad
+from command import stbench
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -40,11 +41,12 @@ def follow(page: Path, folder: Path) -> list[str]:
 def call(command: str, folder: Path) -> subprocess.CompletedProcess:
     """Run a command of a page, which must succeed."""
     program, *arguments = shlex.split(command)
-    programs = {"python": [], "stbench": ["-c", "from stbench.cli import main; main()"]}
-    done = subprocess.run(
-        [sys.executable, *programs[program], *arguments],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    if program == "stbench":
+        done = stbench(*arguments, cwd=folder)
+    else:
+        assert program == "python"
+        run = [sys.executable, *arguments]
+        done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done
 

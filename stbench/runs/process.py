@@ -252,12 +252,13 @@ class RunProcess:
 class Templates:
     """The templates of the processes of runs with so many threads: one for each set of slow imports.
 
-    ``fork`` False: there is none.
+    ``fork`` False: there is none. ``environment`` has further variables of the templates.
     """
 
-    def __init__(self, threads: int, *, fork: bool = True):
+    def __init__(self, threads: int, *, fork: bool = True, environment: Mapping[str, str] | None = None):
         self.threads = threads
         self.fork = fork
+        self._environment = run_environment(threads, "") | dict(environment or {})
         self._lock = Lock()
         self._made: dict[tuple[str, ...], Template] = {}
 
@@ -269,7 +270,7 @@ class Templates:
         imports = tuple(module for package in packages for module in SLOW_IMPORTS.get(package, ()))
         with self._lock:
             if imports not in self._made or not self._made[imports].alive:
-                self._made[imports] = Template(run_environment(self.threads, ""), imports)
+                self._made[imports] = Template(self._environment, imports)
             return self._made[imports]
 
     def close(self) -> None:

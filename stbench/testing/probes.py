@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import inspect
 import linecache
@@ -12,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
@@ -28,7 +30,7 @@ from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import TaskFile, write_tables
 from stbench.method import Context, Method, Prediction
 from stbench.plugins import PLUGIN_PREFIX
-from stbench.runs.process import Limits, finish, start_run
+from stbench.runs.process import Limits, Templates, finish, start_run
 from stbench.tables import dense
 from stbench.task import Task
 from stbench.testing.planted import planted_task
@@ -77,11 +79,23 @@ def child_run(
         plugins=[inspect.getfile(cls)] if cls.__module__.startswith(PLUGIN_PREFIX) else [],
     )
     hashes = {"PYTHONHASHSEED": str(hash_seed)}
-    process = start_run(inputs / "tables", task, Limits(), parent=inputs, environment=hashes)
+    template = _templates(hash_seed).of(method.info.name)
+    process = start_run(
+        inputs / "tables", task, Limits(), parent=inputs, environment=hashes, template=template
+    )
     outcome = finish(process)
     if outcome["status"] != "ok":
         raise Breach(f"its process ended as {outcome['status']}: {outcome['reason']}")
     return process.folder, outcome
+
+
+@cache
+def _templates(hash_seed: int) -> Templates:
+    """What the processes of all checks are forked from; an interpreter has one hash seed."""
+    hashes = {"PYTHONHASHSEED": str(hash_seed)}
+    templates = Templates(1, fork=sys.platform == "linux", environment=hashes)
+    atexit.register(templates.close)
+    return templates
 
 
 def first_change(method: Method, scratch: Path, watched: str = "") -> tuple[str, str]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import anndata
+import command
 import numpy as np
 import pandas as pd
 import pytest
@@ -252,12 +253,10 @@ def test_without_a_file_the_answer_is_in_memory_and_nothing_is_left(tmp_path, mo
 
 
 def test_the_command_line(data_folder, tmp_path):
-    code = "from stbench.cli import main; main()"
     pair = [str(data_folder / "planted"), "--limit", "cells=40"]
 
     def stbench_(*arguments):
-        command = [sys.executable, "-c", code, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+        return command.stbench(*arguments, cwd=tmp_path)
 
     done = stbench_("choose", *pair, "--methods", "ridge_genes,mean", "--splits", "2", "--out", "choice")
     assert done.returncode == 0, done.stderr

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
+from command import stbench
 
 from stbench.audit.audit import audit_scores, draw_mask, paste, untrained_decoder
 
@@ -93,12 +91,8 @@ def test_the_untrained_decoder_is_seeded_and_leaves_the_global_seed():
 
 
 def test_the_command_writes_a_page_and_a_table(data_folder, tmp_path):
-    command = "from stbench.cli import main; main()"
     arguments = ["audit", "--datasets", "planted", "--methods", "ridge,novosparc", "--data", str(data_folder)]
-    done = subprocess.run(
-        [sys.executable, "-c", command, *arguments, "--out", str(tmp_path / "audit")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = stbench(*arguments, "--out", tmp_path / "audit")
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "audit" / "audit.csv")
     assert set(table.query("kind == 'method'")["predictor"]) == {"ridge (default)", "novosparc (default)"}

@@ -5,22 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
+from command import stbench
 
 from stbench.board.collect import collect
 from stbench.board.merge import merge
 from stbench.errors import StbenchError
 from stbench.runs.results import Results
-
-
-def stbench(*arguments):
-    code = "from stbench.cli import main; main()"
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,9 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from command import stbench
 
 ODD = Path(__file__).parents[1] / "plugins" / "odd_methods.py"
-
-
-def stbench(*arguments, cwd=None):
-    code = "from stbench.cli import main; main()"
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
 def assert_one_line_error(done, *parts):

@@ -1,9 +1,7 @@
 import gzip
-import os
-import subprocess
-import sys
 
 import anndata
+import command
 import h5py
 import numpy as np
 import pandas as pd
@@ -216,8 +214,7 @@ def test_from_text_to_a_leaderboard_as_the_readme_says(make_pair, tmp_path):
     spatial.obsm.to_df().set_axis(["x", "y"], axis=1).to_csv(tmp_path / "places.csv")
 
     def stbench(text):
-        command = [sys.executable, "-c", "from stbench.cli import main; main()", *text.split()]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ)
+        done = command.stbench(*text.split(), cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

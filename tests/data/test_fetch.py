@@ -6,6 +6,7 @@ import sys
 import time
 import zipfile
 
+import command
 import pytest
 
 from stbench.data import download as downloads
@@ -38,12 +39,7 @@ def get(name, record, **options):
 
 def stbench(*arguments, **environment):
     """The command line in a process of its own, as a user has it."""
-    return subprocess.run(
-        [sys.executable, "-c", "from stbench.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | environment,
-    )
+    return command.stbench(*arguments, env=os.environ | environment)
 
 
 def test_the_archive_of_its_own_name_is_enough(record, cache):

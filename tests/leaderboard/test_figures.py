@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from command import stbench
 
 from stbench.board.board import Board
 from stbench.board.collect import collect
@@ -26,11 +27,9 @@ from stbench.runs.results import Results
 def real_board(tmp_path_factory):
     """Two methods on the simulated tissue, one of them with two values of a parameter."""
     out = tmp_path_factory.mktemp("figures") / "results"
-    code = "from stbench.cli import main; main()"
     options = ["--datasets", "simulated", "--limit", "cells=80,spots=60,genes=40", "--out", str(out)]
     for methods in (["ridge,knn"], ["knn", "--set", "knn.n_neighbors=3"]):
-        command = [sys.executable, "-c", code, "run", "--methods", *methods, *options]
-        subprocess.run(command, check=True, capture_output=True)
+        stbench("run", "--methods", *methods, *options).check_returncode()
     return collect(Results.open(out))
 
 

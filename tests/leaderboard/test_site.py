@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command import stbench
 
 from stbench.leaderboard import REGISTRY
 from stbench.leaderboard.site.page import page
@@ -40,11 +39,10 @@ def results(tmp_path_factory, write_data):
     """A results folder of three methods on two datasets."""
     folder = tmp_path_factory.mktemp("site")
     write_data(folder)
-    code = "from stbench.cli import main; main()"
     options = ["--data", folder / "data", "--out", folder / "results", "--jobs", "2"]
     options += ["--limit", "cells=60,spots=50,genes=20"]
     command = ["run", "--methods", "ridge,knn,mean", "--datasets", "planted,simulated", *options]
-    subprocess.run([sys.executable, "-c", code, *map(str, command)], check=True, capture_output=True)
+    stbench(*command).check_returncode()
     return folder / "results"
 
 

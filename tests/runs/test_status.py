@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import stbench
 from waiting import wait_for
 
 from stbench.cli.doctor import report
@@ -33,11 +34,6 @@ def go(out, data, *methods, **options):
         methods=methods, datasets=("planted",), data=(data,), out=out, plugin=(ODD,), jobs=2, **options
     )
     return run(config)
-
-
-def stbench(*arguments, **options):
-    command = [sys.executable, "-m", "stbench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
 
 
 @pytest.fixture(scope="module")
