@@ -13,6 +13,25 @@ from stbench.files import cache_folder
 from stbench.testing.planted import planted_pair
 
 ROOT = Path(__file__).resolve().parent.parent
+SLOW = Path(__file__).parent / "slow.txt"  # tests of a second or more, slowest first; see CONTRIBUTING.md
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help=f"Leave out the tests in tests/{SLOW.name}.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Start with the slowest files, so that no worker ends with one; or leave out the slow tests."""
+    places = {name: place for place, name in enumerate(SLOW.read_text().splitlines())}
+    if config.getoption("--quick"):
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in places])
+        items[:] = [item for item in items if item.nodeid not in places]
+        return
+    files: dict[Path, int] = {}
+    for item in items:
+        place = places.get(item.nodeid, len(places))
+        files[item.path] = min(place, files.get(item.path, place))
+    items.sort(key=lambda item: files[item.path])  # stable: the tests of a file stay together
 
 
 @pytest.fixture(scope="session")
