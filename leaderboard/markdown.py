@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import isnan
 from pathlib import Path
 
 import pandas as pd
 
+from stbench.board.archive import Row, tuned
 from stbench.board.board import Board
 from stbench.board.columns import COLUMN, ROW, column_name
 from stbench.board.comparisons import over_datasets
@@ -52,9 +53,9 @@ def _leaderboard(board: Board) -> Iterator[str]:
     ranks = board.ranks()
     control = ranks["kind"] == "control"
     yield from ("# Leaderboard", "", "## Ranks", "")
-    yield from _ranks(ranks[~control], rank_columns(board))
+    yield from _ranks(ranks[~control], rank_columns(board), tuned(board.manifests))
     yield from ("Controls, not ranked:", "")
-    yield from _ranks(ranks[control], rank_columns(board))
+    yield from _ranks(ranks[control], rank_columns(board), {})
     yield from (_over_datasets(board), "")
     blocks = [metric_block(board, metric) for metric in board.metric_order]
     blocks.insert(len(board.primary), accuracy_block(board))
@@ -62,14 +63,16 @@ def _leaderboard(board: Board) -> Iterator[str]:
         yield from _dataset(board, blocks, i)
 
 
-def _ranks(ranks: pd.DataFrame, names: dict[str, str]) -> Iterator[str]:
+def _ranks(ranks: pd.DataFrame, names: dict[str, str], tuned: Mapping[Row, Iterable[str]]) -> Iterator[str]:
     rows = [
         [escape(row["method"]), row["kind"], escape(row["preset"])]
         + [_number(row[name]) for name in names]
         + [f"{row['n_ok']} of {row['n_columns']}", escape(row["reason"])]
+        + ([escape(", ".join(tuned.get(tuple(row[key] for key in ROW), ())))] if tuned else [])
         for row in ranks.to_dict("records")
     ]
     head = ["method", "kind", "preset", *names.values(), "datasets ok", "why not ranked"]
+    head += ["tuned on validation genes"] if tuned else []
     yield from pipe_table(head, rows)
 
 

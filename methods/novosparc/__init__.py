@@ -58,8 +58,8 @@ class NovoSpaRc(Method):
     ----------
     - ``alpha`` and ``eps`` are tuned, in the same way on every dataset; in the original the user sets them.
     - Predictions are means of cells; the original takes sums, which are smaller by the number of spots.
-    - Every transport plan starts from the one before it and is only as exact as the coupling needs by then, see
-      `coupling.couple`. Predictions are within 1e-6 of those that cold starts reach, if these get all the
+    - Every transport plan starts from the one before it and is only as exact as the coupling needs by then,
+      see `coupling.couple`. Predictions are within 1e-6 of those that cold starts reach, if these get all the
       updates that they need. The original stops after a thousand, which changes some predictions by 1e-3.
     - A plan that leaves the floating-point range is solved again in the log domain at the same ``eps``. The
       original would increase ``eps`` then, but does not detect it and returns zeros. The log domain is ten

@@ -89,10 +89,10 @@ def couple(
 def transport(
     p: Any, q: Any, cost: Any, eps: float, start: tuple[Any, Any] | None = None, tolerance: float = TOLERANCE
 ) -> tuple[Any, tuple[Any, Any]]:
-    """Entropic transport plan of mass 1 and its potentials, the logarithms of the scalings of rows and columns.
+    """Entropic transport plan of mass 1 and its potentials, the logarithms of the scalings of both sides.
 
-    The plan is solved in the log domain where scaling leaves the floating-point range. ``start`` are the
-    potentials to start from.
+    It is solved in the log domain where scaling leaves the floating-point range. ``start`` are the potentials
+    to start from.
     """
     import ot
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,15 @@ class Archive:
     def _hash(self, column: Column) -> tuple[str, str]:
         """Name and data hash of a column."""
         return column[0], self.of(column)[0]["data_hash"]
+
+
+def tuned(manifests: Iterable[dict[str, Any]]) -> dict[Row, dict[str, Counter[Any]]]:
+    """What the runs of each row chose on the validation genes, by name: the values, and how often each."""
+    found: dict[Row, dict[str, Counter[Any]]] = {}
+    for manifest in manifests:
+        for name, value in sorted((manifest.get("chosen") or {}).items()):
+            found.setdefault(row_of(manifest), {}).setdefault(name, Counter())[value] += 1
+    return found
 
 
 def row_of(manifest: dict[str, Any]) -> Row:

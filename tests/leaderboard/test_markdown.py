@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from stbench.board.archive import Archive, tuned
 from stbench.leaderboard import REGISTRY
 
 
@@ -37,6 +39,18 @@ def test_ranks_with_and_without_rmse(pages):
     assert f"| b | method | paper | – | – | 0.500 | – | – | 1 of 2 | {reason} |" in lines
     apart = lines.index("Controls, not ranked:")
     assert lines.index("| random | control | cpu | – | – | – | 0.000 | – | 2 of 2 | control |") > apart
+
+
+def test_a_row_names_what_was_tuned(board, tmp_path):
+    run = {"label": "odd(a_b=50%)", "kind": "method", "preset": "cpu"}
+    chosen = [{"eps": 0.05, "alpha": 1.0}, {"eps": 0.005, "alpha": 1.0}, {}]
+    manifests = [run | {"chosen": values} for values in chosen]
+    runs = replace(board, archive=Archive(None, manifests))
+    assert tuned(manifests) == {(*run.values(),): {"alpha": {1.0: 2}, "eps": {0.05: 1, 0.005: 1}}}
+    page, _ = REGISTRY.get("markdown")(runs, tmp_path)
+    lines = part(page.read_text(encoding="utf-8"), "## Ranks")
+    ends = [line.rsplit("|", 2)[1].strip() for line in lines if line.startswith(("| method", "| odd", "| b"))]
+    assert ends[:3] == ["tuned on validation genes", "alpha, eps", ""]
 
 
 def test_a_dataset_shows_scores_genes_and_runs(pages):

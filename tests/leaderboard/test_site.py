@@ -208,6 +208,7 @@ def test_panels_show_cards_parameters_and_provenance(shown):
     methods = shown.find_element("id", "methods").text
     assert "n_neighbors" in methods or "k =" in methods
     assert "1 of 1" in methods  # runs per dataset
+    assert "in every run anew\nalpha: " in methods  # what ridge chose
     provenance = shown.find_element("id", "provenance").text
     assert "stbench" in provenance
     assert "--limit cells=60" in provenance
