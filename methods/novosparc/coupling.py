@@ -37,19 +37,27 @@ def hop_distances(points: np.ndarray, n_neighbors: int) -> np.ndarray:
     return hops - hops.mean()
 
 
-def linear_cost(cells: np.ndarray, spots: np.ndarray) -> np.ndarray:
-    """Euclidean distances of cells and spots on their shared genes, largest 1, (n_cells, n_spots).
+def linear_cost(cells: np.ndarray, spots: np.ndarray, unit: tuple[float, float] | None = None) -> np.ndarray:
+    """Euclidean distances of cells and spots on their shared genes, (n_cells, n_spots).
 
-    The memory order is that of Fortran, with which POT checks the marginals three times faster.
+    ``unit`` divides the values of the spots, and the distances; by default their maxima. The memory order is
+    that of Fortran, with which POT checks the marginals three times faster.
     """
-    cost = cdist(spots / (spots.max() or 1.0), cells / (cells.max() or 1.0)).T
-    return cost / (cost.max() or 1.0)
+    of_spots, of_distances = unit or (spots.max() or 1.0, None)
+    cost = cdist(spots / of_spots, cells / (cells.max() or 1.0)).T
+    return cost / (of_distances or cost.max() or 1.0)
+
+
+def mismatch(structure: Sequence[Any], coupling: Any) -> Any:
+    """Cost of breaking neighbourhoods, smallest 0, (n_cells, n_spots): ``t`` in step 3 of `NovoSpaRc`."""
+    cost = -(structure[1] @ coupling.T @ structure[0]).T  # hop distances are symmetric
+    return cost - cost.min()
 
 
 def couple(
     cost: Any, structure: Sequence[Any], alpha: float, eps: float, log: logging.Logger, *, warm: bool = True
-) -> Any:
-    """Coupling (n_cells, n_spots) with uniform marginals and total mass 1.
+) -> tuple[Any, Any]:
+    """Coupling (n_cells, n_spots) with uniform marginals and total mass 1, and the potentials of the cells.
 
     This is step 3 of `NovoSpaRc`. ``structure`` are the hop distances of the cells and of the spots, which
     ``alpha`` = 1 does not use. All inputs are numpy arrays, or torch tensors on one device. Raises
@@ -66,24 +74,24 @@ def couple(
 
     p, q = (ot.unif(size, type_as=cost) for size in cost.shape)
     if alpha == 1:
-        return transport(p, q, cost, eps)[0]
+        coupling, potentials = transport(p, q, cost, eps)
+        return coupling, potentials[0]
     norm = ot.backend.get_backend(cost).norm
-    coupling, potentials = p[:, None] * q, None
+    coupling, start = p[:, None] * q, None
     tolerance = FIRST_TOLERANCE if warm else TOLERANCE
     for iteration in range(MAX_ITERATIONS):
         previous = coupling
-        mismatch = -(structure[1] @ coupling.T @ structure[0]).T  # hop distances are symmetric
-        target = (1 - alpha) * (mismatch - mismatch.min()) + alpha * cost
-        coupling, found = transport(p, q, target, eps, potentials, tolerance)
+        mixed = (1 - alpha) * mismatch(structure, coupling) + alpha * cost
+        coupling, potentials = transport(p, q, mixed, eps, start, tolerance)
         change = float(norm(coupling - previous))
         if change <= tolerance == TOLERANCE and (warm or iteration % CHECK_EVERY == 0):
             break
         if warm:
-            potentials = found
+            start = potentials
             tolerance = max(TOLERANCE, min(tolerance, TOLERANCE_SHARE * change))
     else:
         log.warning("the coupling still changes after %d iterations", MAX_ITERATIONS)
-    return coupling
+    return coupling, potentials[0]
 
 
 def transport(

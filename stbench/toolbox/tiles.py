@@ -1,4 +1,4 @@
-"""Parts of large data: compact tiles of a tissue, and a task on some of them or on some cells."""
+"""Parts of large data: compact tiles of a tissue, and a task on some of them or on random cells or spots."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from stbench.task import Task
 
+BLOCK = 1024  # spots
 TILES = 10  # in the part of a tissue that `part_of_tissue` takes
 
 
@@ -54,6 +55,24 @@ def part_of_reference(task: Task, n_cells: int, seed: int) -> Task:
         return task
     rows = np.sort(np.random.default_rng(seed).permutation(task.reference.n_obs)[:n_cells])
     return Task(task.reference[rows].copy(), task.spatial, task.targets, task.units)
+
+
+def row_blocks(n: int) -> list[np.ndarray]:
+    """The numbers below ``n`` in blocks of at most `BLOCK`, for what is computed spot by spot."""
+    return [np.arange(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+
+
+def random_rows(n: int, size: int | None, seed: int) -> np.ndarray:
+    """Numbers below ``n``: ``size`` of them at random, in ascending order; all with None or a larger size."""
+    if size is None or size >= n:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
+
+
+def random_spots(task: Task, size: int | None, seed: int) -> Task:
+    """The task on at most ``size`` spots, drawn at random all over the tissue; itself with None."""
+    rows = random_rows(task.spatial.n_obs, size, seed)
+    return task if len(rows) == task.spatial.n_obs else on_spots(task, rows)
 
 
 def on_spots(task: Task, rows: np.ndarray) -> Task:

@@ -37,7 +37,7 @@ def problem(task):
 
 def our_coupling(task, alpha, eps):
     """From cold starts."""
-    return couple(*problem(task), alpha, eps, logging.getLogger("test"), warm=False)
+    return couple(*problem(task), alpha, eps, logging.getLogger("test"), warm=False)[0]
 
 
 @pytest.mark.parametrize(("alpha", "eps"), [(0.5, 0.005), (0.8, 0.05), (1.0, 0.005)])
