@@ -75,18 +75,18 @@ class SpaOTsc(Method):
         """Weighted means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
         import numpy as np
 
-        from stbench.toolbox.tiles import random_rows, random_spots, row_blocks
+        from stbench.toolbox.tiles import part_of_reference, random_spots, row_blocks
         from stbench.toolbox.transport import column_weights, on_device
         from stbench.toolbox.tuning import choose_parameters
 
         require_package("spaotsc", "ot", "POT", "transport")
         from ot.backend import get_backend, to_numpy
 
-        rows = random_rows(task.reference.n_obs, self.max_cells, ctx.seed)
+        task = part_of_reference(task, self.max_cells, ctx.seed)
         sample = random_spots(task, self.max_spots, ctx.seed)
 
         def correlations(part: Task, spots: np.ndarray) -> Any:
-            tables = part.reference[rows], part.spatial[spots]
+            tables = part.reference, part.spatial[spots]
             return on_device(spearman(*(dense(table, part.visible) for table in tables)), ctx.device)
 
         def solved(part: Task, settings: Sequence[tuple[float, float]]) -> Iterator[tuple[Any, Any]]:
@@ -100,7 +100,7 @@ class SpaOTsc(Method):
                 yield unbalanced_plan(a, b, costs, eps, rho, self.n_sweeps)[1], costs
 
         def maps(part: Task, settings: Sequence[tuple[float, float]]) -> Iterator[np.ndarray]:
-            values = dense(part.reference[rows], part.targets)
+            values = dense(part.reference, part.targets)
             for (eps, _), (potentials, costs) in zip(settings, solved(part, settings), strict=True):
                 yield to_numpy(column_weights(potentials, costs, eps)).T @ values
 
@@ -108,7 +108,7 @@ class SpaOTsc(Method):
         if sample is task:
             return next(maps(task, [best]))
         potentials, _ = next(solved(sample, [best]))
-        values = dense(task.reference[rows], task.targets)
+        values = dense(task.reference, task.targets)
         weights = (
             to_numpy(column_weights(potentials, cost(correlations(task, block)), best[0]))
             for block in row_blocks(task.spatial.n_obs)

@@ -80,7 +80,7 @@ class NovoSpaRc(Method):
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray:
         """Weighted means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
-        from stbench.toolbox.tiles import random_rows, random_spots
+        from stbench.toolbox.tiles import part_of_reference, random_spots
         from stbench.toolbox.transport import on_device
         from stbench.toolbox.tuning import choose_parameters
 
@@ -90,31 +90,31 @@ class NovoSpaRc(Method):
         from .coupling import couple, hop_distances, linear_cost
         from .elsewhere import predict_elsewhere
 
-        rows = random_rows(task.reference.n_obs, self.max_cells, ctx.seed)
+        task = part_of_reference(task, self.max_cells, ctx.seed)
         sample = random_spots(task, self.max_spots, ctx.seed)
         structure = []
         if self.alpha != 1:
             coordinates = sample.coordinates()
-            profiles = dense(task.reference[rows], graph_genes(task, self.n_graph_genes))
+            profiles = dense(task.reference, graph_genes(task, self.n_graph_genes))
             hops = (hop_distances(points, self.n_neighbors) for points in (profiles, coordinates))
             structure = [on_device(distances, ctx.device) for distances in hops]
 
         def couplings(part: Task, settings: Sequence[tuple[float, float]]) -> Iterator[tuple[Any, Any]]:
-            cells = dense(part.reference[rows], part.visible)
+            cells = dense(part.reference, part.visible)
             cost = on_device(linear_cost(cells, dense(part.spatial, part.visible)), ctx.device)
             for done, (alpha, eps) in enumerate(settings):
                 ctx.progress(done, len(settings), alpha=alpha, eps=eps)
                 yield couple(cost, structure, alpha, eps, ctx.log)
 
         def maps(part: Task, settings: Sequence[tuple[float, float]]) -> Iterator[np.ndarray]:
-            values = dense(part.reference[rows], part.targets)
+            values = dense(part.reference, part.targets)
             for coupling, _ in couplings(part, settings):
                 yield len(coupling.T) * to_numpy(coupling).T @ values
 
         best = choose_parameters(self, {"alpha": ALPHAS, "eps": EPSILONS}, sample, ctx, maps)
         if sample is task:
             return next(maps(task, [best]))
-        return predict_elsewhere(task, sample, rows, next(couplings(sample, [best])), structure, best)
+        return predict_elsewhere(task, sample, next(couplings(sample, [best])), structure, best)
 
     def within(self, shape: Shape, memory: int) -> NovoSpaRc:
         """The transport on `SKETCH` spots."""

@@ -18,12 +18,11 @@ from .coupling import linear_cost, mismatch
 def predict_elsewhere(
     task: Task,
     sample: Task,
-    rows: np.ndarray,
     coupled: tuple[Any, Any],
     structure: Sequence[Any],
     setting: tuple[float, float],
 ) -> np.ndarray:
-    """Weighted means of the cells ``rows`` at every spot of ``task``, (n_spots, n_targets).
+    """Weighted means of the cells at every spot of ``task``, (n_spots, n_targets).
 
     ``coupled`` are the coupling and the potentials of the cells, found on the ``sample`` of spots at
     ``setting`` (alpha, eps). A spot takes its linear cost from its own genes and its structural cost from the
@@ -32,7 +31,7 @@ def predict_elsewhere(
     from ot.backend import to_numpy
 
     (alpha, eps), (coupling, potentials) = setting, coupled
-    cells, values = (dense(task.reference[rows], genes) for genes in (task.visible, task.targets))
+    cells, values = (dense(task.reference, genes) for genes in (task.visible, task.targets))
     known = dense(sample.spatial, sample.visible)
     unit = known.max() or 1.0, 1.0
     unit = unit[0], linear_cost(cells, known, unit).max() or 1.0

@@ -1,14 +1,16 @@
 import logging
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 
 from stbench.errors import StbenchError, Unsupported
-from stbench.methods import REGISTRY, Context
+from stbench.methods import REGISTRY, Context, Shape
 from stbench.methods.novosparc import ALPHAS, EPSILONS, graph_genes
 from stbench.methods.novosparc.coupling import couple, hop_distances, linear_cost, transport
 from stbench.tables import dense
+from stbench.toolbox.tiles import on_spots
 from stbench.toolbox.tuning import mean_pearson
 
 
@@ -114,12 +116,34 @@ def test_more_cells_than_max_cells_are_drawn_with_the_seed(make_task):
     values = method.predict(task, Context(seed=0))
     np.testing.assert_array_equal(values, method.predict(task, Context(seed=0)))
     assert np.abs(values - method.predict(task, Context(seed=1))).max() > 1e-3
-    rows = np.sort(np.random.default_rng(0).choice(90, 60, replace=False))
+    rows = np.sort(np.random.default_rng(0).permutation(90)[:60])
     drawn, _ = make_task()
     object.__setattr__(drawn, "reference", task.reference[rows].copy())
     np.testing.assert_allclose(
         values, REGISTRY.get("novosparc")(alpha=0.8, eps=0.05, n_graph_genes=28).predict(drawn, Context())
     )
+
+
+@pytest.mark.parametrize("alpha", [0.8, 1.0])
+def test_a_sample_of_the_spots_agrees_with_all_of_them(make_task, alpha):
+    full = REGISTRY.get("novosparc")(alpha=alpha, eps=0.05)
+    task, truth = make_task(n_cells=100, n_spots=200)
+    whole, scaled, again = (m.predict(task, Context()) for m in (full, *2 * [replace(full, max_spots=60)]))
+    np.testing.assert_array_equal(scaled, again)
+    assert mean_pearson(whole, scaled) > 0.95
+    assert mean_pearson(truth, scaled) > mean_pearson(truth, whole) - 0.03
+    rows = np.sort(np.random.default_rng(0).permutation(200)[:60])
+    alone = full.predict(on_spots(task, rows), Context())  # a spot of the sample gets its column of the plan
+    np.testing.assert_allclose(scaled[rows], alone, rtol=1e-6)
+
+
+def test_the_way_to_scale_fits_a_xenium_section():
+    xenium = Shape(cells=30_000, spots=300_000, visible=360, targets=40, reference_genes=5000)
+    method = REGISTRY.get("novosparc")()
+    assert method.memory_bytes(xenium) > 10**11
+    scaled = method.within(xenium, 10**10)
+    assert scaled.memory_bytes(xenium) < 10**10
+    assert scaled == replace(method, max_spots=2000)
 
 
 def test_hop_distances_by_hand():
