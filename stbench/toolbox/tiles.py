@@ -58,7 +58,7 @@ def part_of_reference(task: Task, n_cells: int | None, seed: int) -> Task:
 
 
 def random_spots(task: Task, n_spots: int | None, seed: int) -> Task:
-    """The task on at most ``n_spots`` spots, drawn at random all over the tissue, or on all of them (None)."""
+    """The task on at most ``n_spots`` spots, drawn all over the tissue, or on all (None)."""
     rows = _random_rows(task.spatial.n_obs, n_spots, seed)
     return task if rows is None else on_spots(task, rows)
 
