@@ -10,7 +10,7 @@ from typing import Any
 
 from anndata import AnnData
 
-from stbench.board.archive import Archive, Column, row_of, tuned
+from stbench.board.archive import Archive, Column, row_of, values_by_row
 from stbench.board.board import Board
 from stbench.board.columns import COLUMN, COST, ROW, column_name, keys_of
 from stbench.data.health import side
@@ -21,7 +21,8 @@ from stbench.scoring.controls import CEILING
 
 def methods(board: Board) -> list[dict[str, Any]]:
     """A panel per row of the board, best first: description, parameters, costs."""
-    looks, chosen = styles(board.names.values()), tuned(board.manifests)
+    looks = styles(board.names.values())
+    named = {key: values_by_row(board.manifests, key) for key in ("chosen", "scaled")}
     panels = []
     for row in keys_of(board.ranks(), ROW):
         own = [manifest for manifest in board.manifests if row_of(manifest) == row]
@@ -35,7 +36,9 @@ def methods(board: Board) -> list[dict[str, Any]]:
                 "info": cls.info if cls else None,
                 "sections": _sections(inspect.getdoc(cls) or "") if cls else [],
                 "parameters": [values for values in parameters.values() if values],
-                "chosen": [_choices(*choice) for choice in chosen.get(row, {}).items()],
+                "named": {
+                    key: [_values(*item) for item in rows.get(row, {}).items()] for key, rows in named.items()
+                },
                 "costs": _costs(board, row),
             }
         )
@@ -49,10 +52,10 @@ def _sections(text: str) -> list[tuple[str, str]]:
     return [(title, re.sub(r"``?", "", body).strip()) for title, body in zip(titles, parts[::2], strict=True)]
 
 
-def _choices(name: str, values: Counter[Any]) -> str:
+def _values(name: str, values: Counter[str]) -> str:
     """For example ``eps: 0.005 (3 runs), 0.05 (1 run)``."""
-    shown = [(f"{value:.4g}" if isinstance(value, float) else value, n) for value, n in values.most_common()]
-    return f"{name}: " + ", ".join(f"{value} ({n} {'run' if n == 1 else 'runs'})" for value, n in shown)
+    shown = (f"{value} ({n} {'run' if n == 1 else 'runs'})" for value, n in values.most_common())
+    return f"{name}: {', '.join(shown)}"
 
 
 def _costs(board: Board, row: tuple) -> list[dict[str, Any]]:

@@ -100,12 +100,16 @@ class Archive:
         return column[0], self.of(column)[0]["data_hash"]
 
 
-def tuned(manifests: Iterable[dict[str, Any]]) -> dict[Row, dict[str, Counter[Any]]]:
-    """What the runs of each row chose on the validation genes, by name: the values, and how often each."""
-    found: dict[Row, dict[str, Counter[Any]]] = {}
+def values_by_row(manifests: Iterable[dict[str, Any]], key: str) -> dict[Row, dict[str, Counter[str]]]:
+    """The named values under ``key`` of the manifests (``chosen`` or ``scaled``), for the rows that have any.
+
+    For every name: the values as text, and in how many runs.
+    """
+    found: dict[Row, dict[str, Counter[str]]] = {}
     for manifest in manifests:
-        for name, value in sorted((manifest.get("chosen") or {}).items()):
-            found.setdefault(row_of(manifest), {}).setdefault(name, Counter())[value] += 1
+        for name, value in sorted((manifest.get(key) or {}).items()):
+            text = f"{value:.4g}" if isinstance(value, float) else str(value)
+            found.setdefault(row_of(manifest), {}).setdefault(name, Counter())[text] += 1
     return found
 
 

@@ -82,7 +82,7 @@ def _run(folder: Path) -> dict[str, Any]:
         scratch=folder / "scratch",
         checkpoint=folder / CHECKPOINT,
         progress=_progress_writer(folder / "progress.json"),
-        chosen=chosen.update,
+        chosen=lambda **values: chosen.update(json.loads(json.dumps(values, default=float))),
     )
     versions = cls.versions()
     loaded, loaded_cpu = time.monotonic(), cpu_seconds()
