@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import isnan
 from pathlib import Path
 
 import pandas as pd
 
+from stbench.board.archive import values_by_row
 from stbench.board.board import Board
-from stbench.board.columns import COLUMN, ROW, column_name
+from stbench.board.columns import COLUMN, ROW, column_name, keys_of
 from stbench.board.comparisons import over_datasets
 from stbench.board.pipes import escape, mean_sd, pipe_table
 from stbench.board.statistics import ALPHA, paired_wilcoxon
@@ -26,6 +27,7 @@ from stbench.board.tables import (
 from stbench.leaderboard import register
 
 NOTHING = "–"
+EXTRA = {"chosen": "tuned on validation genes", "scaled": "scaled to fit in memory"}  # by entry of manifests
 
 
 @register("markdown")
@@ -52,9 +54,9 @@ def _leaderboard(board: Board) -> Iterator[str]:
     ranks = board.ranks()
     control = ranks["kind"] == "control"
     yield from ("# Leaderboard", "", "## Ranks", "")
-    yield from _ranks(ranks[~control], rank_columns(board))
+    yield from _ranks(board, ranks[~control], ("chosen", "scaled"))
     yield from ("Controls, not ranked:", "")
-    yield from _ranks(ranks[control], rank_columns(board))
+    yield from _ranks(board, ranks[control], ())
     yield from (_over_datasets(board), "")
     blocks = [metric_block(board, metric) for metric in board.metric_order]
     blocks.insert(len(board.primary), accuracy_block(board))
@@ -62,15 +64,19 @@ def _leaderboard(board: Board) -> Iterator[str]:
         yield from _dataset(board, blocks, i)
 
 
-def _ranks(ranks: pd.DataFrame, names: dict[str, str]) -> Iterator[str]:
+def _ranks(board: Board, ranks: pd.DataFrame, named: Iterable[str]) -> Iterator[str]:
+    """``named`` are the entries of the manifests whose names get a column, where any run has them."""
+    names = rank_columns(board)
+    extra = {key: values for key in named if (values := values_by_row(board.manifests, key))}
     rows = [
         [escape(row["method"]), row["kind"], escape(row["preset"])]
         + [_number(row[name]) for name in names]
         + [f"{row['n_ok']} of {row['n_columns']}", escape(row["reason"])]
-        for row in ranks.to_dict("records")
+        + [escape(", ".join(values.get(keys, ()))) for values in extra.values()]
+        for row, keys in zip(ranks.to_dict("records"), keys_of(ranks, ROW), strict=True)
     ]
     head = ["method", "kind", "preset", *names.values(), "datasets ok", "why not ranked"]
-    yield from pipe_table(head, rows)
+    yield from pipe_table([*head, *(EXTRA[key] for key in extra)], rows)
 
 
 def _over_datasets(board: Board) -> str:

@@ -20,6 +20,7 @@ ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
     paper="Hoerl and Kennard 1970",
     doi="10.1080/00401706.1970.10488634",
     version="1",
+    tuned=("alpha", "slope"),
 )
 @dataclass(frozen=True)
 class Ridge(Method):
@@ -47,12 +48,16 @@ class Ridge(Method):
         from stbench.toolbox.scale import from_zscores, zscore
         from stbench.toolbox.tuning import choose
 
-        alpha = choose(task, ALPHAS, regress) if self.alpha is None else self.alpha
+        alpha = self.alpha
+        if alpha is None:
+            alpha = choose(task, ALPHAS, regress)
+            ctx.chosen(alpha=alpha)
         inner, truth = task.validation()
         flat = regress(inner, (alpha,))[0]
         slope = (zscore(truth) * flat).sum() / max((flat**2).sum(), 1e-12)
-        ctx.log.info("alpha = %g, slope = %.3g", alpha, slope)
-        return from_zscores(task, max(slope, 1.0) * regress(task, (alpha,))[0])
+        slope = max(1.0, float(slope))
+        ctx.chosen(slope=slope)
+        return from_zscores(task, slope * regress(task, (alpha,))[0])
 
 
 def regress(task: Task, alphas: Sequence[float]) -> list[np.ndarray]:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
 
-@register("ridge_genes", family="baseline", paper="Saunders et al. 1998 (dual ridge)", version="1")
+@register(
+    "ridge_genes",
+    family="baseline",
+    paper="Saunders et al. 1998 (dual ridge)",
+    version="1",
+    tuned=("alpha",),
+)
 @dataclass(frozen=True)
 class RidgeGenes(Method):
     """Linear regression whose samples are genes, from profiles over cells to maps over spots.
@@ -41,8 +47,10 @@ class RidgeGenes(Method):
         from stbench.toolbox.scale import from_zscores
         from stbench.toolbox.tuning import choose
 
-        alpha = choose(task, ALPHAS, regress) if self.alpha is None else self.alpha
-        ctx.log.info("alpha = %g", alpha)
+        alpha = self.alpha
+        if alpha is None:
+            alpha = choose(task, ALPHAS, regress)
+            ctx.chosen(alpha=alpha)
         return from_zscores(task, regress(task, (alpha,))[0])
 
 

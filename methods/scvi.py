@@ -26,6 +26,7 @@ TRAIN_SIZE = 0.9  # scvi-tools: gimVI does not use the rest, its validation set
     doi="10.48550/arXiv.1905.02269",
     version="1",
     packages=("scvi-tools", "torch"),
+    tuned=("steps",),
 )
 @dataclass(frozen=True)
 class GimVI(Method):
@@ -73,9 +74,11 @@ class GimVI(Method):
 
         task.require_counts()
         require_package("scvi", module="scvi", package="scvi-tools", extra="scvi")
-        grid = [max(1, self.max_steps // share) for share in (16, 8, 4, 2, 1)]
-        steps = self.steps or choose(task, grid, lambda inner, grid: self.train(inner, ctx, grid))
-        ctx.log.info("trained for %d steps", steps)
+        steps = self.steps
+        if steps is None:
+            grid = [max(1, self.max_steps // share) for share in (16, 8, 4, 2, 1)]
+            steps = choose(task, grid, lambda inner, grid: self.train(inner, ctx, grid))
+            ctx.chosen(steps=steps)
         return self.train(task, ctx, [steps])[0]
 
     def train(self, task: Task, ctx: Context, checkpoints: Sequence[int]) -> list[np.ndarray]:

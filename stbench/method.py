@@ -41,7 +41,8 @@ class Context:
     Everything random derives from ``seed``; ``device`` is ``cpu`` or ``cuda:i``; ``scratch`` is a temporary
     folder; ``checkpoint`` is a file that is still there when an interrupted run starts again (None: nothing
     is kept); ``progress(done, total, **info)`` reports progress, for example
-    ``ctx.progress(epoch, n_epochs, loss=0.3)``.
+    ``ctx.progress(epoch, n_epochs, loss=0.3)``; ``chosen(**values)`` puts what was chosen on the validation
+    genes into the manifest of the run, for example ``ctx.chosen(alpha=0.5)``.
     """
 
     seed: int = 0
@@ -51,6 +52,7 @@ class Context:
     checkpoint: Path | None = None
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("stbench.method"))
     progress: Callable[..., None] = lambda done, total, **info: None
+    chosen: Callable[..., None] = lambda **values: None
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class MethodInfo:
     version: str
     packages: tuple[str, ...] = ()
     gpu: bool = False
+    tuned: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -151,18 +154,20 @@ def register(
     version: str,
     packages: tuple[str, ...] = (),
     gpu: bool = False,
+    tuned: tuple[str, ...] = (),
 ) -> Callable[[type[Method]], type[Method]]:
     """Class decorator that registers a method under ``name``.
 
     ``family`` is one of `FAMILIES`; ``paper`` a short citation; ``version`` changes when predictions
     change (runs of the old version are then run again); ``packages`` are the distributions it needs beyond
-    the core, recorded with every run; ``gpu`` is whether it can use CUDA.
+    the core, recorded with every run; ``gpu`` is whether it can use CUDA; ``tuned`` names what the method
+    chooses on the validation genes, and reports with ``ctx.chosen``, unless a parameter fixes it.
     """
     if family not in FAMILIES:
         raise StbenchError(f"Method '{name}': unknown family '{family}'. Known: {', '.join(FAMILIES)}.")
 
     def add(cls: type[Method]) -> type[Method]:
-        cls.info = MethodInfo(name, family, paper, doi, version, packages, gpu)
+        cls.info = MethodInfo(name, family, paper, doi, version, packages, gpu, tuned)
         REGISTRY.add(name, cls, cls.__module__)
         return cls
 

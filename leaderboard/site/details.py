@@ -10,7 +10,7 @@ from typing import Any
 
 from anndata import AnnData
 
-from stbench.board.archive import Archive, Column, row_of
+from stbench.board.archive import Archive, Column, row_of, values_by_row
 from stbench.board.board import Board
 from stbench.board.columns import COLUMN, COST, ROW, column_name, keys_of
 from stbench.data.health import side
@@ -22,6 +22,7 @@ from stbench.scoring.controls import CEILING
 def methods(board: Board) -> list[dict[str, Any]]:
     """A panel per row of the board, best first: description, parameters, costs."""
     looks = styles(board.names.values())
+    named = {key: values_by_row(board.manifests, key) for key in ("chosen", "scaled")}
     panels = []
     for row in keys_of(board.ranks(), ROW):
         own = [manifest for manifest in board.manifests if row_of(manifest) == row]
@@ -35,6 +36,9 @@ def methods(board: Board) -> list[dict[str, Any]]:
                 "info": cls.info if cls else None,
                 "sections": _sections(inspect.getdoc(cls) or "") if cls else [],
                 "parameters": [values for values in parameters.values() if values],
+                "named": {
+                    key: [_values(*item) for item in rows.get(row, {}).items()] for key, rows in named.items()
+                },
                 "costs": _costs(board, row),
             }
         )
@@ -46,6 +50,12 @@ def _sections(text: str) -> list[tuple[str, str]]:
     parts = re.split(r"^([^\n]+)\n-{3,}\n", text, flags=re.MULTILINE)
     titles = ["", *parts[1::2]]
     return [(title, re.sub(r"``?", "", body).strip()) for title, body in zip(titles, parts[::2], strict=True)]
+
+
+def _values(name: str, values: Counter[str]) -> str:
+    """For example ``eps: 0.005 (3 runs), 0.05 (1 run)``."""
+    shown = (f"{value} ({n} {'run' if n == 1 else 'runs'})" for value, n in values.most_common())
+    return f"{name}: {', '.join(shown)}"
 
 
 def _costs(board: Board, row: tuple) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ ROWS = 2048  # cells that are sampled at once
     version="1",
     packages=("torch", "igraph"),
     gpu=True,
+    tuned=("step", "power", "snapshot"),
 )
 @dataclass(frozen=True)
 class SpatialScope(Method):
@@ -188,7 +189,7 @@ class SpatialScope(Method):
             settings = [(net, self.step * s, p) for net in reversed(nets) for s in STEPS for p in POWERS]
             rows = np.random.default_rng(ctx.seed).permutation(task.spatial.n_obs)[: self.val_spots]
             chosen = choose(replace(task, spatial=task.spatial[np.sort(rows)].copy()), settings, sample)
-        ctx.log.info("step %g, power %g, snapshot %d", chosen[1], chosen[2], nets.index(chosen[0]) + 1)
+            ctx.chosen(step=chosen[1], power=chosen[2], snapshot=nets.index(chosen[0]) + 1)
         return next(sample(task, [chosen], self.n_replicates))
 
     def updates(self, n_cells: int) -> int:

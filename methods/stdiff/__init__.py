@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     version="1",
     packages=("torch",),
     gpu=True,
+    tuned=("updates",),
 )
 @dataclass(frozen=True)
 class StDiff(Method):

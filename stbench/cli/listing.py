@@ -33,7 +33,13 @@ def list_plugins(
 
 def _methods() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
-        {"name": name, "family": cls.info.family, "presets": ", ".join(cls.presets), "source": cls.info.paper}
+        {
+            "name": name,
+            "family": cls.info.family,
+            "presets": ", ".join(cls.presets),
+            "tuned": ", ".join(cls.info.tuned),
+            "source": cls.info.paper,
+        }
         for name, cls in method.REGISTRY.items().items()
     ]
     return found + [{"name": name, "broken": reason} for name, reason in method.REGISTRY.broken.items()]

@@ -74,6 +74,7 @@ def _run(folder: Path) -> dict[str, Any]:
     cls = REGISTRY.get(file.method)
     method = cls(**file.parameters)
     (folder / "scratch").mkdir()
+    chosen: dict[str, Any] = {}
     ctx = Context(
         seed=file.seed,
         device=file.device,
@@ -81,6 +82,7 @@ def _run(folder: Path) -> dict[str, Any]:
         scratch=folder / "scratch",
         checkpoint=folder / CHECKPOINT,
         progress=_progress_writer(folder / "progress.json"),
+        chosen=lambda **values: chosen.update(json.loads(json.dumps(values, default=float))),
     )
     versions = cls.versions()
     loaded, loaded_cpu = time.monotonic(), cpu_seconds()
@@ -92,6 +94,7 @@ def _run(folder: Path) -> dict[str, Any]:
         "load_s": loaded - start,
         "predict_s": predicted - loaded,
         "predict_cpu_s": predicted_cpu - loaded_cpu,
+        "chosen": chosen,
         "versions": {package: version(package) for package in CORE} | versions,
         "gpu": _gpu_peak(file.device),
     }

@@ -55,6 +55,7 @@ class _Manifest(BaseModel):
     peak_rss_bytes: int | None = None
     prediction_sha256: Hash | None = None
     prediction_bytes: int | None = None
+    chosen: dict[Text, Any] = {}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -40,7 +40,7 @@ WATCH_SECONDS = 0.25  # between two looks at memory and disk
 MAX_OUTCOME_BYTES = 1 << 20
 CHILD_FIELDS = (  # what the process may state about itself
     "status", "reason", "load_s", "predict_s", "predict_cpu_s", "cpu_s", "peak_rss_bytes", "gpu", "versions",
-    "threads_used",
+    "threads_used", "chosen",
 )  # fmt: skip
 # what a template imports for methods that need these packages; POT imports PyTorch, and the first step of an
 # optimiser of PyTorch imports torch._dynamo

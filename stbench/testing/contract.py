@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import anndata
 import numpy as np
@@ -111,6 +113,18 @@ def states_its_source(method: Method, scratch: Path) -> None:
 def predicts_every_target(method: Method, scratch: Path) -> None:
     """Predicts a finite value for every target at every spot."""
     predicted_values(method, planted_task(), scratch)
+
+
+@_check("choices", remedy="Name it in register(..., tuned=(...)) and report its value by ctx.chosen(...).")
+def names_its_choices(method: Method, scratch: Path) -> None:
+    """Names and reports what it chooses on the validation genes."""
+    chosen: dict[str, Any] = {}
+    with mock.patch.object(Task, "validation", autospec=True, side_effect=Task.validation) as asked:
+        predicted_values(method, planted_task(), scratch, chosen=chosen.update)
+    if unnamed := sorted(set(chosen) - set(method.info.tuned)):
+        raise Breach(f"it chooses {', '.join(unnamed)}, which register() does not name")
+    if asked.called and not chosen:
+        raise Breach("it looks at the validation genes and reports no choice")
 
 
 @_check("side effects", remedy="Work on copies; change global settings only inside no_traces.")

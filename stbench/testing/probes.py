@@ -47,11 +47,14 @@ class Breach(StbenchError):
         self.line, self.remedy = line, remedy
 
 
-def predicted_values(method: Method, task: Task, scratch: Path, seed: int = 0) -> np.ndarray:
-    """The values that ``method`` predicts, (n_spots, n_targets), checked for shape and finiteness."""
+def predicted_values(method: Method, task: Task, scratch: Path, seed: int = 0, **context: Any) -> np.ndarray:
+    """The values that ``method`` predicts, (n_spots, n_targets), checked for shape and finiteness.
+
+    ``context`` are further fields of the context.
+    """
     with no_traces("cpu"):  # so that a check does not hide what a later one tests
         warnings.simplefilter("ignore")
-        answer = method.predict(task, Context(seed=seed, scratch=scratch))
+        answer = method.predict(task, Context(seed=seed, scratch=scratch, **context))
     values = np.asarray(answer.mean if isinstance(answer, Prediction) else answer)
     shape = (task.spatial.n_obs, len(task.targets))
     if values.shape != shape:

@@ -1,4 +1,4 @@
-"""Parts of large data: compact tiles of a tissue, and a task on some of them or on some cells."""
+"""Parts of large data: compact tiles of a tissue, and a task on some of them or on random cells or spots."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from stbench.task import Task
 
+BLOCK = 1024  # spots
 TILES = 10  # in the part of a tissue that `part_of_tissue` takes
 
 
@@ -46,14 +47,32 @@ def part_of_tissue(task: Task, n_spots: int, seed: int) -> Task:
     return on_spots(task, np.sort(np.concatenate([found[tile] for tile in chosen])))
 
 
-def part_of_reference(task: Task, n_cells: int, seed: int) -> Task:
-    """The task with at most ``n_cells`` random cells of the reference, or all of them."""
+def part_of_reference(task: Task, n_cells: int | None, seed: int) -> Task:
+    """The task with at most ``n_cells`` random cells of the reference, or all of them (None)."""
     from stbench.task import Task
 
-    if task.reference.n_obs <= n_cells:
+    rows = _random_rows(task.reference.n_obs, n_cells, seed)
+    if rows is None:
         return task
-    rows = np.sort(np.random.default_rng(seed).permutation(task.reference.n_obs)[:n_cells])
     return Task(task.reference[rows].copy(), task.spatial, task.targets, task.units)
+
+
+def random_spots(task: Task, n_spots: int | None, seed: int) -> Task:
+    """The task on at most ``n_spots`` spots, drawn all over the tissue, or on all (None)."""
+    rows = _random_rows(task.spatial.n_obs, n_spots, seed)
+    return task if rows is None else on_spots(task, rows)
+
+
+def _random_rows(n: int, size: int | None, seed: int) -> np.ndarray | None:
+    """``size`` of the numbers below ``n`` in ascending order; None where these are all."""
+    if size is None or size >= n:
+        return None
+    return np.sort(np.random.default_rng(seed).permutation(n)[:size])
+
+
+def row_blocks(n: int) -> list[np.ndarray]:
+    """The numbers below ``n`` in blocks of at most `BLOCK`, for what is computed spot by spot."""
+    return [np.arange(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
 
 
 def on_spots(task: Task, rows: np.ndarray) -> Task:

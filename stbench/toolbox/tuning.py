@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from itertools import product
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from stbench.toolbox.scale import zscore
 
 if TYPE_CHECKING:
+    from stbench.method import Context, Method
     from stbench.task import Task
 
 Setting = TypeVar("Setting")
@@ -38,3 +40,23 @@ def choose(
     inner, truth = task.validation()
     scores = [mean_pearson(truth, prediction) for prediction in predict(inner, settings)]
     return settings[scores.index(max(scores))]
+
+
+def choose_parameters(
+    method: Method,
+    grid: dict[str, Sequence[Any]],
+    task: Task,
+    ctx: Context,
+    predict: Callable[[Task, Sequence[tuple[Any, ...]]], Iterable[np.ndarray]],
+) -> tuple[Any, ...]:
+    """The values of the parameters of ``method`` that ``grid`` names, in its order.
+
+    Those that are None get the best values of the grid, by `choose` over all combinations, and are reported
+    by ``ctx.chosen``; the others keep their value.
+    """
+    free = {name: getattr(method, name) is None for name in grid}
+    values = [grid[name] if free[name] else (getattr(method, name),) for name in grid]
+    settings = list(product(*values))
+    best = choose(task, settings, predict) if any(free.values()) else settings[0]
+    ctx.chosen(**{name: value for name, value in zip(grid, best, strict=True) if free[name]})
+    return best

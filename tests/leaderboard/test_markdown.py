@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from stbench.board.archive import Archive, values_by_row
 from stbench.leaderboard import REGISTRY
 
 
@@ -37,6 +39,21 @@ def test_ranks_with_and_without_rmse(pages):
     assert f"| b | method | paper | – | – | 0.500 | – | – | 1 of 2 | {reason} |" in lines
     apart = lines.index("Controls, not ranked:")
     assert lines.index("| random | control | cpu | – | – | – | 0.000 | – | 2 of 2 | control |") > apart
+
+
+def test_a_row_names_what_was_tuned_and_what_was_scaled(board, tmp_path):
+    run = {"label": "odd(a_b=50%)", "kind": "method", "preset": "cpu"}
+    other = {"label": "b", "kind": "method", "preset": "paper", "scaled": {"max_spots": 2000}}
+    chosen = [{"eps": 0.05, "alpha": 1.0}, {"eps": 0.005, "alpha": 1.0}, {}]
+    manifests = [run | {"chosen": values, "scaled": {}} for values in chosen] + [other]
+    counts = values_by_row(manifests, "chosen")
+    assert counts == {(*run.values(),): {"alpha": {"1": 2}, "eps": {"0.05": 1, "0.005": 1}}}
+    page, _ = REGISTRY.get("markdown")(replace(board, archive=Archive(None, manifests)), tmp_path)
+    lines = part(page.read_text(encoding="utf-8"), "## Ranks")
+    ends = [line.split("|")[-3:-1] for line in lines if line.startswith(("| method", "| odd", "| b"))]
+    found = [[text.strip() for text in end] for end in ends[:3]]
+    heads = ["tuned on validation genes", "scaled to fit in memory"]
+    assert found == [heads, ["alpha, eps", ""], ["", "max\\_spots"]]
 
 
 def test_a_dataset_shows_scores_genes_and_runs(pages):

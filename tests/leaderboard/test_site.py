@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -206,6 +207,7 @@ def test_panels_show_cards_parameters_and_provenance(shown):
     methods = shown.find_element("id", "methods").text
     assert "n_neighbors" in methods or "k =" in methods
     assert "1 of 1" in methods  # runs per dataset
+    assert re.search(r"alpha: [\d.]+ \(\d run", methods)  # what ridge chose
     provenance = shown.find_element("id", "provenance").text
     assert "stbench" in provenance
     assert "--limit cells=60" in provenance

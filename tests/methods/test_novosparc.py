@@ -1,13 +1,16 @@
 import logging
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from stbench.errors import StbenchError, Unsupported
-from stbench.methods import REGISTRY, Context
+from stbench.methods import REGISTRY, Context, Shape
 from stbench.methods.novosparc import ALPHAS, EPSILONS, graph_genes
 from stbench.methods.novosparc.coupling import couple, hop_distances, linear_cost, transport
 from stbench.tables import dense
+from stbench.toolbox.tiles import on_spots
 from stbench.toolbox.tuning import mean_pearson
 
 
@@ -27,20 +30,34 @@ def coupling_of_the_package(task, alpha, eps):
     return tissue.gw
 
 
-def our_coupling(task, alpha, eps):
+def problem(task):
+    """Linear cost and structure of the task."""
     cost = linear_cost(dense(task.reference, task.visible), dense(task.spatial, task.visible))
     profiles = dense(task.reference, graph_genes(task, 2000))
-    structure = hop_distances(profiles, 5), hop_distances(task.coordinates(), 5)
-    return couple(cost, structure, alpha, eps, logging.getLogger("test"))
+    return cost, (hop_distances(profiles, 5), hop_distances(task.coordinates(), 5))
+
+
+def our_coupling(task, alpha, eps):
+    """From cold starts."""
+    return couple(*problem(task), alpha, eps, logging.getLogger("test"), warm=False)[0]
 
 
 @pytest.mark.parametrize(("alpha", "eps"), [(0.5, 0.005), (0.8, 0.05), (1.0, 0.005)])
-def test_equals_the_package(make_task, alpha, eps):
+def test_cold_starts_equal_the_package(make_task, alpha, eps):
     task, _ = make_task(n_cells=150, n_spots=100)
     expected = coupling_of_the_package(task, alpha, eps)
     np.testing.assert_allclose(our_coupling(task, alpha, eps), expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize(("alpha", "eps"), [(0.8, 0.005), (0.5, 0.05)])
+def test_warm_starts_reach_the_same_coupling(make_task, alpha, eps, monkeypatch):
+    ot = pytest.importorskip("ot")
+    task, _ = make_task(n_cells=150, n_spots=100)
     values = REGISTRY.get("novosparc")(alpha=alpha, eps=eps).predict(task, Context())
-    np.testing.assert_allclose(values, 100 * expected.T @ dense(task.reference, task.targets), rtol=1e-8)
+    # cold starts end after a thousand updates, 1e-3 from the solution of the first setting
+    monkeypatch.setattr(ot, "sinkhorn", partial(ot.sinkhorn, numItermax=50_000))
+    expected = 100 * our_coupling(task, alpha, eps).T @ dense(task.reference, task.targets)
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6 * expected.max())
 
 
 def test_an_eps_at_which_the_package_returns_zeros_is_solved_in_the_log_domain(make_task):
@@ -99,12 +116,34 @@ def test_more_cells_than_max_cells_are_drawn_with_the_seed(make_task):
     values = method.predict(task, Context(seed=0))
     np.testing.assert_array_equal(values, method.predict(task, Context(seed=0)))
     assert np.abs(values - method.predict(task, Context(seed=1))).max() > 1e-3
-    rows = np.sort(np.random.default_rng(0).choice(90, 60, replace=False))
+    rows = np.sort(np.random.default_rng(0).permutation(90)[:60])
     drawn, _ = make_task()
     object.__setattr__(drawn, "reference", task.reference[rows].copy())
     np.testing.assert_allclose(
         values, REGISTRY.get("novosparc")(alpha=0.8, eps=0.05, n_graph_genes=28).predict(drawn, Context())
     )
+
+
+@pytest.mark.parametrize("alpha", [0.8, 1.0])
+def test_a_sample_of_the_spots_agrees_with_all_of_them(make_task, alpha):
+    full = REGISTRY.get("novosparc")(alpha=alpha, eps=0.05)
+    task, truth = make_task(n_cells=100, n_spots=200)
+    whole, scaled, again = (m.predict(task, Context()) for m in (full, *2 * [replace(full, max_spots=60)]))
+    np.testing.assert_array_equal(scaled, again)
+    assert mean_pearson(whole, scaled) > 0.95
+    assert mean_pearson(truth, scaled) > mean_pearson(truth, whole) - 0.03
+    rows = np.sort(np.random.default_rng(0).permutation(200)[:60])
+    alone = full.predict(on_spots(task, rows), Context())  # a spot of the sample gets its column of the plan
+    np.testing.assert_allclose(scaled[rows], alone, rtol=1e-6)
+
+
+def test_the_way_to_scale_fits_a_xenium_section():
+    xenium = Shape(cells=30_000, spots=300_000, visible=360, targets=40, reference_genes=5000)
+    method = REGISTRY.get("novosparc")()
+    assert method.memory_bytes(xenium) > 10**11
+    scaled = method.within(xenium, 10**10)
+    assert scaled.memory_bytes(xenium) < 10**10
+    assert scaled == replace(method, max_spots=2000)
 
 
 def test_hop_distances_by_hand():

@@ -4,8 +4,10 @@ from scipy.linalg import orth
 from sklearn.decomposition import PCA
 
 from stbench.methods import REGISTRY, Context
-from stbench.methods.spage import principal_vectors
+from stbench.methods.spage import N_NEIGHBORS, N_PV, principal_vectors
 from stbench.tables import dense
+from stbench.toolbox.tiles import on_spots
+from stbench.toolbox.tuning import mean_pearson
 
 
 def literal(reference, space, targets, n_pv, n_neighbors=50):
@@ -36,6 +38,29 @@ def test_equals_the_formulas_spot_by_spot(make_task, n_pv, n_neighbors):
     expected = literal(*tables, min(n_pv, len(genes) // 2), n_neighbors)
     values = REGISTRY.get("spage")(n_pv=n_pv, n_neighbors=n_neighbors).predict(task, Context())
     np.testing.assert_allclose(values, expected, atol=1e-5)
+
+
+def test_settings_are_the_best_on_the_validation_genes(make_task):
+    task, _ = make_task(n_cells=200, n_visible=60)
+    method = REGISTRY.get("spage")
+    inner, truth = task.validation()
+    grid = [(n_pv, n_neighbors) for n_pv in N_PV for n_neighbors in N_NEIGHBORS]
+    scores = {setting: mean_pearson(truth, method(*setting).predict(inner, Context())) for setting in grid}
+    best = max(grid, key=scores.get)
+    np.testing.assert_array_equal(method().predict(task, Context()), method(*best).predict(task, Context()))
+    assert len(set(scores.values())) == len(grid)  # so that the choice is one
+    assert grid[0] == (50, 50)  # as published
+
+
+def test_a_large_tissue_is_tuned_on_some_of_its_spots(make_task, monkeypatch):
+    monkeypatch.setattr("stbench.methods.spage.TUNING_SPOTS", 30)
+    task, _ = make_task(n_cells=200, n_visible=60)
+    chosen, expected = {}, {}
+    values = REGISTRY.get("spage")().predict(task, Context(chosen=chosen.update))
+    some = on_spots(task, np.sort(np.random.default_rng(0).permutation(70)[:30]))
+    REGISTRY.get("spage")().predict(some, Context(chosen=expected.update))
+    assert chosen == expected
+    np.testing.assert_array_equal(values, REGISTRY.get("spage")(**chosen).predict(task, Context()))
 
 
 def test_principal_vectors_find_the_shared_directions():

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from stbench.toolbox.tiles import on_spots, part_of_reference, part_of_tissue, tiles
+from stbench.toolbox.tiles import (
+    BLOCK,
+    on_spots,
+    part_of_reference,
+    part_of_tissue,
+    random_spots,
+    row_blocks,
+    tiles,
+)
 
 
 @pytest.mark.parametrize("places", [True, False])
@@ -37,3 +45,20 @@ def test_a_part_holds_whole_tiles_with_the_values_as_they_are(make_task):
     assert set(few.reference.obs_names) < set(task.reference.obs_names)
     assert part_of_reference(task, 90, seed=0) is task
     assert on_spots(task, np.array([3, 5])).targets == task.targets
+
+
+def test_random_spots_are_drawn_once_each_in_order(make_task):
+    task, _ = make_task(n_spots=50)
+    names = random_spots(task, 20, seed=3).spatial.obs_names
+    rows = task.spatial.obs_names.get_indexer(names)
+    assert len(rows) == 20
+    assert (np.diff(rows) > 0).all()
+    assert not random_spots(task, 20, seed=4).spatial.obs_names.equals(names)
+    assert random_spots(task, 50, seed=3) is random_spots(task, None, seed=3) is task
+
+
+@pytest.mark.parametrize("n", [1, BLOCK, 2 * BLOCK + 1])
+def test_blocks_hold_every_row_once(n):
+    blocks = row_blocks(n)
+    np.testing.assert_array_equal(np.concatenate(blocks), np.arange(n))
+    assert max(map(len, blocks)) <= BLOCK

@@ -1,11 +1,14 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
 
+from stbench.methods import Context
 from stbench.task import Task
 from stbench.toolbox.scale import by_maximum, from_zscores, target_maxima, zscore
-from stbench.toolbox.tuning import choose, mean_pearson
+from stbench.toolbox.tuning import choose, choose_parameters, mean_pearson
 
 
 @pytest.fixture
@@ -55,6 +58,23 @@ def test_choose_takes_the_best_on_validation_genes(task):
 
     assert choose(task, (-1, 1, 3), predict) == 1
     assert seen == [(["a", "b", "c"], ["d", "e"])]
+
+
+def test_choose_parameters_tunes_and_reports_only_those_that_are_none(task):
+    def predict(inner, settings):
+        truth = task.spatial[:, inner.targets].X
+        return [sign * np.asarray(truth) ** power for sign, power in settings]
+
+    grid = {"sign": (-1, 1), "power": (3, 1)}
+    for sign, power, best, reported in (
+        (None, None, (1, 1), {"sign": 1, "power": 1}),
+        (-1, None, (-1, 3), {"power": 3}),
+        (-1, 1, (-1, 1), {}),
+    ):
+        chosen = {}
+        method = SimpleNamespace(sign=sign, power=power)
+        assert choose_parameters(method, grid, task, Context(chosen=chosen.update), predict) == best
+        assert chosen == reported
 
 
 def test_columns_are_divided_by_their_maximum():

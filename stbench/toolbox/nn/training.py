@@ -72,6 +72,7 @@ def train_and_predict(
                 report(learner, at.updates, loss, score)
         at.search_done, at.updates = True, 0
         del learner  # only one network at a time is in memory
+    ctx.chosen(updates=at.best_updates)
     learner = start(task)
     skipped = 2 * max_updates - at.best_updates
     while at.updates < at.best_updates:
