@@ -63,3 +63,16 @@ def r_sparse(matrix: Any) -> sparse.csr_matrix:
     """The transpose of a ``dgCMatrix`` (genes x cells): cells x genes, without a copy."""
     n_genes, n_cells = (int(size) for size in matrix.Dim)
     return sparse.csr_matrix((matrix.x, matrix.i, matrix.p), shape=(n_cells, n_genes))
+
+
+def h5ad_shape(file: Path) -> tuple[int, int]:
+    """Rows and columns of the h5ad in ``file``, without reading it; `StbenchError` where it has none."""
+    import h5py
+
+    try:
+        with h5py.File(file) as content:
+            values = content["X"]
+            rows, columns = values.attrs["shape"] if isinstance(values, h5py.Group) else values.shape
+    except (OSError, KeyError, ValueError) as error:
+        raise StbenchError(f"File '{file}' cannot be read as h5ad ({first_line(error)}).") from error
+    return int(rows), int(columns)

@@ -41,7 +41,7 @@ class Dataset:
     @property
     def fetchable(self) -> bool:
         """Whether ``stbench data fetch`` can download it."""
-        return self.folder is None and bool(self.card.record)
+        return self.folder is None and self.card.fetchable
 
     def load(self) -> tuple[AnnData, AnnData]:
         """Reference and spatial table with raw values, from the loader."""
@@ -134,7 +134,7 @@ def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
 
 def _from_cache(name: str, card: Card) -> Dataset:
     """The downloaded dataset of a card, or an absent one with the reason."""
-    if not card.record:
+    if not card.fetchable:
         return Dataset(name, card, problem=f"no folder '{name}' in --data or $STBENCH_DATA. {card.obtain}")
     folder = cache_folder("datasets") / name
     if not folder.is_dir():
