@@ -43,7 +43,9 @@ def load_her2st(folder: Path) -> tuple[AnnData, AnnData]:
     spots.index = pd.Index([f"{x}x{y}" for x, y in zip(spots["x"], spots["y"], strict=True)])
     spots = spots.loc[counts.index]
     known = pd.read_csv(folder / "labels.tsv", sep="\t")
-    places = dict(zip(zip(known["x"].round(3), known["y"].round(3), strict=True), known["label"], strict=True))
+    places = dict(
+        zip(zip(known["x"].round(3), known["y"].round(3), strict=True), known["label"], strict=True)
+    )
     where = zip(spots["new_x"].round(3), spots["new_y"].round(3), strict=True)
     spatial = table(
         counts,

@@ -28,8 +28,8 @@ def read_card(file: Path, cls: type[T], **given: Any) -> T:
     """The card in ``file`` as an object of the dataclass ``cls``; ``given`` fields replace those of the file.
 
     The type hints of ``cls`` may use ``str``, ``int``, ``float``, ``bool``, ``list[...]``,
-    ``dict[str, ...]``, ``Literal``, a ``TypedDict``, and unions of them. Raises `StbenchError` where the file is not TOML, or
-    where a field is unknown, missing or of another type; the message names the file and the field.
+    ``dict[str, ...]``, ``Literal``, a ``TypedDict``, and unions of them. Raises `StbenchError` where the file
+    is not TOML, or where a field is unknown, missing or of another type; the message names both.
     """
     try:
         content = tomllib.loads(file.read_text()) | given
@@ -73,5 +73,7 @@ def _check(name: str, value: Any, hint: Any) -> None:
         for entry in value:
             _check(name, entry, inner[0])
     elif type(value) not in kinds and not (type(value) is int and float in kinds):
-        expected = " or ".join(WORDS[dict if is_typeddict(kind) else get_origin(kind) or kind] for kind in kinds)
+        expected = " or ".join(
+            WORDS[dict if is_typeddict(kind) else get_origin(kind) or kind] for kind in kinds
+        )
         raise StbenchError(f"field '{name}': {expected} is expected, not {value!r}.")

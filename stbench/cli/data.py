@@ -68,8 +68,9 @@ def fetch(
     again. Proxy settings (HTTPS_PROXY) are respected.
     """
     from stbench.data.cache import load
+    from stbench.data.checksums import source
     from stbench.data.fetch import fetch as fetch_dataset
-    from stbench.data.fetch import requested, source
+    from stbench.data.fetch import requested
 
     cards = {name: dataset.card for name, dataset in catalogue([]).items() if dataset.card.fetchable}
     chosen, failed = requested(names, cards), []

@@ -1,4 +1,4 @@
-"""Finds a dataset in the archives of public records, by the name of its folder or by the sizes of its tables."""
+"""Finds a dataset in the archives of public records: its folder by name, or by the sizes of the tables."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _candidates(record: Record, name: str, card: Card, others: Sequence[Card]) -
 
 
 def _same(text: str, *names: str) -> bool:
-    """Whether a file or folder is called by one of the names, as ``dataset-MG`` and ``Dataset_mg.zip`` are."""
+    """Whether a file or folder has one of the names; ``dataset-MG`` and ``Dataset_mg.zip`` are the same."""
     plain = [re.sub(r"[-_ ]", "", word.casefold()) for word in (PACKED.sub("", text), *names)]
     return plain[0] in plain[1:]
 
@@ -113,7 +113,7 @@ def _extract(file: Path, name: str, card: Card, folder: Path, source: dict[str, 
                             for unpacked in Path(trial).iterdir():
                                 unpacked.rename(part / unpacked.name)
                             found_by = "name" if by_name else "sizes"
-                            write_lock(part, **source, folder=str(place), found_by=found_by)
+                            write_lock(part, **source, place=str(place), found_by=found_by)
                         return None
                 if by_name:
                     problem = f"'{place}' {reason}"
@@ -160,7 +160,7 @@ def _places(
 
 
 def _unpack(members: Members, extract: Extract, trial: Path, card: Card, by_name: bool) -> str | None:
-    """Unpack a folder into ``trial``; the reason where it is no dataset, or not by name and of other sizes."""
+    """Unpack a folder into ``trial``, or the reason why not: no dataset, or of other sizes and name."""
     for name in members:
         (trial / name).touch()
     loader = dataset_in(trial, card).loader  # loaders know a format by the names of its files

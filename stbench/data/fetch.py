@@ -11,7 +11,7 @@ from stbench.data.checksums import LOCK_FILE, damage, folder_hashes
 from stbench.data.download import Progress
 from stbench.data.rawfiles import make_pair
 from stbench.dataset import Card
-from stbench.errors import StbenchError, unknown_name
+from stbench.errors import unknown_name
 from stbench.files import cache_folder, read_json
 
 
@@ -54,20 +54,6 @@ def fetch(
     else:
         extract_dataset(card, others, folder, mirror, offline, progress)
     return folder, True
-
-
-def source(folder: Path) -> str:
-    """Where a fetched dataset came from, in words; empty for a folder without a lock file."""
-    if not (folder / LOCK_FILE).is_file():
-        return ""
-    lock = read_json(folder / LOCK_FILE)
-    if "sources" in lock:
-        places = {f"{file['repository']} at {file['commit'][:12]}" for file in lock["sources"].values()}
-        return f"{len(lock['sources'])} files of {' and '.join(sorted(places))}"
-    if "found_by" not in lock:  # of an older version
-        return f"record {lock['record']}"
-    where = f"folder '{lock['folder']}', found by its {lock['found_by']}, "
-    return f"{where}in {lock['archive']['name']} of record {lock['record']}"
 
 
 def verify(folder: Path) -> list[str]:

@@ -45,12 +45,10 @@ def labels(values: Any) -> pd.Categorical:
 def read_r(file: Path) -> dict[str, Any]:
     """The objects in an R file (``.rda``, ``.RData``) by name; S4 objects have their slots as attributes.
 
-    Raises `StbenchError` where the package rdata is missing or the file cannot be read.
+    Raises `StbenchError` where the file cannot be read.
     """
-    try:
-        import rdata
-    except ImportError as error:
-        raise StbenchError("R files need the package rdata: pip install 'stbench[data]'.") from error
+    import rdata
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it has no constructors for the classes of Bioconductor

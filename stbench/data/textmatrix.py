@@ -46,7 +46,7 @@ def read_text_matrix(file: Path, *, named_rows: bool | None = None, unnamed: str
 
 
 def text_shape(file: Path, *, named_rows: bool | None = None) -> tuple[int, int]:
-    """Rows and columns of the table in ``file``, as `read_text_matrix` would find them, by its lines alone."""
+    """Rows and columns of the table in ``file`` as `read_text_matrix` finds them, by counting lines."""
     try:
         layout = _layout(file, named_rows)
         with pa.input_stream(file, compression="detect") as content:
@@ -60,7 +60,7 @@ def text_shape(file: Path, *, named_rows: bool | None = None) -> tuple[int, int]
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a text table is laid out: its delimiter, the names of its columns, and whether its rows have some."""
+    """The delimiter of a text table, the names of its columns, and whether its rows have names."""
 
     delimiter: str
     names: list[str]
@@ -87,7 +87,9 @@ def _layout(file: Path, named_rows: bool | None) -> _Layout:
 
 
 def _blocks(file: Path, layout: _Layout) -> arrow.CSVStreamingReader:
-    positions = [str(i) for i in range(len(layout.names) + layout.named_rows)]  # names in the header may be repeated
+    positions = [
+        str(i) for i in range(len(layout.names) + layout.named_rows)
+    ]  # names in the header may be repeated
     types = dict.fromkeys(positions, pa.float32())
     if layout.named_rows:
         types["0"] = pa.string()
