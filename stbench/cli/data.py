@@ -33,9 +33,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Card and health report as 
 
 @app.command("list")
 def list_datasets(data: DataFolders = None) -> None:
-    """List every dataset: whether it is on this machine, and where it is or comes from."""
+    """List every dataset, those on this machine first, and where each is or comes from."""
     table = Table("name", "state", "tissue", "where", box=None, pad_edge=False)
-    for name, dataset in catalogue(data_folders(data or [])).items():
+    known = catalogue(data_folders(data or []))
+    for name, dataset in sorted(known.items(), key=lambda item: item[1].problem is not None):
         if dataset.embedded:
             state, where = "embedded", "stbench itself"
         elif dataset.problem is None:
@@ -81,6 +82,8 @@ def fetch(
                 folder, new = fetch_dataset(cards[name], others, mirror, offline=offline, progress=progress)
             state = "fetched" if new else "already here"
             print(f"{name}: {state}: {folder} (from {source(folder)})", flush=True)
+            if cards[name].unverified:
+                print(f"{name}: not verified when its card was written: see stbench data info {name}")
             print(load(dataset_in(folder, cards[name]), Limit()).describe())
         except StbenchError as error:
             if len(chosen) == 1:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stbench.data.sources import catalogue, data_folders, select
+from stbench.data.sources import catalogue, data_folders, select, to_fetch
 from stbench.datasets import REGISTRY
 from stbench.errors import StbenchError
 
@@ -30,13 +30,15 @@ def test_a_folder_that_is_no_dataset_says_why(data_folder):
 def test_all_means_the_real_ones_and_says_what_is_missing(data_folder):
     chosen, notices = select(["all"], catalogue([data_folder]))
     assert [dataset.name for dataset in chosen] == ["planted"]
-    assert any("merfish_hypothalamus" in notice and "stbench data fetch" in notice for notice in notices)
+    assert notices == ["Left out: 58 public datasets that are not downloaded (see stbench data list)."]
+    assert to_fetch(catalogue([data_folder])) is None
 
 
-def test_all_without_data_is_the_simulated_tissue_and_says_so():
+def test_all_without_data_are_the_embedded_tissues_and_says_what_one_command_brings():
     chosen, notices = select(["all"], catalogue([]))
-    assert [dataset.name for dataset in chosen] == ["simulated"]
-    assert "simulated" in notices[-1]
+    assert [dataset.name for dataset in chosen] == ["pdac_a_mini", "simulated"]
+    assert notices[-1].endswith("using the embedded pdac_a_mini and simulated.")
+    assert to_fetch(catalogue([])) == "One command brings 10 real pairs (18 MB): stbench data fetch small"
 
 
 def test_names(data_folder):
