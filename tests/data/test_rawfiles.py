@@ -87,6 +87,14 @@ def test_a_redirect_and_a_slow_server(card, record, cache):
     assert fetch(card, [], record.url)[1]
 
 
+def test_the_proxy_of_the_environment_is_used(card, record, cache, monkeypatch):
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("http_proxy", record.url)
+    with pytest.raises(StbenchError, match="http://raw.invalid/.*answers 404"):
+        fetch(card, [], "http://raw.invalid")
+    assert record.asked == [(f"http://raw.invalid/{address('cells/counts.csv')}", None)]
+
+
 def test_a_transfer_that_breaks_off_resumes(card, record, cache, monkeypatch):
     monkeypatch.setattr(downloads, "CHUNK_BYTES", 2)
     record.break_after = [4]
