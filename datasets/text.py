@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stbench.datasets import register
+from stbench.datasets import Sizes, register
 from stbench.errors import StbenchError
 
 if TYPE_CHECKING:
@@ -24,14 +24,23 @@ def reads(folder: Path) -> bool:
     return (folder / "scRNA_count.txt").is_file() and any((folder / name).is_file() for name in SPATIAL_NAMES)
 
 
-@register("text", reads=reads)
+def sizes(folder: Path) -> Sizes:
+    """The sizes of both tables, by their lines."""
+    from stbench.data.textmatrix import text_shape
+
+    genes, cells = text_shape(folder / "scRNA_count.txt", named_rows=True)
+    spots, panel = text_shape(_spatial_file(folder))
+    return Sizes(cells_raw=cells, reference_genes_raw=genes, spots_raw=spots, spatial_genes_raw=panel)
+
+
+@register("text", reads=reads, sizes=sizes)
 def load_text(folder: Path) -> tuple[AnnData, AnnData]:
     """Reference (cells x genes) and spatial table (spots x genes) from the text files of ``folder``."""
     from stbench.data.textmatrix import read_text_matrix
 
     reference = read_text_matrix(folder / "scRNA_count.txt", named_rows=True).T
     reference.X = reference.X.tocsr()
-    spatial_file = next(folder / name for name in SPATIAL_NAMES if (folder / name).is_file())
+    spatial_file = _spatial_file(folder)
     spatial = read_text_matrix(spatial_file, unnamed="spot")
     locations = folder / "Locations.txt"
     if locations.is_file():
@@ -41,3 +50,7 @@ def load_text(folder: Path) -> tuple[AnnData, AnnData]:
             raise StbenchError(f"File '{locations}' has {counted}.")
         spatial.obsm["spatial"] = coordinates
     return reference, spatial
+
+
+def _spatial_file(folder: Path) -> Path:
+    return next(folder / name for name in SPATIAL_NAMES if (folder / name).is_file())

@@ -9,7 +9,7 @@ import tomllib
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from stbench.errors import StbenchError, unknown_name
 
@@ -28,8 +28,8 @@ def read_card(file: Path, cls: type[T], **given: Any) -> T:
     """The card in ``file`` as an object of the dataclass ``cls``; ``given`` fields replace those of the file.
 
     The type hints of ``cls`` may use ``str``, ``int``, ``float``, ``bool``, ``list[...]``,
-    ``dict[str, ...]``, ``Literal`` and unions of them. Raises `StbenchError` where the file is not TOML, or
-    where a field is unknown, missing or of another type; the message names the file and the field.
+    ``dict[str, ...]``, ``Literal``, a ``TypedDict``, and unions of them. Raises `StbenchError` where the file
+    is not TOML, or where a field is unknown, missing or of another type; the message names both.
     """
     try:
         content = tomllib.loads(file.read_text()) | given
@@ -57,6 +57,15 @@ def _check(name: str, value: Any, hint: Any) -> None:
     if container is Literal:
         if value not in inner:
             raise StbenchError(f"field '{name}': {unknown_name('value', str(value), inner)}")
+    elif is_typeddict(container) and isinstance(value, dict):
+        hints = get_type_hints(container)
+        for key in value:
+            if key not in hints:
+                raise StbenchError(f"field '{name}': {unknown_name('field', key, hints)}")
+        for key, inner_hint in hints.items():
+            if key not in value:
+                raise StbenchError(f"field '{name}' has no '{key}'.")
+            _check(f"{name}.{key}", value[key], inner_hint)
     elif container is dict and isinstance(value, dict):
         for key, entry in value.items():
             _check(f"{name}.{key}", entry, inner[1])
@@ -64,5 +73,7 @@ def _check(name: str, value: Any, hint: Any) -> None:
         for entry in value:
             _check(name, entry, inner[0])
     elif type(value) not in kinds and not (type(value) is int and float in kinds):
-        expected = " or ".join(WORDS[get_origin(kind) or kind] for kind in kinds)
+        expected = " or ".join(
+            WORDS[dict if is_typeddict(kind) else get_origin(kind) or kind] for kind in kinds
+        )
         raise StbenchError(f"field '{name}': {expected} is expected, not {value!r}.")

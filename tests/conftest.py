@@ -63,7 +63,7 @@ def data_folder(tmp_path: Path, write_data: Callable[[Path], Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of the nine real pairs; skips where it is absent."""
+    """The folder of the ten real pairs; skips where it is absent."""
     folder = Path(os.environ.get("STBENCH_DATA") or ROOT.parent / "shared" / "data")
     if not (folder / "merfish_hypothalamus" / "st.h5ad").is_file():
         pytest.skip("the real pairs are not here (set STBENCH_DATA to their folder)")

@@ -64,6 +64,9 @@ def test_a_wrong_card_of_a_method_is_one_clear_error(tmp_path, old, new, message
         ("panel = 'huge'", "field 'panel': Unknown value 'huge'. Known: targeted, transcriptome"),
         ("expected = {cells = 'x'}", "field 'expected.cells': a number is expected"),
         ("expected = 3", "field 'expected': a table is expected, not 3"),
+        ("files.a = {path = 'x'}", "field 'files.a' has no 'repository'"),
+        ("files.a = {pth = 'x'}", "field 'files.a': Unknown field 'pth'. Did you mean 'path'"),
+        ("files.a = 3", "field 'files.a': a table is expected, not 3"),
         ("= 3", "not readable TOML"),
     ],
 )

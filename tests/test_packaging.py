@@ -57,6 +57,7 @@ def test_wheel_runs_outside_the_checkout(installed, tmp_path):
     assert "BROKEN" not in listed.stdout
     done = run(installed, "run", "--methods", "mean,ridge", "--datasets", "all", "--out", "r", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "ridge · pdac_a_mini · split 0 · seed 0: ok" in done.stdout
     assert (tmp_path / "r" / "leaderboard" / "table1.tex").is_file()
 
 

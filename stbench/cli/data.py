@@ -18,7 +18,7 @@ from stbench.cli.pair_report import show
 from stbench.cli.table import console
 from stbench.data.limit import Limit
 from stbench.data.sources import catalogue, data_folders, dataset_called, dataset_in
-from stbench.errors import StbenchError, unknown_name
+from stbench.errors import StbenchError
 from stbench.files import cache_folder
 
 app = typer.Typer(
@@ -33,15 +33,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Card and health report as 
 
 @app.command("list")
 def list_datasets(data: DataFolders = None) -> None:
-    """List every dataset: whether it is on this machine, and where it is or comes from."""
+    """List every dataset, those on this machine first, and where each is or comes from."""
     table = Table("name", "state", "tissue", "where", box=None, pad_edge=False)
-    for name, dataset in catalogue(data_folders(data or [])).items():
+    known = catalogue(data_folders(data or []))
+    for name, dataset in sorted(known.items(), key=lambda item: item[1].problem is not None):
         if dataset.embedded:
             state, where = "embedded", "stbench itself"
         elif dataset.problem is None:
             state, where = "here", str(dataset.folder)
         elif dataset.fetchable:
-            state, where = "fetchable", f"record {dataset.card.record}: stbench data fetch {name}"
+            state = "fetchable, unverified" if dataset.card.unverified else "fetchable"
+            where = f"stbench data fetch {name}"
         else:
             state, where = "not here", "see stbench data info" if dataset.folder is None else dataset.problem
         table.add_row(name, state, dataset.card.tissue, where)
@@ -52,40 +54,39 @@ def list_datasets(data: DataFolders = None) -> None:
 
 @app.command()
 def fetch(
-    names: Annotated[list[str], typer.Argument(help="Names of datasets, or all.")],
+    names: Annotated[list[str], typer.Argument(help="Datasets, or groups: small, paper, collection, all.")],
     mirror: Annotated[
-        str | None, typer.Option(help="Server to use instead of https://zenodo.org; also $STBENCH_MIRROR.")
+        str | None, typer.Option(help="Server to ask instead of the public ones; also $STBENCH_MIRROR.")
     ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Use only files that are downloaded already.")
     ] = False,
 ) -> None:
-    """Download, check and prepare datasets of the paper. Example: stbench data fetch MG HBC
+    """Download, check and prepare public datasets. Example: stbench data fetch small
 
-    A broken download resumes where it stopped, and complete files are not downloaded again. Proxy settings
-    (HTTPS_PROXY) are respected.
+    The group small is ten real pairs (17 MB), paper the ten of the CausalGeD paper, and collection the 45 of
+    SpatialBenchmarking. A broken download resumes where it stopped, and complete files are not downloaded
+    again. Proxy settings (HTTPS_PROXY) are respected.
     """
     from stbench.data.cache import load
+    from stbench.data.checksums import source
     from stbench.data.fetch import fetch as fetch_dataset
-    from stbench.data.record import mirror_or_zenodo
+    from stbench.data.fetch import requested
 
-    cards = {name: dataset.card for name, dataset in catalogue([]).items() if dataset.card.record}
-    requested = list(cards) if names == ["all"] else names
-    for name in requested:
-        if name not in cards:
-            raise unknown_name("downloadable dataset", name, cards)
-    failed = []
-    for name in requested:
-        others = [card for card in cards.values() if card.name != name and card.record == cards[name].record]
+    cards = {name: dataset.card for name, dataset in catalogue([]).items() if dataset.card.fetchable}
+    chosen, failed = requested(names, cards), []
+    for name in chosen:
+        others = [card for card in cards.values() if card.name != name]
         try:
             with _bars() as progress:
-                folder, new = fetch_dataset(
-                    cards[name], others, mirror_or_zenodo(mirror), offline=offline, progress=progress
-                )
-            print(f"{name}: {'fetched' if new else 'already here'}: {folder}", flush=True)
+                folder, new = fetch_dataset(cards[name], others, mirror, offline=offline, progress=progress)
+            state = "fetched" if new else "already here"
+            print(f"{name}: {state}: {folder} (from {source(folder)})", flush=True)
+            if cards[name].unverified:
+                print(f"{name}: not verified when its card was written: see stbench data info {name}")
             print(load(dataset_in(folder, cards[name]), Limit()).describe())
         except StbenchError as error:
-            if len(requested) == 1:
+            if len(chosen) == 1:
                 raise
             failed.append(f"{name}: {error}")
     if failed:

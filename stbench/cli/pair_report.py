@@ -7,6 +7,7 @@ import warnings
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from stbench.data.checksums import source
 from stbench.data.sources import Dataset
 
 if TYPE_CHECKING:
@@ -43,10 +44,21 @@ def show(dataset: Dataset, *, as_json: bool) -> bool:
 
 def _card(dataset: Dataset) -> None:
     for key, value in asdict(dataset.card).items():
-        if value not in ("", None, {}):
+        if key == "files":
+            for file in value.values():
+                _line(
+                    "raw file",
+                    f"{file['repository']} {file['commit']} {file['path']} ({file['bytes']} bytes)",
+                )
+        elif key == "records":
+            for number, name in value.items():
+                _line("record", f"https://zenodo.org/records/{number} ('{name}')")
+        elif value not in ("", None, {}, []):
             _line(key, value)
     if dataset.folder is not None:
         _line("folder", f"{dataset.folder} ({dataset.loader})")
+        if origin := source(dataset.folder):
+            _line("fetched from", origin)
 
 
 def _figures(found: Fitness) -> None:

@@ -14,6 +14,7 @@ from stbench.cli.options import takes
 from stbench.cli.progress import Lines, live
 from stbench.cli.table import console, show
 from stbench.config.options import AuditOptions, RunOptions
+from stbench.data.sources import catalogue, data_folders, to_fetch
 from stbench.errors import require_package
 from stbench.files import writable_folder
 
@@ -36,6 +37,8 @@ def run(options: RunOptions) -> None:
         print("Interrupted: finished runs are kept; the same command continues here.", file=sys.stderr)
         raise typer.Exit(130) from None
     _report(summary, options.out, dry_run=options.dry_run)
+    if list(options.datasets) == ["all"] and (hint := to_fetch(catalogue(data_folders(options.data)))):
+        print(hint)
     if summary.bad or summary.broken_datasets or summary.without_answer:
         raise typer.Exit(1)
 

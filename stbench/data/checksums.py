@@ -25,6 +25,20 @@ def write_lock(folder: Path, **source: Any) -> None:
     write_json(folder / LOCK_FILE, source | {"files": files})
 
 
+def source(folder: Path) -> str:
+    """Where a fetched dataset came from, in words; empty for a folder without a lock file."""
+    if not (folder / LOCK_FILE).is_file():
+        return ""
+    lock = read_json(folder / LOCK_FILE)
+    if "sources" in lock:
+        places = {f"{file['repository']} at {file['commit'][:12]}" for file in lock["sources"].values()}
+        return f"{len(lock['sources'])} files of {' and '.join(sorted(places))}"
+    if "found_by" not in lock:  # of an older version
+        return f"record {lock['record']}"
+    where = f"folder '{lock['place']}', found by its {lock['found_by']}, "
+    return f"{where}in {lock['archive']['name']} of record {lock['record']}"
+
+
 def damage(folder: Path, hashes: dict[str, str]) -> list[str]:
     """A line for each file of ``folder`` that differs from its lock file; empty without a lock file.
 

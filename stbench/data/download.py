@@ -54,6 +54,11 @@ def download(file: RemoteFile, folder: Path, progress: Progress = lambda name, d
         with FileLock(folder / f".{file.name}.lock"):
             found = pooch.retrieve(file.url, file.checksum, fname=file.name, path=folder, downloader=resume)
     except requests.RequestException as error:
+        if error.response is not None and error.response.status_code < 500:
+            raise StbenchError(
+                f"{file.url} answers {error.response.status_code}: the file is gone, or closed (expected "
+                f"{file.checksum}). Try another server with --mirror, or give the pair's folder with --data."
+            ) from error
         raise StbenchError(
             f"The download of '{file.name}' broke off ({error}). The same command resumes it."
         ) from error

@@ -13,6 +13,7 @@ from stbench.errors import StbenchError
 
 ZENODO = "https://zenodo.org"
 TIMEOUT_S = (10, 60)  # to connect, and between two packets
+ABSENT = (403, 404, 410)  # closed, unknown, removed
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,20 @@ class Record:
     files: tuple[RemoteFile, ...]
 
 
-def mirror_or_zenodo(mirror: str | None = None) -> str:
-    """The server of the record: ``mirror``, else ``$STBENCH_MIRROR``, else Zenodo."""
-    return (mirror or os.environ.get("STBENCH_MIRROR") or ZENODO).rstrip("/")
+class NoRecordError(StbenchError):
+    """The server answers, and has no public record of this number."""
+
+
+def server(host: str, mirror: str | None = None) -> str:
+    """The server to ask: ``mirror``, else ``$STBENCH_MIRROR``, else the public ``host``."""
+    return (mirror or os.environ.get("STBENCH_MIRROR") or host).rstrip("/")
 
 
 def read_record(number: str, server: str) -> Record:
     """The record with this number; the request uses the proxy settings of the environment.
 
-    Raises `StbenchError` where the server cannot be reached, refuses, or returns something else.
+    Raises `NoRecordError` where there is none, and `StbenchError` where the server cannot be reached,
+    refuses, or returns something else.
     """
     url = f"{server}/api/records/{number}"
     # pooch reads both formats of Zenodo's API, but not errors, and it knows no other server
@@ -64,7 +70,9 @@ def read_record(number: str, server: str) -> Record:
         license_ = (content.get("metadata") or {}).get("license") or ""
         license_ = license_.get("id", "") if isinstance(license_, dict) else license_
     except requests.RequestException as error:
-        raise StbenchError(
+        absent = error.response is not None and error.response.status_code in ABSENT
+        kind = NoRecordError if absent else StbenchError
+        raise kind(
             f"The record {url} cannot be read ({error}). Check the connection and HTTPS_PROXY, or give "
             "another server with --mirror."
         ) from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 CARD_FILE = "card.toml"
+SMALL = "small"  # the group of the datasets that are fetched first
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset; ``problem`` is the reason why it cannot be used here, None where it can."""
+    """A dataset; ``problem`` is the reason why it cannot be used here, None where it can.
+
+    An ``embedded`` one comes with stbench: a loader makes it, or its folder lies beside its card.
+    """
 
     name: str
     card: Card
     loader: str | None = None
     folder: Path | None = None
     problem: str | None = None
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the dataset comes with stbench, without files."""
-        return self.problem is None and self.folder is None
+    embedded: bool = False
 
     @property
     def fetchable(self) -> bool:
         """Whether ``stbench data fetch`` can download it."""
-        return self.folder is None and bool(self.card.record)
+        return self.folder is None and self.card.fetchable
 
     def load(self) -> tuple[AnnData, AnnData]:
         """Reference and spatial table with raw values, from the loader."""
@@ -72,14 +72,17 @@ def catalogue(folders: Sequence[Path]) -> dict[str, Dataset]:
         for file in sorted(Path(folder).glob("*.toml"))
     }
     found = {
-        name: Dataset(name, card, card.loader)
+        name: Dataset(name, card, card.loader, embedded=True)
         for name, card in cards.items()
         if card.loader is not None and REGISTRY.get(card.loader).embedded
     }
+    for path in (Path(folder) / name for folder in CARD_FOLDERS for name in cards):
+        if path.is_dir():
+            found[path.name] = replace(dataset_in(path, cards[path.name]), embedded=True)
     for folder in folders:
         for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
             if path.name in found:
-                where = found[path.name].folder or "stbench itself"
+                where = "stbench itself" if found[path.name].embedded else found[path.name].folder
                 raise StbenchError(f"Dataset '{path.name}' is in '{where}' and '{path}'. Rename one folder.")
             found[path.name] = dataset_in(path, cards.get(path.name))
     found |= {name: _from_cache(name, card) for name, card in cards.items() if name not in found}
@@ -105,16 +108,24 @@ def select(names: Sequence[str], known: dict[str, Dataset]) -> tuple[list[Datase
     broken = [d for d in known.values() if d.problem is not None and d.folder is not None]
     absent = [d for d in known.values() if d.problem is not None and d.folder is None]
     notices = [f"Left out: {d.name}: {d.problem}" for d in broken]
-    groups = {"not downloaded (stbench data fetch NAME)": True, "no folder (stbench data info NAME)": False}
-    for what, fetchable in groups.items():
-        if names := [d.name for d in absent if d.fetchable == fetchable]:
-            notices.append(f"Left out, {what}: {', '.join(names)}.")
+    if number := sum(dataset.fetchable for dataset in absent):
+        notices.append(f"Left out: {number} public datasets that are not downloaded (see stbench data list).")
+    if names := [dataset.name for dataset in absent if not dataset.fetchable]:
+        notices.append(f"Left out, no folder (stbench data info NAME): {', '.join(names)}.")
     if not real:
-        notices.append(
-            "No real datasets here (give their folder with --data or $STBENCH_DATA): "
-            "using the embedded simulated tissue."
-        )
+        using = " and ".join(dataset.name for dataset in usable)
+        notices.append(f"No other data here, in --data or $STBENCH_DATA: using the embedded {using}.")
     return real or usable, notices
+
+
+def to_fetch(known: dict[str, Dataset]) -> str | None:
+    """What one command would bring, where nothing but the embedded datasets is here; None otherwise."""
+    small = [dataset for dataset in known.values() if SMALL in dataset.card.groups and dataset.fetchable]
+    if not small or any(dataset.problem is None and not dataset.embedded for dataset in known.values()):
+        return None
+    files = {file["sha256"]: file["bytes"] for dataset in small for file in dataset.card.files.values()}
+    size = f"{sum(files.values()) / 1e6:.0f} MB"
+    return f"One command brings {len(small)} real pairs ({size}): stbench data fetch {SMALL}"
 
 
 def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
@@ -134,7 +145,7 @@ def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
 
 def _from_cache(name: str, card: Card) -> Dataset:
     """The downloaded dataset of a card, or an absent one with the reason."""
-    if not card.record:
+    if not card.fetchable:
         return Dataset(name, card, problem=f"no folder '{name}' in --data or $STBENCH_DATA. {card.obtain}")
     folder = cache_folder("datasets") / name
     if not folder.is_dir():

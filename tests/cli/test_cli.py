@@ -134,11 +134,12 @@ def test_config_file_and_flags_win(data_folder, tmp_path):
     assert [record["parameters"]["scale"] for record in records] == [3.0, 3.0]
 
 
-def test_without_data_the_simulated_tissue_is_used_and_said(tmp_path):
+def test_without_data_the_embedded_tissues_are_used_and_the_next_command_is_said(tmp_path):
     done = stbench("run", "--methods", "mean", "--datasets", "all", "--out", tmp_path / "r")
     assert done.returncode == 0, done.stderr
-    assert "using the embedded simulated tissue" in done.stdout
-    assert "Left out, not downloaded (stbench data fetch NAME): HBC, MC" in done.stdout
+    assert "using the embedded pdac_a_mini and simulated" in done.stdout
+    assert "Left out: 58 public datasets that are not downloaded" in done.stdout
+    assert done.stdout.endswith("One command brings 10 real pairs (18 MB): stbench data fetch small\n")
 
 
 def test_score_any_two_files(tmp_path):

@@ -1,4 +1,4 @@
-"""A server that imitates the public record, with generated data in the published layout."""
+"""A server that imitates the public hosts, with generated data in the published layouts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from anndata import AnnData
 
 NUMBER = "12792074"
+API = "/api/records/"
 PAIRS = ("MH", "MHPR", "ML", "MG", "MVC", "MHM", "HBC", "ME", "MPMC", "MC")
 
 
 @dataclass
 class FakeRecord:
-    """The files of the record, what the server should do wrong, and what it was asked."""
+    """The files of the host, what the server should do wrong, and what it was asked.
+
+    A file is served under its whole path, or as a file of the record by its name.
+    """
 
     files: dict[str, bytes]
     url: str = ""
@@ -37,7 +42,7 @@ class FakeRecord:
 
     @property
     def downloads(self) -> list[tuple[str, str | None]]:
-        return [(path, part) for path, part in self.asked if "/files/" in path]
+        return [(path, part) for path, part in self.asked if not path.startswith(API) or "/files/" in path]
 
     def description(self) -> dict:
         if self.api == "new":
@@ -70,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         record = self.record
         record.asked.append((self.path, self.headers.get("Range")))
-        if self.path == f"/api/records/{NUMBER}":
+        if self.path == f"{API}{NUMBER}":
             return self._send(200, json.dumps(record.description()).encode())
         if record.redirect and not self.path.startswith("/moved"):
             self.send_response(302)
@@ -78,7 +83,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return None
-        name = self.path.removesuffix("/content").removesuffix("?download=1").split("/")[-1]
+        name = unquote(self.path.removeprefix("/moved")).lstrip("/")
+        if name.startswith(("api/records/", "records/")):
+            name = name.removesuffix("/content").removesuffix("?download=1").split("/")[-1]
         if name not in record.files or name in record.status:
             return self._send(record.status.get(name, 404), b"no")
         content, start = record.files[name], 0
@@ -91,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         rest = content[start:]
-        if code in (200, 206) and "/files/" in self.path:
+        if code in (200, 206) and self.path != f"{API}{NUMBER}":
             if self.record.break_after:
                 self.wfile.write(rest[: self.record.break_after.pop(0)])
                 self.close_connection = True
@@ -146,7 +153,7 @@ def record(archives: dict[str, bytes]) -> Iterator[FakeRecord]:
     """A running server; its ``url`` stands in for https://zenodo.org."""
     fake = FakeRecord(dict(archives))
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"record": fake}))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     fake.url = f"http://127.0.0.1:{server.server_address[1]}"
     yield fake
     server.shutdown()

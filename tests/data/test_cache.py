@@ -68,6 +68,6 @@ def test_a_folder_that_cannot_be_written_is_logged_and_no_harm(planted, cache, c
     assert "cannot be kept" in caplog.messages[0]
 
 
-def test_the_embedded_data_are_not_kept(cache):
+def test_the_simulated_data_are_not_kept(cache):
     load(dataset_called("simulated", catalogue([])), Limit())
     assert not cache.exists()

@@ -4,7 +4,7 @@ import pytest
 
 from stbench.data import download as downloads
 from stbench.data.download import download
-from stbench.data.record import mirror_or_zenodo, read_record
+from stbench.data.record import ZENODO, NoRecordError, read_record, server
 from stbench.errors import StbenchError
 
 NUMBER = "12792074"
@@ -33,10 +33,10 @@ def test_the_record_says_what_it_has(record, cache, archives, api):
 
 
 def test_server(monkeypatch):
-    assert mirror_or_zenodo() == "https://zenodo.org"
+    assert server(ZENODO) == "https://zenodo.org"
     monkeypatch.setenv("STBENCH_MIRROR", "http://here/")
-    assert mirror_or_zenodo() == "http://here"
-    assert mirror_or_zenodo("http://there") == "http://there"
+    assert server(ZENODO) == "http://here"
+    assert server(ZENODO, "http://there") == "http://there"
 
 
 def test_a_second_download_asks_nothing(record, cache, archives):
@@ -101,7 +101,7 @@ def test_refusals(record, cache, status, asked):
 
 
 def test_no_server_and_no_record(record, cache):
-    with pytest.raises(StbenchError, match="cannot be read.*404"):
+    with pytest.raises(NoRecordError, match="cannot be read.*404"):
         read_record("1", record.url)
     with pytest.raises(StbenchError, match="Check the connection and HTTPS_PROXY"):
         read_record(NUMBER, "http://127.0.0.1:9")

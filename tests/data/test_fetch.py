@@ -11,9 +11,11 @@ import pytest
 
 from stbench.data import download as downloads
 from stbench.data.cache import load
-from stbench.data.fetch import fetch, verify
+from stbench.data.checksums import source
+from stbench.data.fetch import fetch, requested, verify
 from stbench.data.limit import Limit
 from stbench.data.sources import catalogue, dataset_called
+from stbench.datasets import Card
 from stbench.errors import StbenchError
 
 NEEDS_SPACE = """
@@ -29,7 +31,7 @@ class Space(Method):
 
 
 def cards():
-    return {name: dataset.card for name, dataset in catalogue([]).items() if dataset.card.record}
+    return {name: dataset.card for name, dataset in catalogue([]).items() if dataset.card.fetchable}
 
 
 def get(name, record, **options):
@@ -47,6 +49,7 @@ def test_the_archive_of_its_own_name_is_enough(record, cache):
     assert new
     assert {file.name for file in folder.iterdir()} == {"scRNA_count.txt", "Spatial_count.txt", "lock.json"}
     assert {path for path, _ in record.downloads} == {"/api/records/12792074/files/dataset-MG.zip/content"}
+    assert source(folder) == ("folder 'dataset-MG', found by its name, in dataset-MG.zip of record 12792074")
     reference, spatial = dataset_called("MG", catalogue([])).load()
     assert (reference.shape, spatial.shape) == ((40, 800), (60, 40))
 
@@ -74,7 +77,7 @@ def test_offline(record, cache):
     get("HBC", record)
     record.asked.clear()
     get("ME", record, offline=True)
-    with pytest.raises(StbenchError, match="in the downloads of record"):
+    with pytest.raises(StbenchError, match="in the downloads of record 12792074"):
         get("MG", record, offline=True)
     assert record.asked == []
 
@@ -107,9 +110,9 @@ def test_a_record_that_changed_is_refused(record, cache):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["readme.txt"], "No folder 'dataset-MG'.*--data"),
-        (["dataset-MG/notes.txt"], "holds neither"),
-        (["dataset-MG/../../evil/scRNA_count.txt"], "No folder"),
+        (["readme.txt"], r"^no folder 'dataset-MG' in the record 12792074: data.zip \(no such folder\);"),
+        (["dataset-MG/notes.txt"], "'dataset-MG' holds no dataset in a format that stbench reads"),
+        (["dataset-MG/../../evil/scRNA_count.txt"], "no such folder"),
     ],
 )
 def test_archives_without_the_dataset(record, cache, names, message):
@@ -125,13 +128,59 @@ def test_archives_without_the_dataset(record, cache, names, message):
     assert not (cache.parent / "evil").exists()
 
 
-@pytest.mark.parametrize("place", ["", "anything/", "a/Dataset_mg/", "dataset-MG/dataset-MG/"])
-def test_where_the_files_may_lie(record, cache, archives, place):
+def zipped(archives, place):
+    """The archive of MG with its files at another place."""
     packed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archives["dataset-MG.zip"])) as old, zipfile.ZipFile(packed, "w") as new:
         for name in ("scRNA_count.txt", "Spatial_count.txt"):
             new.writestr(place + name, old.read(f"dataset-MG/{name}"))
-    record.files["dataset-MG.zip"] = packed.getvalue()
+    return packed.getvalue()
+
+
+def test_records_are_searched_in_order_and_by_sizes(record, cache, archives):
+    record.files.clear()
+    record.files["other.zip"] = zipped(archives, "x/Dataset7/")
+    record.files["notes.pdf"] = b"no archive"
+    sizes = {"cells_raw": 40, "reference_genes_raw": 800, "spots_raw": 60, "spatial_genes_raw": 40}
+    card = Card("found", records={"1": "dataset-found", "12792074": "dataset-found"}, expected=sizes)
+    folder, _ = fetch(card, [], record.url)
+    assert source(folder) == "folder 'x/Dataset7', found by its sizes, in other.zip of record 12792074"
+    assert load(dataset_called(str(folder), {}), Limit()).reference.shape == (40, 800)
+    assert not any("notes.pdf" in path for path, _ in record.asked)
+    other = Card("missing", records=card.records, expected=sizes | {"spots_raw": 61})
+    with pytest.raises(
+        StbenchError, match=r"^record 1: .*404.*; no folder 'dataset-found' in the record 127"
+    ):
+        fetch(other, [], record.url)
+
+
+def test_the_layout_of_spaim_is_found_by_its_sizes(record, cache, make_pair, tmp_path):
+    reference, spatial = make_pair(n_cells=9, n_spots=7, n_genes=20, extra=0)
+    spatial.obs[["x", "y"]] = spatial.obsm.pop("spatial")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for name, table in (("scRNA_count_cluster.h5ad", reference), ("Insitu_count.h5ad", spatial)):
+            table.write_h5ad(tmp_path / name)
+            file.write(tmp_path / name, f"dataset/Dataset9/{name}")
+    record.files["all.zip"] = packed.getvalue()
+    sizes = {"cells_raw": 9, "reference_genes_raw": 20, "spots_raw": 7, "spatial_genes_raw": 20}
+    folder, _ = fetch(Card("found", records={"12792074": "Dataset8"}, expected=sizes), [], record.url)
+    assert "'dataset/Dataset9', found by its sizes" in source(folder)
+    assert dataset_called(str(folder), {}).load()[1].obsm["spatial"].shape == (7, 2)
+
+
+def test_groups_stand_for_their_datasets():
+    known = {"a": Card("a", groups=["small"]), "b": Card("b", groups=["small", "paper"]), "c": Card("c")}
+    assert requested(["small"], known) == ["a", "b"]
+    assert requested(["c", "paper", "b"], known) == ["c", "b"]
+    assert requested(["all"], known) == ["a", "b", "c"]
+    with pytest.raises(StbenchError, match="'smal'. Did you mean 'small'"):
+        requested(["smal"], known)
+
+
+@pytest.mark.parametrize("place", ["", "anything/", "a/Dataset_mg/", "dataset-MG/dataset-MG/"])
+def test_where_the_files_may_lie(record, cache, archives, place):
+    record.files["dataset-MG.zip"] = zipped(archives, place)
     folder, _ = get("MG", record)
     assert (folder / "Spatial_count.txt").stat().st_size > 1000
 
@@ -159,14 +208,14 @@ def test_a_kill_in_the_middle_is_taken_up_again(record, cache, archives):
     assert record.downloads[-1][1] == f"bytes={had}-"
 
 
-def test_fetch_all_then_run_from_an_empty_cache(record, cache, tmp_path):
-    done = stbench("data", "fetch", "all", "--mirror", record.url)
+def test_fetch_the_paper_then_run_from_an_empty_cache(record, cache, tmp_path):
+    done = stbench("data", "fetch", "paper", "--mirror", record.url)
     assert done.returncode == 0, done.stderr
     assert "MC: 40 of 40 cells" in done.stdout
     assert "WARNING: spots_raw is 60, the card expects 41674" in done.stdout
     assert len(record.downloads) == 2
     record.asked.clear()
-    again = stbench("data", "fetch", "all", STBENCH_MIRROR=record.url)
+    again = stbench("data", "fetch", "paper", STBENCH_MIRROR=record.url)
     assert again.stdout.count("already here") == 10
     assert record.asked == []
     (tmp_path / "space.py").write_text(NEEDS_SPACE)
@@ -188,7 +237,7 @@ def test_verify_and_list_on_the_command_line(record, cache):
     assert "stbench data fetch MG" in done.stdout
     listed = stbench("data", "list").stdout
     assert "MG" in listed
-    assert "record 12792074: stbench data fetch MG" in listed
+    assert "fetchable, unverified" in listed
     missing = stbench("data", "verify", "HBC")
     assert missing.returncode == 1
     assert missing.stderr == "Error: Dataset 'HBC' is not downloaded. Run: stbench data fetch HBC\n"
@@ -197,7 +246,7 @@ def test_verify_and_list_on_the_command_line(record, cache):
 def test_unknown_names_and_servers_that_are_not_there(cache, monkeypatch):
     done = stbench("data", "fetch", "MG", "MX", "--mirror", "http://127.0.0.1:9")
     assert done.returncode == 1
-    assert "Unknown downloadable dataset 'MX'. Known: HBC, MC" in done.stderr
+    assert "Unknown downloadable dataset or group 'MX'." in done.stderr
     done = stbench("data", "fetch", "MG", "--mirror", "http://127.0.0.1:9")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

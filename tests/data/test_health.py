@@ -167,7 +167,7 @@ def test_info_of_a_dataset_that_is_not_here(monkeypatch, capsys):
     assert "Slide-seqV2" in said.out
     assert "stbench data fetch MC" in said.out
     code, said = run_cli(monkeypatch, capsys, "info", "MC", "--json")
-    assert json.loads(said.out)["card"]["expected"] == {"cells_raw": 26252, "spots_raw": 41674}
+    assert json.loads(said.out)["card"]["expected"]["spots_raw"] == 41674
 
 
 @pytest.mark.real

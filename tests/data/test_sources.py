@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -5,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stbench.data.sources import catalogue, data_folders, select
+from stbench.data.sources import catalogue, data_folders, select, to_fetch
 from stbench.datasets import REGISTRY
 from stbench.errors import StbenchError
+
+GROUPS = {"small": 10, "paper": 10, "collection": 45}
 
 
 def test_every_folder_is_a_dataset_named_by_it(data_folder):
@@ -27,21 +30,22 @@ def test_a_folder_that_is_no_dataset_says_why(data_folder):
 def test_all_means_the_real_ones_and_says_what_is_missing(data_folder):
     chosen, notices = select(["all"], catalogue([data_folder]))
     assert [dataset.name for dataset in chosen] == ["planted"]
-    assert any("merfish_hypothalamus" in notice and "stbench data info" in notice for notice in notices)
-    assert any("HBC, MC, ME" in notice and "stbench data fetch" in notice for notice in notices)
+    assert notices == ["Left out: 58 public datasets that are not downloaded (see stbench data list)."]
+    assert to_fetch(catalogue([data_folder])) is None
 
 
-def test_all_without_data_is_the_simulated_tissue_and_says_so():
+def test_all_without_data_are_the_embedded_tissues_and_says_what_one_command_brings():
     chosen, notices = select(["all"], catalogue([]))
-    assert [dataset.name for dataset in chosen] == ["simulated"]
-    assert "simulated" in notices[-1]
+    assert [dataset.name for dataset in chosen] == ["pdac_a_mini", "simulated"]
+    assert notices[-1].endswith("using the embedded pdac_a_mini and simulated.")
+    assert to_fetch(catalogue([])) == "One command brings 10 real pairs (18 MB): stbench data fetch small"
 
 
 def test_names(data_folder):
     known = catalogue([data_folder])
     with pytest.raises(StbenchError, match="Did you mean 'planted'"):
         select(["plantd"], known)
-    with pytest.raises(StbenchError, match="'osmfish_ssp' is not available.*fdu-wangfeilab"):
+    with pytest.raises(StbenchError, match="'osmfish_ssp' is not available.*stbench data fetch osmfish_ssp"):
         select(["osmfish_ssp"], known)
     with pytest.raises(StbenchError, match="'MG' is not available.*stbench data fetch MG"):
         select(["MG"], known)
@@ -65,11 +69,19 @@ def test_a_path_and_a_data_folder_give_the_same_dataset(data_folder):
     assert by_path == by_name
 
 
-def test_the_ten_pairs_of_the_paper_are_known():
-    pairs = {name: dataset.card for name, dataset in catalogue([]).items() if dataset.fetchable}
-    assert set(pairs) == {"MH", "MHPR", "ML", "MG", "MVC", "MHM", "HBC", "ME", "MPMC", "MC"}
-    for name, card in pairs.items():
-        assert (card.record, card.archive_folder) == ("12792074", f"dataset-{name}")
+def test_the_groups_of_the_public_datasets():
+    cards = {name: dataset.card for name, dataset in catalogue([]).items() if dataset.fetchable}
+    groups = {group: {n for n, card in cards.items() if group in card.groups} for group in GROUPS}
+    assert {name: len(members) for name, members in groups.items()} == GROUPS
+    assert set().union(*groups.values()) == set(cards)
+    assert groups["paper"] == {"MH", "MHPR", "ML", "MG", "MVC", "MHM", "HBC", "ME", "MPMC", "MC"}
+    for name in groups["paper"]:
+        assert next(iter(cards[name].records)) == "12792074"
+        assert cards[name].records["12792074"] == f"dataset-{name}"
+    for name, card in cards.items():
+        assert bool(card.unverified) == bool(card.records), name  # the raw files were seen and compared
+        for file in card.files.values():
+            assert re.fullmatch("[0-9a-f]{40} [0-9a-f]{64}", f"{file['commit']} {file['sha256']}"), name
 
 
 def test_a_downloaded_dataset_is_found_in_the_cache(data_folder, tmp_path, monkeypatch):
@@ -109,7 +121,7 @@ def test_every_shipped_card_is_complete():
         assert card.license, name
         assert card.min_genes, name
         assert dataset.embedded or card.obtain, name
-        if not card.record:  # nobody here has seen the files of the record
+        if not card.records:  # nobody here has seen the files of the record
             assert card.panel, name
             assert card.units, name
             assert card.reference_units, name
