@@ -39,9 +39,7 @@ def peaks(tmp_path_factory):
     spec.loader.exec_module(big_tissue)
     work = tmp_path_factory.mktemp("big")
     found = {}
-    for step, _, peak in big_tissue.steps(
-        work, N_SPOTS, big_tissue.METHODS, str(MEMORY // 10**6) + "MB", SETTINGS
-    ):
+    for step, _, peak in big_tissue.steps(work, N_SPOTS, big_tissue.METHODS, MEMORY, SETTINGS):
         found[step] = peak
     return sum(file.stat().st_size for file in (work / "tissue").glob("*.h5ad")), found
 

@@ -39,7 +39,7 @@ from stbench.toolbox.conformal import bounded
 
 log = logging.getLogger(__name__)
 
-MAX_BLOCK = 2000  # genes: their maps of 50,000 spots are 0.8 GB
+BLOCK_VALUES = 100_000_000  # of a block of genes at all spots: 0.8 GB
 MEMORY_SHARE = 0.5  # of the machine, for the method's own estimate of a block
 
 
@@ -156,7 +156,7 @@ def _blocks(pair: Pair, spec: RunSpec, genes: Sequence[str]) -> Iterator[list[st
         shape = (pair.reference.n_obs, pair.spatial.n_obs, len(pair.genes), n_targets, pair.reference.n_vars)
         return method.memory_bytes(Shape(*shape))
 
-    size = min(MAX_BLOCK, len(genes))
+    size = max(min(BLOCK_VALUES // pair.spatial.n_obs, len(genes)), 1)
     while size > 1 and needed(size) > available:
         size //= 2
     for start in range(0, len(genes), size):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stbench.task import Task
 
 N_STRATA = 10
+BLOCK = 1000  # spots
 
 
 def conformal(
@@ -71,10 +72,13 @@ def bounded(
     filled = np.unique(stratum)  # ties can leave the last stratum empty
     tails = (1 - covered) / 2, (1 + covered) / 2
     quantiles = np.array([np.quantile(errors[stratum == s], tails) for s in filled])
-    own = np.searchsorted(filled, np.searchsorted(edges, mean, side="right")).clip(max=len(filled) - 1)
-    low, high = np.moveaxis(quantiles[own], -1, 0)
-    lower = np.maximum(np.minimum(mean + low, mean), 0)  # expression is not negative
-    upper = np.maximum(np.maximum(mean + high, mean), lower)
+    lower, upper = np.empty_like(mean), np.empty_like(mean)
+    for start in range(0, len(mean), BLOCK):  # in blocks of spots: the intermediate arrays are large
+        rows = slice(start, start + BLOCK)
+        own = np.searchsorted(filled, np.searchsorted(edges, mean[rows], side="right"))
+        low, high = np.moveaxis(quantiles[own.clip(max=len(filled) - 1)], -1, 0)
+        lower[rows] = np.maximum(np.minimum(mean[rows] + low, mean[rows]), 0)  # expression is not negative
+        upper[rows] = np.maximum(np.maximum(mean[rows] + high, mean[rows]), lower[rows])
     return Prediction(mean, lower, upper, level)
 
 

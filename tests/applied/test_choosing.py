@@ -212,7 +212,7 @@ def test_accuracy_is_that_of_the_method_chosen_in_each_rotation(pair, tmp_path):
 def test_predict_in_blocks_is_predict_in_one(tables, tmp_path, monkeypatch, caplog):
     options = {"layer": "raw", "spatial_key": "xy", "method": "ridge_genes", "splits": 2, "work": tmp_path}
     whole = stbench.predict(*tables, **options, out=tmp_path / "whole.h5ad")
-    monkeypatch.setattr("stbench.applied.imputation.MAX_BLOCK", 4)
+    monkeypatch.setattr("stbench.applied.imputation.BLOCK_VALUES", 4 * tables[0].n_obs)
     caplog.set_level("INFO", logger="stbench")
     answer = stbench.predict(*tables, **options, out=tmp_path / "imputed.h5ad")
     assert caplog.messages[-2:] == ["4 of 6 genes predicted", "6 of 6 genes predicted"]
