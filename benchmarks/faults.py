@@ -1,8 +1,9 @@
 """Kills a grid at a random moment, again and again: is what it leaves whole, and does it complete?
 
-In every round a grid is killed (SIGKILL) at a moment drawn uniformly from its usual time. Then no process
-of it may live on, every stored byte must verify, and the same grid must complete to the predictions and
-scores of an undisturbed one. Run: python benchmarks/faults.py [--rounds 200] [--seed 0]
+In every round a grid is killed (SIGKILL) when a drawn number of its runs is stored, after a further drawn part
+of the time that a run takes. Then no process of it may live on, every stored byte must verify, and the same
+grid must complete to the predictions and scores of an undisturbed one.
+Run: python benchmarks/faults.py [--rounds 200] [--seed 0]
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from stbench.runs.process_tree import MARK
 from stbench.runs.results import Results
 
 WAIT_SECONDS = 60
+N_RUNS = 10
+RUN_SECONDS = 0.2  # about the time from one stored run to the next
 
 
 def main(
@@ -37,41 +40,46 @@ def main(
     """Print how many rounds ended well; exit code 1 where one did not."""
     with tempfile.TemporaryDirectory() as folder:
         tempfile.tempdir = folder  # the grids' scratch too
-        grid(Path(folder, "warm"))  # the first one imports much
-        start = time.monotonic()
-        grid(Path(folder, "whole"))
-        seconds = time.monotonic() - start
+        grid(Path(folder, "whole"))  # also imports what the others take over
         expected = content(Path(folder, "whole"))
         moments = random.Random(seed)
-        stored: Counter[int] = Counter()
+        counts: Counter[int] = Counter()
         bad = 0
         for i in range(rounds):
-            moment = moments.uniform(0, seconds)
-            problem, n_stored = kill_and_complete(Path(folder, f"round{i}"), moment, expected)
-            stored[n_stored] += 1
+            n_before, rest = moments.randrange(N_RUNS), moments.uniform(0, RUN_SECONDS)
+            problem, n_stored = kill_and_complete(Path(folder, f"round{i}"), n_before, rest, expected)
+            counts[n_stored] += 1
             bad += bool(problem)
-            what = f"killed after {moment:.2f} s with {n_stored} runs stored"
+            what = f"killed {rest:.2f} s after run {n_before}, with {n_stored} runs stored"
             print(f"round {i + 1}: {what}: {problem or 'complete and the same'}", flush=True)
-        spread = ", ".join(f"{n} runs in {times} rounds" for n, times in sorted(stored.items()))
+        spread = ", ".join(f"{n} runs in {times} rounds" for n, times in sorted(counts.items()))
         print(f"{rounds - bad} of {rounds} rounds ended well; stored at the kill: {spread}.")
     raise typer.Exit(bool(bad))
 
 
 def grid(out: Path) -> None:
-    """Four runs of a trivial method, two at once."""
+    """Runs of a trivial method, two at once."""
     config = RunOptions(
-        methods=("random",), datasets=("simulated",), out=out, limit="cells=60,spots=50", splits=4, jobs=2
+        methods=("random",),
+        datasets=("simulated",),
+        out=out,
+        limit="cells=60,spots=50",
+        splits=N_RUNS,
+        jobs=2,
     )
     run(config)
 
 
-def kill_and_complete(out: Path, moment: float, expected: dict) -> tuple[str, int]:
+def kill_and_complete(out: Path, n_before: int, rest: float, expected: dict) -> tuple[str, int]:
     """What went wrong in one round (nothing: empty), and how many runs were stored at the kill."""
     pid = os.fork()  # spares the imports of a new interpreter
     if pid == 0:
         grid(out)
         os._exit(0)
-    time.sleep(moment)
+    end = time.monotonic() + WAIT_SECONDS
+    while len(stored(out)) < n_before and time.monotonic() < end:
+        time.sleep(0.005)
+    time.sleep(rest)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     if not gone():
@@ -84,6 +92,11 @@ def kill_and_complete(out: Path, moment: float, expected: dict) -> tuple[str, in
     if damaged := results.damaged(thorough=True):
         return f"damaged after the second grid: {damaged}", n_stored
     return same(content(out), expected), n_stored
+
+
+def stored(out: Path) -> list[Path]:
+    """The folders of the stored runs."""
+    return sorted((out / "runs").glob("[!.]*"))
 
 
 def gone() -> bool:
@@ -112,7 +125,7 @@ def content(out: Path) -> dict[str, tuple[np.ndarray, pd.DataFrame]]:
             np.asarray(anndata.read_h5ad(folder / "prediction.h5ad").X),
             pd.read_parquet(folder / "scores.parquet"),
         )
-        for folder in sorted((out / "runs").glob("[!.]*"))
+        for folder in stored(out)
     }
 
 

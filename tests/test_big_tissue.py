@@ -10,7 +10,7 @@ import pytest
 from stbench.method import REGISTRY, Shape
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "big_tissue.py"
-N_SPOTS, MEMORY = 30_000, "2GB"
+N_SPOTS, N_IMPUTED, MEMORY = 30_000, 100, "2GB"
 # enough to hold what the full run holds; the memory does not depend on them
 SETTINGS = ("tangram.num_epochs=2", "causalged-kernel.fit_spots=1000", "causalged-kernel.level=none")
 PACKAGES = 0.35e9  # an interpreter with what it imports; PyTorch is twice that
@@ -25,7 +25,7 @@ TIMES_INPUT = {
     "tangram": 16,
     "grid, with ceiling and scoring": 10,
     "board": 10,
-    "predict 1000 genes": 16,
+    f"predict {N_IMPUTED} genes": 16,
 }
 
 
@@ -37,6 +37,7 @@ def peaks(tmp_path_factory):
     spec = importlib.util.spec_from_file_location("big_tissue", SCRIPT)
     big_tissue = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(big_tissue)
+    big_tissue.N_IMPUTED = N_IMPUTED
     work = tmp_path_factory.mktemp("big")
     found = {}
     for step, _, peak in big_tissue.steps(work, N_SPOTS, big_tissue.METHODS, MEMORY, SETTINGS):
