@@ -1,8 +1,8 @@
 """Kills a grid at a random moment, again and again: is what it leaves whole, and does it complete?
 
-In every round a grid is killed (SIGKILL) when a drawn number of its runs is stored, after a further drawn part
-of the time that a run takes. Then no process of it may live on, every stored byte must verify, and the same
-grid must complete to the predictions and scores of an undisturbed one.
+In every round a grid is killed (SIGKILL) when a drawn number of its runs is stored, after a further drawn
+part of the time that a run takes. Then no process of it may live on, every stored byte must verify, and the
+same grid must complete to the predictions and scores of an undisturbed one.
 Run: python benchmarks/faults.py [--rounds 200] [--seed 0]
 """
 

@@ -22,6 +22,7 @@ from stbench.board.tables import (
     metric_block,
     notes,
     rank_columns,
+    shares,
     table1,
 )
 from stbench.leaderboard import register
@@ -103,7 +104,7 @@ def _dataset(board: Board, blocks: list[Block], i: int) -> Iterator[str]:
 
     yield from (f"## {escape(column_name(dataset, limit))}", "")
     head = ["preset", *(block.name for block in blocks), f"95 % interval of {board.headline}"]
-    head += ["share of the ceiling", "genes", "unscored", "splits x seeds", "status"]
+    head += [*shares(board).values(), "genes", "unscored", "splits x seeds", "status"]
     tables: dict[bool, list[list[str]]] = {False: [], True: []}
     for lines in zip(*(block.lines for block in blocks), strict=True):
         method, kind, preset = lines[0].method, lines[0].kind, lines[0].preset
@@ -112,7 +113,8 @@ def _dataset(board: Board, blocks: list[Block], i: int) -> Iterator[str]:
             tables[kind == "control"].append(
                 [escape(method), escape(preset)]
                 + [_text(line.cells[i], shown=found["status"]) for line in lines]
-                + [NOTHING if isnan(found["low"]) else interval, _number(found["share"])]
+                + [NOTHING if isnan(found["low"]) else interval]
+                + [_number(found[share]) for share in shares(board)]
                 + [str(found["n_genes"]), str(found["n_genes_unscored"])]
                 + [f"{found['n_splits']} x {found['n_seeds']}", found["status"]]
             )

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stbench.board.board import Board
+from stbench.board.board import SHARES, Board
 from stbench.board.columns import ROW
 from stbench.board.comparisons import name_pairs, over_datasets, win_table
 from stbench.plot import box_plot, ceiling_plot, cost_plot, rank_diagram, score_heatmap
-from stbench.scoring.controls import CEILING
 
 from .drawn import Drawn, file_name, grid, limits, named, of_metric, row_names, short, with_direction
 
@@ -146,29 +145,32 @@ def _draw_cost(table: pd.DataFrame, ylabel: str) -> Figure:
 
 def _ceiling(board: Board) -> Iterator[Drawn]:
     summary = board.summary().dropna(subset="mean")
-    ceiling = summary[(summary["metric"] == board.headline) & (summary["method"] == CEILING)]
-    ceiling = named(board, ceiling[ceiling["kind"] == "control"])
+    controls = summary[(summary["metric"] == board.headline) & summary["method"].isin(SHARES.values())]
+    controls = named(board, controls[controls["kind"] == "control"])
+    bounds = controls.pivot(index="column", columns="method", values="mean")
+    bounds = bounds.reindex(columns=[name for name in SHARES.values() if name in bounds])
     means = of_metric(board, summary, board.headline).pivot(index="name", columns="column", values="mean")
     means = means.reindex(index=[name for name in row_names(board) if name in means.index])
-    if ceiling.empty or means.empty:
+    if bounds.empty or means.empty:
         return
     ylabel = f"Mean {with_direction(board, board.headline)}"
-    n_genes = ceiling["n_genes"].astype(int)
+    n_genes = controls["n_genes"].astype(int)
     yield Drawn(
         "ceiling",
         f"Mean {board.headline} of every method under the ceiling, the correlation that the noise of the "
         "counts allows even for the true rates (split halves, Spearman-Brown; assumes Poisson sampling). "
-        f"Intensities have no ceiling. n = {n_genes.min()} to {n_genes.max()} test genes per dataset."
-        + limits(board),
+        "Intensities have no ceiling. Oracle: a regression from the visible maps, trained on the truth of "
+        "half of the tissue and scored on the other half. "
+        f"n = {n_genes.min()} to {n_genes.max()} test genes per dataset." + limits(board),
         _draw_ceiling,
-        (means, ceiling.set_index("column")["mean"], ylabel),
+        (means, bounds, ylabel),
     )
 
 
-def _draw_ceiling(means: pd.DataFrame, ceiling: pd.Series, ylabel: str) -> Figure:
+def _draw_ceiling(means: pd.DataFrame, bounds: pd.DataFrame, ylabel: str) -> Figure:
     figure = Figure(figsize=(max(5.0, 1.3 + 1.1 * means.shape[1]), 4), layout="constrained")
     ax = figure.subplots()
-    ceiling_plot(means, ceiling, ax, ylabel=ylabel)
+    ceiling_plot(means, bounds, ax, ylabel=ylabel)
     ax.set_xticklabels([short(text.get_text()) for text in ax.get_xticklabels()])
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -7,21 +7,20 @@ from typing import Any
 import pandas as pd
 
 from stbench.board.archive import Column
-from stbench.board.board import Board
+from stbench.board.board import SHARES, Board
 from stbench.board.columns import COLUMN, COST, ROW, column_name, keys_of
 from stbench.board.comparisons import name_pairs, over_datasets, paired_tests, win_table
 from stbench.board.tables import direction
 from stbench.plot.style import styles
-from stbench.scoring.controls import CEILING
 
-CELL = ["mean", "sd", "low", "high", "share", "n_genes", "n_splits", "n_seeds", "status"]
+CELL = ["mean", "sd", "low", "high", *SHARES, "n_genes", "n_splits", "n_seeds", "status"]
 
 
 def content(board: Board) -> dict[str, Any]:
     """All numbers of the page, ready for JSON (None for a missing one).
 
     ``columns`` (datasets), ``rows`` (methods, best first), ``metrics``, ``cells`` by metric, row and column
-    (fields `CELL`), ``headline`` and ``ceiling`` (names of metric and control), ``comparisons``, ``facts``.
+    (fields `CELL`), ``headline`` (its name), ``shares`` (controls by field), ``comparisons``, ``facts``.
     """
     scored = set(board.scores["metric"])
     best = {name: board.metrics[name].best for name in board.metric_order if name in scored}
@@ -31,7 +30,7 @@ def content(board: Board) -> dict[str, Any]:
         "metrics": [{"name": name, "best": b, "direction": direction(b)} for name, b in best.items()],
         "cells": _cells(board),
         "fields": CELL,
-        "ceiling": CEILING,
+        "shares": SHARES,
         "headline": board.headline,
         "comparisons": _comparisons(board),
         "facts": _facts(board),
@@ -80,7 +79,7 @@ def _columns(board: Board) -> list[dict[str, Any]]:
 def _cells(board: Board) -> dict[str, list[list[Any]]]:
     """By metric a list of cells: the place of the row, the place of the column, then the fields `CELL`."""
     keys = [*COLUMN, *ROW, "metric"]
-    table = board.bootstrap_means.merge(board.summary()[[*keys, "share"]], on=keys)
+    table = board.bootstrap_means.merge(board.summary()[[*keys, *SHARES]], on=keys)
     rows = {row: i for i, row in enumerate(keys_of(board.ranks(), ROW))}
     columns = {column: i for i, column in enumerate(board.columns)}
     cells: dict[str, list[list[Any]]] = {}

@@ -11,12 +11,11 @@ from typing import Any
 from anndata import AnnData
 
 from stbench.board.archive import Archive, Column, row_of, values_by_row
-from stbench.board.board import Board
+from stbench.board.board import SHARES, Board
 from stbench.board.columns import COLUMN, COST, ROW, column_name, keys_of
 from stbench.data.health import side
 from stbench.methods import REGISTRY
 from stbench.plot.style import styles
-from stbench.scoring.controls import CEILING
 
 
 def methods(board: Board) -> list[dict[str, Any]]:
@@ -72,10 +71,11 @@ def _costs(board: Board, row: tuple) -> list[dict[str, Any]]:
 
 
 def datasets(board: Board) -> list[dict[str, Any]]:
-    """A panel per column of the board: card, report of the preparation, health, hash, ceiling."""
+    """A panel per column of the board: card, report of the preparation, health, hash, ceiling and oracle."""
     summary = board.summary()
-    summary = summary[(summary["method"] == CEILING) & (summary["metric"] == board.headline)]
-    ceiling = summary.set_index(COLUMN)["mean"]
+    summary = summary[(summary["kind"] == "control") & (summary["metric"] == board.headline)]
+    summary = summary[summary["method"].isin(SHARES.values())]
+    bounds = summary.pivot(index=COLUMN, columns="method", values="mean").reindex(columns=SHARES.values())
     panels = []
     for column in board.columns:
         stored = board.archive.dataset(column) if board.archive else {}
@@ -87,7 +87,7 @@ def datasets(board: Board) -> list[dict[str, Any]]:
                 "card": _filled(stored.get("card", {})),
                 "health": _filled(stored.get("report", {}) | health),
                 "facts": _filled(facts),
-                "ceiling": ceiling.get(column),
+                "bounds": bounds.loc[column].dropna().to_dict() if column in bounds.index else {},
             }
         )
     return panels

@@ -60,7 +60,8 @@ function describe(row, column, cell) {
   if (at("mean") !== null) parts.push(`mean ${number(at("mean"))}`);
   if (at("low") !== null) parts.push(`95 % interval ${number(at("low"))} to ${number(at("high"))}`);
   if (at("sd") !== null) parts.push(`sd over genes ${number(at("sd"))}`);
-  if (at("share") !== null) parts.push(`${percent(at("share"))} of the ceiling`);
+  for (const [share, control] of Object.entries(data.shares))
+    if (at(share) !== null) parts.push(`${percent(at(share))} of the ${control}`);
   parts.push(`n = ${at("n_genes")} genes, ${at("n_splits")} rotations x ${at("n_seeds")} seeds`);
   if (at("status") !== "ok") parts.push(at("status"));
   return parts.join(" · ");
@@ -72,10 +73,10 @@ function drawMatrix(view) {
   const table = byId("matrix");
   table.replaceChildren();
   const several = view.columns.length > 1;
-  const write = (value) => (view.show === "share" ? percent(value) : number(value));
+  const write = (value) => (view.show in data.shares ? percent(value) : number(value));
   const value = (row, column) => view.cells.get(`${row.i} ${column.i}`)?.[field[view.show]] ?? null;
   const ok = (row, column) => view.cells.get(`${row.i} ${column.i}`)?.[field.status] === "ok";
-  const high = view.show === "share" || view.metricInfo.best !== "low";
+  const high = view.show in data.shares || view.metricInfo.best !== "low";
   const best = view.columns.map((column) => {
     const rivals = view.rows.filter((row) => row.kind !== "control" && ok(row, column));
     const values = rivals.map((row) => value(row, column)).filter((x) => x !== null);
@@ -124,8 +125,8 @@ function drawMatrix(view) {
 }
 
 function drawDots(view) {
-  const share = view.show === "share";
-  const rows = view.rows.filter((row) => row.kind !== "control" || row.method === data.ceiling);
+  const share = view.show in data.shares;
+  const rows = view.rows.filter((row) => row.kind !== "control" || Object.values(data.shares).includes(row.method));
   const traces = rows.map((row, k) => {
     const control = row.kind === "control";
     const shift = control ? 0 : (k / rows.length - 0.5) * 0.7;
@@ -148,7 +149,7 @@ function drawDots(view) {
       };
     return trace;
   });
-  const title = share ? `share of the ceiling, ${view.metric}` : `${view.metric} (${view.metricInfo.direction})`;
+  const title = share ? `share of the ${data.shares[view.show]}, ${view.metric}` : `${view.metric} (${view.metricInfo.direction})`;
   Plotly.react(
     "dots",
     traces,
@@ -164,9 +165,10 @@ function drawDots(view) {
 }
 
 function drawScores() {
-  const shares = (data.cells[byId("metric").value] ?? []).some((cell) => cell[field.share] !== null);
-  byId("show").options[1].disabled = !shares;
-  if (!shares) byId("show").value = "mean";
+  const cells = data.cells[byId("metric").value] ?? [];
+  for (const option of byId("show").options)
+    option.disabled = option.value in data.shares && !cells.some((cell) => cell[field[option.value]] !== null);
+  if (byId("show").selectedOptions[0]?.disabled ?? true) byId("show").value = "mean";
   const view = chosen();
   drawMatrix(view);
   drawDots(view);

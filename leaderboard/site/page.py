@@ -13,7 +13,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from stbench.board.board import Board
-from stbench.board.tables import notes
+from stbench.board.tables import notes, shares
 from stbench.leaderboard.latex import document, tables
 from stbench.leaderboard.reported import INTRODUCTION, sections
 
@@ -38,6 +38,7 @@ def page(board: Board) -> str:
         board=board,
         numbers=numbers,
         notes=list(notes(board)),
+        shares=shares(board),
         methods=methods(board),
         datasets=datasets(board),
         failures=board.failures().to_dict("records"),

@@ -31,11 +31,13 @@ from stbench.board.statuses import FAILURES, statuses
 from stbench.errors import StbenchError
 from stbench.metric import Metric, headline
 from stbench.scoring.controls import CEILING
+from stbench.scoring.oracle import ORACLE
 
 if TYPE_CHECKING:
     from stbench.board.archive import Archive
 
-MIN_CEILING = 0.1  # a share of a lower ceiling is mostly noise
+MIN_CONTROL = 0.1  # a share of a lower control is mostly noise
+SHARES = {"share": CEILING, "share_of_oracle": ORACLE}  # columns of tables, and the control of each
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +174,10 @@ class Board:
         unscored = (table["status"] == "ok") & (table["n_scored"] < table["n_cells"])
         missing = [(row.n_cells - row.n_scored, row.n_cells) for row in table[unscored].itertuples()]
         table.loc[unscored, "status"] = [f"not scored ({n} of {n_cells})" for n, n_cells in missing]
-        share = self.share_of_ceiling().reset_index().assign(metric=self.headline)
-        table = table.merge(share, how="left", on=keys).astype({"mean": float, "sd": float, "share": float})
+        for name, control in SHARES.items():
+            share = self.share_of(control).rename(name).reset_index().assign(metric=self.headline)
+            table = table.merge(share, how="left", on=keys)
+        table = table.astype(dict.fromkeys(["mean", "sd", *SHARES], float))
         place = {name: i for i, name in enumerate(self.metric_order)}
         table = table.assign(control=table["kind"] == "control", place=table["metric"].map(place))
         return table.sort_values([*COLUMN, "control", "method", "preset", "place"], ignore_index=True)
@@ -182,7 +186,8 @@ class Board:
         """The table of ``leaderboard.csv`` (columns `SUMMARY`): one row per column, row and metric.
 
         ``mean`` and ``sd`` (n - 1) are over `gene_scores`, from ``n_splits`` and ``n_seeds``. Failed runs
-        have rows with an empty mean. Rows of the headline metric have the ``share`` of `share_of_ceiling`.
+        have rows with an empty mean. Rows of the headline metric have their ``share`` of the ceiling and
+        their ``share_of_oracle``, see `share_of`.
         """
         return self._summary[SUMMARY].copy()
 
@@ -257,20 +262,20 @@ class Board:
         valid = table.groupby(ROW)["valid"].all()
         return valid.index[valid]
 
-    def share_of_ceiling(self) -> pd.Series:
-        """Mean headline score over the mean ceiling of the same genes, by column and row.
+    def share_of(self, control: str) -> pd.Series:
+        """Mean headline score over the mean of a control (ceiling, oracle) on the same genes.
 
-        There is no entry for controls, for a column without a ceiling (intensities), and for a mean ceiling
-        under `MIN_CEILING`.
+        By column and row. There is no entry for controls, for a column without the control (intensities have
+        no ceiling, few spots no oracle), and for a mean of the control under `MIN_CONTROL`.
         """
         scores = self.gene_scores
         scores = scores[(scores["metric"] == self.headline) & scores["value"].notna()]
-        control = scores["kind"] == "control"
-        ceiling = scores[control & (scores["method"] == CEILING)].rename(columns={"value": "ceiling"})
-        both = scores[~control].merge(ceiling[[*COLUMN, "gene", "ceiling"]], on=[*COLUMN, "gene"])
-        means = both.groupby([*COLUMN, *ROW])[["value", "ceiling"]].mean()
-        means = means[means["ceiling"] >= MIN_CEILING]
-        return (means["value"] / means["ceiling"]).rename("share")
+        is_control = scores["kind"] == "control"
+        bound = scores[is_control & (scores["method"] == control)].rename(columns={"value": "bound"})
+        both = scores[~is_control].merge(bound[[*COLUMN, "gene", "bound"]].dropna(), on=[*COLUMN, "gene"])
+        means = both.groupby([*COLUMN, *ROW])[["value", "bound"]].mean()
+        means = means[means["bound"] >= MIN_CONTROL]
+        return means["value"] / means["bound"]
 
     @cached_property
     def _ranks(self) -> pd.DataFrame:
@@ -284,7 +289,8 @@ class Board:
         n_ok = headline[headline["status"] == "ok"].groupby(ROW).size().reindex(table.index, fill_value=0)
         everywhere = n_ok == len(self.columns)
         table[self.headline] = headline.groupby(ROW)["mean"].mean().where(everywhere)
-        table["share"] = self.share_of_ceiling().groupby(level=ROW).mean().where(everywhere)
+        for name, control in SHARES.items():
+            table[name] = self.share_of(control).groupby(level=ROW).mean().where(everywhere)
         table["n_ok"] = n_ok
         table["n_columns"] = len(self.columns)
         table = table.join(self._reasons()).reset_index()
@@ -298,9 +304,9 @@ class Board:
         """One row per method and preset: the ranked ones, best first, then the others, then the controls.
 
         ``AS``, ``AS_without_rmse`` (see `without_redundant`) and ``AS_failures_last`` (see `accuracy`) are
-        means over the columns. So are the headline metric and the share of the ceiling. Only rows that are ok
-        in every column have these two: means over different datasets do not compare. ``n_ok`` counts the
-        columns that are ok; ``reason`` states why a row has no rank.
+        means over the columns. So are the headline metric and the shares of ceiling and oracle. Only rows
+        that are ok in every column have these: means over different datasets do not compare. ``n_ok`` counts
+        the columns that are ok; ``reason`` states why a row has no rank.
         """
         return self._ranks.copy()
 

@@ -16,6 +16,7 @@ import pandas as pd
 from stbench.board.archive import Archive
 from stbench.board.board import Board
 from stbench.board.columns import OUTCOME, SCORES
+from stbench.data.visible import visible_spatial
 from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import InvalidPrediction
 from stbench.files import whole_file
@@ -23,6 +24,7 @@ from stbench.metric import REGISTRY
 from stbench.runs.manifest import OK
 from stbench.runs.results import Results
 from stbench.scoring.controls import CEILING, PERFECT, ceiling_scores, perfect
+from stbench.scoring.oracle import ORACLE, oracle_scores
 from stbench.scoring.prediction import long, score_prediction, stored_scores
 from stbench.scoring.scores import applicable, default_metrics, score
 from stbench.tables import frame
@@ -116,18 +118,22 @@ def _has_intervals(file: Path) -> bool:
 
 
 def _controls(results: Results, manifests: list[dict[str, Any]], names: list[str]) -> list[pd.DataFrame]:
-    """Scores of ``perfect`` and ``ceiling`` on every split that was run."""
+    """Scores of ``perfect``, ``ceiling`` and ``oracle`` on every split that was run."""
     own = {"kind": "control", "family": "control", "preset": "", "seed": 0}
     frames = []
     ceilings: dict[str, pd.DataFrame] = {}
     splits = {(r["dataset"], r["data_hash"], r["split"]["hash"]): r for r in manifests}
     for (dataset, data_hash, split_hash), manifest in splits.items():
-        targets = results.split(split_hash).test
+        split = results.split(split_hash)
+        targets = split.test
         table = results.truth(dataset, data_hash)
         truth = frame(table, targets)
         tables = {PERFECT: score(truth, perfect(truth), names, coordinates=table.obsm.get("spatial"))}
+        scored = tables[PERFECT].notna().any(axis=1)  # a gene constant in the truth has no score of any
+        oracle = oracle_scores(visible_spatial(table, split, manifest["units"]), truth, names)
+        if oracle is not None:
+            tables[ORACLE] = oracle.where(scored)
         if manifest["units"] == "counts":
-            scored = tables[PERFECT].notna().any(axis=1)  # a gene constant in the truth has no ceiling either
             if data_hash not in ceilings:
                 found = ceiling_scores(table.layers["counts"], table.obs["total"].to_numpy())
                 ceilings[data_hash] = found.set_axis(table.var_names)

@@ -16,7 +16,7 @@ COST = ["predict_s", "predict_cpu_s", "wall_s", "peak_rss_bytes"]  # of the meth
 OUTCOME = ["status", "reason", *COST]
 RUNS = [*COLUMN, *ROW, "family", "rotation", "split_seed", *CELL, *OUTCOME]
 SUMMARY = [*COLUMN[:1], *ROW, *COLUMN[1:], "metric", "mean", "sd", "n_genes", "n_genes_unscored"]
-SUMMARY += ["n_splits", "n_seeds", "status", "share"]
+SUMMARY += ["n_splits", "n_seeds", "status", "share", "share_of_oracle"]
 BOOTSTRAP = [*COLUMN[:1], *ROW, *COLUMN[1:], "metric", "mean", "sd", "median", "low", "high"]
 BOOTSTRAP += ["n_genes", "n_splits", "n_seeds", "status"]
 

@@ -9,11 +9,12 @@ from typing import Literal
 
 import pandas as pd
 
-from stbench.board.board import MIN_CEILING, Board
+from stbench.board.board import MIN_CONTROL, SHARES, Board
 from stbench.board.columns import COLUMN, ROW, column_name
 from stbench.board.statistics import DIGITS
 from stbench.metric import Best
 from stbench.scoring.controls import CEILING
+from stbench.scoring.oracle import ORACLE
 
 Mark = Literal["best", "second", ""]
 
@@ -93,11 +94,17 @@ def accuracy_block(board: Board, name: str = "AS", *, without: Collection[str] =
     return _block(board, name, "high", table)
 
 
-def share_block(board: Board) -> Block:
-    """Share of the ceiling per dataset, see `Board.share_of_ceiling`."""
+def shares(board: Board) -> dict[str, str]:
+    """The shares that the board has, of the ceiling and of the oracle, by column of `Board.summary`."""
+    found = {name: control for name, control in SHARES.items() if len(board.share_of(control))}
+    return {name: f"share of the {control}" for name, control in found.items()}
+
+
+def share_block(board: Board, share: str) -> Block:
+    """One of the `shares` per dataset."""
     summary = board.summary()
     table = summary[(summary["metric"] == board.headline) & (summary["kind"] != "control")]
-    return _block(board, "share of the ceiling", "high", table.assign(mean=table["share"], sd=float("nan")))
+    return _block(board, shares(board)[share], "high", table.assign(mean=table[share], sd=float("nan")))
 
 
 def rank_columns(board: Board) -> dict[str, str]:
@@ -107,16 +114,16 @@ def rank_columns(board: Board) -> dict[str, str]:
         **board.without_redundant,
         "AS_failures_last": "AS, failures last",
         board.headline: f"mean {board.headline}",
-        "share": "share of the ceiling",
+        **shares(board),
     }
 
 
 def table1(board: Board) -> list[Block]:
-    """The paper's Table I: a block per primary metric, AS, AS without redundant metrics, the share."""
+    """The paper's Table I: a block per primary metric, AS, AS without redundant metrics, the shares."""
     blocks = [metric_block(board, metric) for metric in board.primary]
     blocks.append(accuracy_block(board))
     blocks += [accuracy_block(board, n, without=board.redundant) for n in board.without_redundant.values()]
-    return [*blocks, share_block(board)] if len(board.share_of_ceiling()) else blocks
+    return [*blocks, *(share_block(board, share) for share in shares(board))]
 
 
 def _block(board: Board, name: str, best: Best, table: pd.DataFrame) -> Block:
@@ -175,11 +182,19 @@ def notes(board: Board) -> Iterator[str]:
         "AS with failures last also ranks methods that were run everywhere: where a run failed, the method "
         "is last."
     )
-    if len(board.share_of_ceiling()):
+    if len(board.share_of(CEILING)):
         yield (
             f"Share of the ceiling: mean {board.headline} over the mean {CEILING} of the same genes, which "
             "estimates the score of a perfect prediction against noisy counts; none for intensities or below "
-            f"a ceiling of {MIN_CEILING}."
+            f"a ceiling of {MIN_CONTROL}."
+        )
+    if len(board.share_of(ORACLE)):
+        yield (
+            f"Share of the oracle: mean {board.headline} over the mean {ORACLE} of the same genes, which is "
+            "the score of a ridge regression from the visible maps to the true ones, trained on half of the "
+            "tissue and scored on the other half. It sees truth that no method sees; a method can be better "
+            "by what the reference, the places or other than linear combinations add. None where half of the "
+            "spots are fewer than the visible genes."
         )
     for name in board.redundant:
         yield (

@@ -88,22 +88,25 @@ def score_trend(table: pd.DataFrame, ax: Axes, *, xlabel: str, ylabel: str, bins
     return ax
 
 
-def ceiling_plot(means: pd.DataFrame, ceiling: pd.Series, ax: Axes, *, ylabel: str) -> Axes:
-    """The axes with the mean score of every method per dataset, and a bar at the ceiling of the dataset.
+def ceiling_plot(means: pd.DataFrame, bounds: pd.DataFrame, ax: Axes, *, ylabel: str) -> Axes:
+    """The axes with the mean score of every method per dataset, and bars at the bounds of the dataset.
 
-    ``means`` is methods x datasets; ``ceiling`` is by dataset. Datasets without a ceiling come last.
+    ``means`` is methods x datasets; ``bounds`` is datasets x at most three controls, NaN where there is none.
+    The first of them orders the datasets, and those without it come last.
     """
-    order = ceiling.reindex(means.columns).sort_values(ascending=False, na_position="last")
+    bounds = bounds.reindex(means.columns).sort_values(bounds.columns[0], ascending=False, na_position="last")
     looks = styles(means.index)
     shifts = np.linspace(-0.25, 0.25, len(means))
-    for i, dataset in enumerate(order.index):
-        if np.isfinite(order[dataset]):
-            ax.hlines(order[dataset], i - 0.38, i + 0.38, color=INK, linewidth=2, zorder=3)
+    for line, (control, values) in zip(("solid", "dotted", "dashed"), bounds.items(), strict=False):
+        places = np.flatnonzero(values.notna())
+        bars = values.iloc[places], places - 0.38, places + 0.38
+        ax.hlines(*bars, color=INK, linestyle=line, linewidth=2, zorder=3)
+        ax.plot([], [], color=INK, linestyle=line, linewidth=2, label=control)
+    for i, dataset in enumerate(bounds.index):
         for shift, (name, value) in zip(shifts, means[dataset].items(), strict=True):
             look = looks[str(name)]
             label = str(name) if i == 0 else None
             ax.scatter(i + shift, value, s=16, color=look.colour, marker=look.marker, label=label, lw=0.5)
-    ax.plot([], [], color=INK, linewidth=2, label="ceiling")
-    ax.set_xticks(range(len(order)), order.index, rotation=30, ha="right")
+    ax.set_xticks(range(len(bounds)), bounds.index, rotation=30, ha="right")
     ax.set_ylabel(ylabel)
     return ax

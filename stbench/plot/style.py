@@ -54,11 +54,12 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
     """
     from stbench.method import REGISTRY
     from stbench.scoring.controls import CEILING, PERFECT
+    from stbench.scoring.oracle import ORACLE
 
     names = list(names)
     known = REGISTRY.items()
     controls = {name for name, method in known.items() if method.info.kind == "control"}
-    controls |= {PERFECT, CEILING}
+    controls |= {PERFECT, CEILING, ORACLE}
     others = sorted({base(name) for name in names} - set(known) - controls)
     chosen = dict.fromkeys(controls, CONTROL)
     taken: set[int] = set()

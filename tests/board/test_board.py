@@ -12,7 +12,7 @@ import pytest
 from stbench.board.board import Board
 from stbench.board.columns import BOOTSTRAP, RUNS, SCORES, SUMMARY, column_name
 from stbench.board.comparisons import over_datasets, paired_tests, win_table
-from stbench.board.tables import rank_columns
+from stbench.board.tables import rank_columns, table1
 from stbench.errors import StbenchError
 from stbench.metrics import Metric
 
@@ -260,7 +260,7 @@ def ceiling(maker, values, **fields):
 def test_share_of_the_ceiling_is_over_the_same_genes(maker):
     maker.run("m", pcc=[0.4, nan, 0.2])
     board = ceiling(maker, [0.8, 0.9, 0.4]).board()
-    assert board.share_of_ceiling().to_dict() == pytest.approx({("d", "", "m", "method", "cpu"): 0.5})
+    assert board.share_of("ceiling").to_dict() == pytest.approx({("d", "", "m", "method", "cpu"): 0.5})
     assert rank(board, "m")["share"] == pytest.approx(0.5)
 
 
@@ -269,8 +269,16 @@ def test_share_is_hidden_without_a_ceiling_or_below_a_tenth_of_it(maker):
         maker.run("m", dataset=dataset, pcc=[0.3])
     ceiling(maker, [0.0999], dataset="low")
     board = ceiling(maker, [0.6], dataset="lit").board()
-    assert board.share_of_ceiling().to_dict() == pytest.approx({("lit", "", "m", "method", "cpu"): 0.5})
+    assert board.share_of("ceiling").to_dict() == pytest.approx({("lit", "", "m", "method", "cpu"): 0.5})
     assert rank(board, "m")["share"] == pytest.approx(0.5)
+
+
+def test_the_share_of_the_oracle_is_apart(maker):
+    maker.run("m", pcc=[0.3]).run("oracle", pcc=[0.4], by_scorer=True, kind="control", preset="")
+    board = ceiling(maker, [0.6]).board()
+    assert rank_columns(board)["share_of_oracle"] == "share of the oracle"
+    assert (rank(board, "m")["share"], rank(board, "m")["share_of_oracle"]) == pytest.approx((0.5, 0.75))
+    assert [block.name for block in table1(board)][-2:] == ["share of the ceiling", "share of the oracle"]
 
 
 def test_failures_keep_their_reasons_and_counts(maker):
@@ -461,6 +469,6 @@ def test_the_declarations_name_the_columns(maker):
     assert not {"AS_without_rmse", "pcc"} & set(ranks)
     assert rank_columns(Board(board.scores, board.runs, metrics)) == {
         "AS": "AS", "AS_without_js": "AS without js", "AS_failures_last": "AS, failures last",
-        "ssim": "mean ssim", "share": "share of the ceiling",
+        "ssim": "mean ssim",
     }  # fmt: skip
     assert ranks["ssim"].tolist() == [0.3]

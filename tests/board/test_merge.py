@@ -48,7 +48,7 @@ def edit(file, **changes):
 def test_the_board_of_both_is_that_of_one_run(two, tmp_path):
     assert merge(two, tmp_path / "c") == 3
     board = collect(Results.open(tmp_path / "c"))
-    assert set(board.ranks()["method"]) == {"ridge", "knn", "mean", "perfect", "ceiling"}
+    assert set(board.ranks()["method"]) == {"ridge", "knn", "mean", "perfect", "ceiling", "oracle"}
     single = collect(Results.open(two[0])).summary().query("method == 'ridge'").reset_index(drop=True)
     both = board.summary().query("method == 'ridge'").reset_index(drop=True)
     pd.testing.assert_frame_equal(both, single)

@@ -141,13 +141,13 @@ def test_filters_change_what_is_shown(shown):
     choose(shown, "dataset", "all datasets")
     choose(shown, "family", "control")
     assert texts(shown, "#matrix tbody th") == []
-    assert set(texts(shown, "#matrix tfoot th")) == {"ceiling", "mean", "perfect"}
+    assert set(texts(shown, "#matrix tfoot th")) == {"ceiling", "mean", "oracle", "perfect"}
     choose(shown, "family", "baseline")
     pcc = texts(shown, "#matrix tbody td")
     choose(shown, "metric", "rmse")
     assert texts(shown, "#matrix tbody td") != pcc
     choose(shown, "metric", "pcc")
-    choose(shown, "show", "share of ceiling")
+    choose(shown, "show", "share of the ceiling")
     assert all(text.endswith("%") for text in texts(shown, "#matrix tbody td"))
     choose(shown, "technology", "not stated")
     assert heads() == ["Method", "planted"]

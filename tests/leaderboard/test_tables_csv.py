@@ -5,9 +5,7 @@ import pytest
 
 from stbench.leaderboard import REGISTRY
 
-COLUMNS = (
-    "dataset,method,kind,preset,limit,metric,mean,sd,n_genes,n_genes_unscored,n_splits,n_seeds,status,share"
-)
+COLUMNS = "dataset,method,kind,preset,limit,metric,mean,sd,n_genes,n_genes_unscored,n_splits,n_seeds,status,share,share_of_oracle"
 
 
 def test_columns_and_rows(board, tmp_path):
@@ -15,7 +13,7 @@ def test_columns_and_rows(board, tmp_path):
     assert paths == [tmp_path / "leaderboard.csv"]
     lines = paths[0].read_text().splitlines()
     assert lines[0] == COLUMNS
-    assert 'embryo,b,method,paper,"cells=20,spots=10",js,,,0,0,0,0,timeout (1 of 1),' in lines
+    assert 'embryo,b,method,paper,"cells=20,spots=10",js,,,0,0,0,0,timeout (1 of 1),,' in lines
     assert len(lines) == 1 + 2 * 3 * 4 + 1  # ceiling has pcc on one dataset
 
 
@@ -24,7 +22,7 @@ def test_values_survive_at_full_precision(board, tmp_path):
     table = pd.read_csv(
         tmp_path / "leaderboard.csv",
         keep_default_na=False,
-        na_values={"mean": "", "sd": "", "share": ""},
+        na_values=dict.fromkeys(["mean", "sd", "share", "share_of_oracle"], ""),
         float_precision="round_trip",
     )
     pd.testing.assert_frame_equal(table, board.summary(), check_exact=True)

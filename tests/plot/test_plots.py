@@ -124,10 +124,11 @@ def test_a_trend_averages_groups_of_genes(ax):
 
 def test_the_ceiling_lies_over_its_dataset(ax):
     means = pd.DataFrame({"low": [0.1], "high": [0.2], "none": [0.3]}, index=["a"])
-    plot.ceiling_plot(means, pd.Series({"low": 0.5, "high": 0.9}), ax, ylabel="pcc")
+    bounds = pd.DataFrame({"ceiling": {"low": 0.5, "high": 0.9}, "oracle": {"low": 0.4}})
+    plot.ceiling_plot(means, bounds, ax, ylabel="pcc")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["high", "low", "none"]
-    bars = [c.get_segments()[0][0, 1] for c in ax.collections if hasattr(c, "get_segments")]
-    assert bars == [0.9, 0.5]
+    bars = [c.get_segments() for c in ax.collections if hasattr(c, "get_segments")]
+    assert [[tuple(ends.mean(axis=0)) for ends in bar] for bar in bars] == [[(0, 0.9), (1, 0.5)], [(1, 0.4)]]
 
 
 def test_the_diagram_joins_what_the_test_does_not_part(ax):
