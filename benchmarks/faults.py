@@ -29,7 +29,7 @@ from stbench.runs.process_tree import MARK
 from stbench.runs.results import Results
 
 WAIT_SECONDS = 60
-N_RUNS = 10
+N_RUNS = 6
 RUN_SECONDS = 0.2  # about the time from one stored run to the next
 
 

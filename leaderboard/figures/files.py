@@ -7,7 +7,6 @@ from pathlib import Path
 
 import joblib
 import matplotlib as mpl
-from joblib.externals.loky import get_reusable_executor
 
 from stbench import machine
 from stbench import plot as plot_package
@@ -40,8 +39,9 @@ def write_figures(figures: list[Drawn], out: Path) -> list[Path]:
                 file.unlink()
     n_jobs = min(machine.cores(), len(new)) or 1
     plugins = loaded_files()  # the colours of methods depend on them
-    joblib.Parallel(n_jobs=n_jobs)(joblib.delayed(_save)(one, out, plugins) for one in new)
-    get_reusable_executor().shutdown()  # else its processes wait five minutes for more work
+    # processes that are forked, where they can be, share the imports
+    parallel = joblib.Parallel(n_jobs=n_jobs, backend="multiprocessing")
+    parallel(joblib.delayed(_save)(one, out, plugins) for one in new)
     write_json(out / KNOWN, hashes)
     captions = [line for one in figures for line in (f"**{one.name}**. {one.caption}", "")]
     (out / "captions.md").write_text("\n".join(["# Figures", "", *captions]), encoding="utf-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 import pandas as pd
@@ -124,12 +125,16 @@ def _section(source: Source, table: pd.DataFrame) -> Section:
     n_measured = table.dropna(subset="measured")[["method", "dataset"]].drop_duplicates().shape[0]
     notes.append(f"Measured on this board: {n_measured} of its pairs of method and dataset.")
     datasets = list(dict.fromkeys(table["dataset"]))
+    cells: dict[str, dict[str, dict[str, str]]] = {}  # by metric, method and dataset
+    for row in table.itertuples():
+        own = cells.setdefault(str(row.metric), {}).setdefault(str(row.method), {})
+        text = own.setdefault(str(row.dataset), mean_sd(row.mean, row.spread))
+        if not isnan(row.measured):
+            measured = f"measured {mean_sd(row.measured, row.measured_sd)} ({row.preset})"
+            own[str(row.dataset)] = f"{text}; {measured}"
     metrics = {
-        str(metric): [
-            [str(method), *(_cell(own[own["dataset"] == dataset]) for dataset in datasets)]
-            for method, own in rows.groupby("method", sort=False)
-        ]
-        for metric, rows in table.groupby("metric", sort=False)
+        metric: [[method, *(own.get(dataset, "–") for dataset in datasets)] for method, own in rows.items()]
+        for metric, rows in cells.items()
     }
     return Section(source.title, notes, datasets, metrics)
 
@@ -141,13 +146,3 @@ def _markdown(section: Section) -> Iterator[str]:
     for metric, rows in section.metrics.items():
         yield from (f"### {metric}", "")
         yield from pipe_table(["method", *section.datasets], [[escape(text) for text in row] for row in rows])
-
-
-def _cell(rows: pd.DataFrame) -> str:
-    """The reported score and the measured score of each preset."""
-    if rows.empty:
-        return "–"
-    texts = [mean_sd(rows["mean"].iloc[0], rows["spread"].iloc[0])]
-    for row in rows.dropna(subset="measured").itertuples():
-        texts.append(f"measured {mean_sd(row.measured, row.measured_sd)} ({row.preset})")
-    return "; ".join(texts)

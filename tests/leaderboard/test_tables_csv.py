@@ -5,7 +5,10 @@ import pytest
 
 from stbench.leaderboard import REGISTRY
 
-COLUMNS = "dataset,method,kind,preset,limit,metric,mean,sd,n_genes,n_genes_unscored,n_splits,n_seeds,status,share,share_of_oracle"
+COLUMNS = (
+    "dataset,method,kind,preset,limit,metric,mean,sd,n_genes,n_genes_unscored,n_splits,n_seeds,status,"
+    "share,share_of_oracle"
+)
 
 
 def test_columns_and_rows(board, tmp_path):
