@@ -114,7 +114,7 @@ def _header(name: str) -> str:
 
 
 def _line(line: Line, columns: slice) -> str:
-    return _row([escape(line.method), escape(line.preset), *(_cell(cell) for cell in line.cells[columns])])
+    return _row([escape(line.method), escape(line.setting), *(_cell(cell) for cell in line.cells[columns])])
 
 
 def _cell(cell: Cell) -> str:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from stbench.board.archive import values_by_row
 from stbench.board.board import Board
-from stbench.board.columns import COLUMN, ROW, column_name, keys_of
+from stbench.board.columns import COLUMN, ROW, column_name, keys_of, preset_text
 from stbench.board.comparisons import over_datasets
 from stbench.board.pipes import escape, mean_sd, pipe_table
 from stbench.board.statistics import ALPHA, paired_wilcoxon
@@ -46,7 +45,7 @@ def _table1(board: Board) -> Iterator[str]:
     for block in table1(board):
         yield from (f"## {block.name} ({block.direction})", "")
         for title, lines in (("method", block.methods), ("control", block.controls)):
-            rows = [[escape(x.method), escape(x.preset), *(_text(cell) for cell in x.cells)] for x in lines]
+            rows = [[escape(x.method), escape(x.setting), *(_text(cell) for cell in x.cells)] for x in lines]
             if rows:
                 yield from pipe_table([title, "preset", *headers(board)], rows)
 
@@ -68,9 +67,9 @@ def _leaderboard(board: Board) -> Iterator[str]:
 def _ranks(board: Board, ranks: pd.DataFrame, named: Iterable[str]) -> Iterator[str]:
     """``named`` are the entries of the manifests whose names get a column, where any run has them."""
     names = rank_columns(board)
-    extra = {key: values for key in named if (values := values_by_row(board.manifests, key))}
+    extra = {key: values for key in named if (values := board.named_values(key))}
     rows = [
-        [escape(row["method"]), row["kind"], escape(row["preset"])]
+        [escape(row["method"]), row["kind"], escape(preset_text(row["preset"]))]
         + [_number(row[name]) for name in names]
         + [f"{row['n_ok']} of {row['n_columns']}", escape(row["reason"])]
         + [escape(", ".join(values.get(keys, ()))) for values in extra.values()]
@@ -111,7 +110,7 @@ def _dataset(board: Board, blocks: list[Block], i: int) -> Iterator[str]:
         if found := details.get((method, kind, preset)):
             interval = f"{found['low']:.3f} to {found['high']:.3f}"
             tables[kind == "control"].append(
-                [escape(method), escape(preset)]
+                [escape(method), escape(preset_text(preset))]
                 + [_text(line.cells[i], shown=found["status"]) for line in lines]
                 + [NOTHING if isnan(found["low"]) else interval]
                 + [_number(found[share]) for share in shares(board)]

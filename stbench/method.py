@@ -103,6 +103,7 @@ class Method:
     """Base of all methods: a frozen dataclass whose fields are the parameters.
 
     ``presets`` are named sets of parameters. Without ``--preset`` the device decides: ``cpu`` or ``paper``.
+    ``paper`` is the authors' setting, ``cpu`` a reduced one, which tables and figures mark.
     """
 
     info: ClassVar[MethodInfo]

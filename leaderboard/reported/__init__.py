@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from stbench.board.board import Board
+from stbench.board.columns import preset_text
 from stbench.board.pipes import escape, mean_sd, pipe_table
 from stbench.leaderboard import register
 
@@ -130,7 +131,7 @@ def _section(source: Source, table: pd.DataFrame) -> Section:
         own = cells.setdefault(str(row.metric), {}).setdefault(str(row.method), {})
         text = own.setdefault(str(row.dataset), mean_sd(row.mean, row.spread))
         if not isnan(row.measured):
-            measured = f"measured {mean_sd(row.measured, row.measured_sd)} ({row.preset})"
+            measured = f"measured {mean_sd(row.measured, row.measured_sd)} ({preset_text(row.preset)})"
             own[str(row.dataset)] = f"{text}; {measured}"
     metrics = {
         metric: [[method, *(own.get(dataset, "–") for dataset in datasets)] for method, own in rows.items()]

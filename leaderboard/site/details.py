@@ -10,7 +10,7 @@ from typing import Any
 
 from anndata import AnnData
 
-from stbench.board.archive import Archive, Column, row_of, values_by_row
+from stbench.board.archive import Archive, Column, row_of
 from stbench.board.board import SHARES, Board
 from stbench.board.columns import COLUMN, COST, ROW, column_name, keys_of
 from stbench.data.health import side
@@ -21,7 +21,7 @@ from stbench.plot.style import styles
 def methods(board: Board) -> list[dict[str, Any]]:
     """A panel per row of the board, best first: description, parameters, costs."""
     looks = styles(board.names.values())
-    named = {key: values_by_row(board.manifests, key) for key in ("chosen", "scaled")}
+    named = {key: board.named_values(key) for key in ("chosen", "scaled")}
     panels = []
     for row in keys_of(board.ranks(), ROW):
         own = [manifest for manifest in board.manifests if row_of(manifest) == row]

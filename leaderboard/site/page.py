@@ -13,6 +13,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from stbench.board.board import Board
+from stbench.board.columns import preset_text
 from stbench.board.tables import notes, shares
 from stbench.leaderboard.latex import document, tables
 from stbench.leaderboard.reported import INTRODUCTION, sections
@@ -30,7 +31,7 @@ def page(board: Board) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": _number, "share": _share}
+    environment.filters |= {"number": _number, "share": _share, "preset": preset_text}
     bundle = files("itables") / "html"
     numbers = content(board)
     gene_maps, figures = maps(board), plots(numbers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from stbench.errors import require_package
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
     from .score_model import ScoreNet
 
-    Setting = tuple[ScoreNet, float, float]  # network, step, power
+    Setting = tuple[ScoreNet, float, float, int]  # network, step, power, cells per spot
 
 POWERS = (1.0, 2.0)  # exponents of the data term to choose from
 STEPS = (1.0, 0.5)  # step sizes to choose from, as multiples of `SpatialScope.step`
+CELLS = (1, 4)  # numbers of cells per spot to choose from
 ROWS = 2048  # cells that are sampled at once
 
 
@@ -28,10 +30,10 @@ ROWS = 2048  # cells that are sampled at once
     family="generative",
     paper="Wan et al. 2023",
     doi="10.1038/s41467-023-43629-w",
-    version="1",
+    version="2",
     packages=("torch", "igraph"),
     gpu=True,
-    tuned=("step", "power", "snapshot"),
+    tuned=("step", "power", "snapshot", "n_cells"),
 )
 @dataclass(frozen=True)
 class SpatialScope(Method):
@@ -50,12 +52,14 @@ class SpatialScope(Method):
 
     The exponent of the data term (1 or 2), the step size (``step`` or half of it) and the length of the
     training (all or half of it) are chosen together on the validation genes, with new labels from the train
-    genes, ``val_spots`` spots and one draw. The score model never sees spatial data.
+    genes, ``val_spots`` spots and one draw. Then the number of cells per spot is chosen in the same way. The
+    score model never sees spatial data.
 
     Parameters
     ----------
     n_cells
-        Cells per spot (published: 1 at single-cell resolution; for larger spots counted in the image).
+        Cells per spot (published: 1 at single-cell resolution; for larger spots counted in the image). None
+        takes the best of `CELLS` on the validation genes.
     n_genes
         Length of the gene axis: visible genes, targets, most variable others (published: 1000 to 2000).
     gene_order
@@ -82,7 +86,7 @@ class SpatialScope(Method):
     n_replicates
         Draws that are averaged (published: 3).
     tune
-        Whether to choose as above; otherwise ``step``, ``power`` and the whole training are used.
+        Whether to choose step, power and training as above; otherwise they are used as given.
     val_spots
         Largest number of spots for the choice.
 
@@ -112,7 +116,7 @@ class SpatialScope(Method):
     - Clusters are Leiden at resolution 0.5 on an unweighted graph of nearest cells.
     """
 
-    n_cells: int = 1
+    n_cells: int | None = None
     n_genes: int = 1000
     gene_order: Literal["clustered", "panel"] = "clustered"
     target_sum: float | None = 1e4
@@ -174,9 +178,10 @@ class SpatialScope(Method):
         expressed = means.any(dim=0)
 
         def sample(part: Task, settings: Sequence[Setting], n_replicates: int = 1) -> Iterator[np.ndarray]:
-            spots = read_spots(part, cells, self, ctx.device)
-            for net, step, power in settings:
-                schedule = Schedule(sigmas, self.n_inner, step, power)
+            sizes = {n_cells for *_, n_cells in settings}
+            labelled = {n: read_spots(part, cells, self, n, ctx.device) for n in sizes}
+            for net, step, power, n_cells in settings:
+                spots, schedule = labelled[n_cells], Schedule(sigmas, self.n_inner, step, power)
                 linear = decompose(
                     net, means, spots, schedule, generator,
                     n_replicates=n_replicates, rows=ROWS, progress=ctx.progress,
@@ -184,12 +189,18 @@ class SpatialScope(Method):
                 values = (linear[:, spots.hidden] * spots.size).log1p()
                 yield torch.where(expressed[spots.hidden], values, 0.0).cpu().numpy()
 
-        chosen: Setting = (nets[-1], self.step, self.power)
+        rows = np.random.default_rng(ctx.seed).permutation(task.spatial.n_obs)[: self.val_spots]
+        some = replace(task, spatial=task.spatial[np.sort(rows)].copy())
+        n_cells = CELLS[0] if self.n_cells is None else self.n_cells
+        chosen: Setting = (nets[-1], self.step, self.power, n_cells)
         if self.tune:
-            settings = [(net, self.step * s, p) for net in reversed(nets) for s in STEPS for p in POWERS]
-            rows = np.random.default_rng(ctx.seed).permutation(task.spatial.n_obs)[: self.val_spots]
-            chosen = choose(replace(task, spatial=task.spatial[np.sort(rows)].copy()), settings, sample)
-            ctx.chosen(step=chosen[1], power=chosen[2], snapshot=nets.index(chosen[0]) + 1)
+            nets.reverse()  # the whole training first
+            grid = product(nets, STEPS, POWERS)
+            chosen = choose(some, [(net, self.step * s, power, n_cells) for net, s, power in grid], sample)
+            ctx.chosen(step=chosen[1], power=chosen[2], snapshot=len(nets) - nets.index(chosen[0]))
+        if self.n_cells is None:
+            chosen = choose(some, [(*chosen[:3], n) for n in CELLS], sample)
+            ctx.chosen(n_cells=chosen[3])
         return next(sample(task, [chosen], self.n_replicates))
 
     def updates(self, n_cells: int) -> int:
@@ -201,5 +212,6 @@ class SpatialScope(Method):
         """Activations of one batch of the sampler, dense copies of both datasets, and the labels."""
         n_genes = max(shape.visible + shape.targets, min(self.n_genes, shape.reference_genes))
         network = 4 * 40 * self.width * n_genes * max(ROWS, 8 * self.batch)
-        tables = 8 * 6 * (shape.cells + self.n_cells * shape.spots) * n_genes
+        n_cells = max(CELLS) if self.n_cells is None else self.n_cells
+        tables = 8 * 6 * (shape.cells + n_cells * shape.spots) * n_genes
         return network + tables + 500_000_000  # scanpy and torch themselves

@@ -125,8 +125,8 @@ class Spots:
     size: float  # factor to the linear scale of ``task.spatial.X``
 
 
-def read_spots(task: Task, cells: Cells, settings: SpatialScope, device: str) -> Spots:
-    """The spots of ``task``, labelled from its visible genes only."""
+def read_spots(task: Task, cells: Cells, settings: SpatialScope, n_cells: int, device: str) -> Spots:
+    """The spots of ``task`` with ``n_cells`` cells each, labelled from its visible genes only."""
     axis = pd.Index(cells.genes)
     seen, hidden = axis.get_indexer(task.visible), axis.get_indexer(task.targets)
     counts = dense(task.spatial, task.visible, "counts")
@@ -134,7 +134,7 @@ def read_spots(task: Task, cells: Cells, settings: SpatialScope, device: str) ->
         counts,
         cells.linear[:, seen],
         task.coordinates() if "spatial" in task.spatial.obsm else None,
-        n_cells=settings.n_cells,
+        n_cells=n_cells,
         nu=settings.nu,
         min_count=settings.min_count,
     )

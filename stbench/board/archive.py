@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,19 +97,6 @@ class Archive:
     def _hash(self, column: Column) -> tuple[str, str]:
         """Name and data hash of a column."""
         return column[0], self.of(column)[0]["data_hash"]
-
-
-def values_by_row(manifests: Iterable[dict[str, Any]], key: str) -> dict[Row, dict[str, Counter[str]]]:
-    """The named values under ``key`` of the manifests (``chosen`` or ``scaled``), for the rows that have any.
-
-    For every name: the values as text, and in how many runs.
-    """
-    found: dict[Row, dict[str, Counter[str]]] = {}
-    for manifest in manifests:
-        for name, value in sorted((manifest.get(key) or {}).items()):
-            text = f"{value:.4g}" if isinstance(value, float) else str(value)
-            found.setdefault(row_of(manifest), {}).setdefault(name, Counter())[text] += 1
-    return found
 
 
 def row_of(manifest: dict[str, Any]) -> Row:

@@ -6,6 +6,8 @@ method with its preset. Renderers do no arithmetic of their own.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +20,7 @@ from stbench.board.columns import (
     BOOTSTRAP,
     CELL,
     COLUMN,
+    REDUCED,
     ROW,
     RUNS,
     SCORES,
@@ -89,10 +92,11 @@ class Board:
 
     @cached_property
     def names(self) -> dict[tuple[str, str, str], str]:
-        """The name of each row (method, kind, preset): the method, and its preset if there are several."""
+        """The name of each row (method, kind, preset), with a preset that is reduced or one of several."""
         rows = set(keys_of(self.runs, ROW)) | set(keys_of(self.scores, ROW))
         methods = [method for method, _, _ in rows]
-        return {row: f"{row[0]} [{row[2]}]" if methods.count(row[0]) > 1 else row[0] for row in sorted(rows)}
+        marked = {row for row in rows if methods.count(row[0]) > 1 or row[2] == REDUCED}
+        return {row: f"{row[0]} [{row[2]}]" if row in marked else row[0] for row in sorted(rows)}
 
     def names_of(self, table: pd.DataFrame) -> list[str]:
         """The name of each row of a table with the columns method, kind and preset."""
@@ -309,6 +313,19 @@ class Board:
         the columns that are ok; ``reason`` states why a row has no rank.
         """
         return self._ranks.copy()
+
+    def named_values(self, key: str) -> dict[tuple[str, str, str], dict[str, Counter[str]]]:
+        """What runs stored under ``key`` (``chosen`` or ``scaled``), for the rows that have any.
+
+        For every name: the values as text, and in how many runs.
+        """
+        found: dict[tuple[str, str, str], dict[str, Counter[str]]] = {}
+        stored = self.runs[key].fillna("{}") if key in self.runs else ()
+        for row, text in zip(keys_of(self.runs, ROW), stored, strict=False):
+            for name, value in sorted(json.loads(text).items()):
+                shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+                found.setdefault(row, {}).setdefault(name, Counter())[shown] += 1
+        return found
 
     def _reasons(self) -> pd.Series:
         """For each row that is not ok everywhere: the first such column, and the number of others."""

@@ -6,6 +6,7 @@ stored prediction, without another run of the method.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +16,7 @@ import pandas as pd
 
 from stbench.board.archive import Archive
 from stbench.board.board import Board
-from stbench.board.columns import OUTCOME, SCORES
+from stbench.board.columns import DETAILS, OUTCOME, SCORES
 from stbench.data.visible import visible_spatial
 from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import InvalidPrediction
@@ -45,7 +46,7 @@ def collect(results: Results, data: Iterable[Path] = ()) -> Board:
     frames = [_run_scores(results, manifest, names) for manifest in manifests if manifest["status"] == OK]
     frames += _controls(results, manifests, names)
     scores = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=SCORES)
-    runs = pd.DataFrame([_identity(run) | {key: run.get(key) for key in OUTCOME} for run in manifests])
+    runs = pd.DataFrame([_identity(run) | _outcome(run) for run in manifests])
     metrics = {name: REGISTRY.get(name) for name in names}
     return Board(scores, runs, metrics, Archive(results, manifests, tuple(data)))
 
@@ -68,6 +69,13 @@ def newest(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
             len(manifests) - len(current),
         )
     return [manifest for manifest in manifests if manifest["key"] in current]
+
+
+def _outcome(manifest: dict[str, Any]) -> dict[str, Any]:
+    values = {key: manifest.get(key) for key in (*OUTCOME, *DETAILS)}
+    for key in ("chosen", "scaled"):
+        values[key] = json.dumps(values[key], sort_keys=True) if values[key] else None
+    return values
 
 
 def _identity(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from stbench.errors import StbenchError
 
+REDUCED = "cpu"  # the preset for machines without a GPU, see `stbench.method.Method.presets`
 COLUMN = ["dataset", "limit"]
 ROW = ["method", "kind", "preset"]
 CELL = ["split", "seed"]
@@ -15,6 +16,12 @@ SCORES = [*COLUMN, *ROW, "family", "rotation", "split_seed", *CELL, "gene", "met
 COST = ["predict_s", "predict_cpu_s", "wall_s", "peak_rss_bytes"]  # of the method, and of its whole run
 OUTCOME = ["status", "reason", *COST]
 RUNS = [*COLUMN, *ROW, "family", "rotation", "split_seed", *CELL, *OUTCOME]
+DETAILS = [
+    "data_hash",
+    "version",
+    "chosen",
+    "scaled",
+]  # of a run, where they are known; the last two are JSON
 SUMMARY = [*COLUMN[:1], *ROW, *COLUMN[1:], "metric", "mean", "sd", "n_genes", "n_genes_unscored"]
 SUMMARY += ["n_splits", "n_seeds", "status", "share", "share_of_oracle"]
 BOOTSTRAP = [*COLUMN[:1], *ROW, *COLUMN[1:], "metric", "mean", "sd", "median", "low", "high"]
@@ -24,6 +31,11 @@ BOOTSTRAP += ["n_genes", "n_splits", "n_seeds", "status"]
 def column_name(dataset: str, limit: str) -> str:
     """The name of a column of the board: ``dataset`` or ``dataset [limit]``."""
     return f"{dataset} [{limit}]" if limit else dataset
+
+
+def preset_text(preset: str) -> str:
+    """The preset with a mark where it is smaller or shorter than the authors' setting."""
+    return f"{preset} (reduced)" if preset == REDUCED else preset
 
 
 def keys_of(table: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:

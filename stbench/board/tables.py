@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from stbench.board.board import MIN_CONTROL, SHARES, Board
-from stbench.board.columns import COLUMN, ROW, column_name
+from stbench.board.columns import COLUMN, REDUCED, ROW, column_name, preset_text
 from stbench.board.statistics import DIGITS
 from stbench.metric import Best
 from stbench.scoring.controls import CEILING
@@ -42,6 +42,11 @@ class Line:
     kind: str
     preset: str
     cells: list[Cell]
+
+    @property
+    def setting(self) -> str:
+        """The preset, marked where it is reduced."""
+        return preset_text(self.preset)
 
     @property
     def empty(self) -> bool:
@@ -203,7 +208,8 @@ def notes(board: Board) -> Iterator[str]:
         )
     yield (
         f"Preset: the named set of parameters (here: {_listed(board.runs['preset'])}); other parameters "
-        "are in the name of the method."
+        f"are in the name of the method. The preset {REDUCED} is reduced, smaller or shorter than that of "
+        "the authors: such a row does not show what their setting reaches."
     )
     yield f"Runs per method: {'; '.join(_grids(board))}."
     yield (

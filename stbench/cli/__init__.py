@@ -34,7 +34,15 @@ app = typer.Typer(
 for command in (run.run, run.run_one, status.status, results.verify, doctor.doctor, results.score):
     app.command()(command)
 app.command("list")(listing.list_plugins)
-for command in (results.leaderboard, run.audit, results.merge, applied.choose, applied.predict, new.new):
+for command in (
+    results.leaderboard,
+    results.export,
+    run.audit,
+    results.merge,
+    applied.choose,
+    applied.predict,
+    new.new,
+):
     app.command()(command)
 app.add_typer(check.app, name="check")
 app.add_typer(data.app, name="data")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,15 +13,23 @@ from stbench.config.values import names
 from stbench.files import whole_file, writable_folder
 from stbench.renderer import Figures
 
+if TYPE_CHECKING:
+    from stbench.board.board import Board
+
 
 def leaderboard(
     results: Annotated[
         Path,
-        typer.Argument(help="The --out of stbench run, or a CSV file dataset,method,gene,metric,value."),
+        typer.Argument(
+            help="The --out of stbench run or export, or a CSV file dataset,method,gene,metric,value."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the leaderboard.")] = Path("board"),
     only: Annotated[str, typer.Option(help="Renderers with commas, for example site,figures.")] = "",
     figures: Annotated[Figures, typer.Option(help="Files of figures: none, main ones, or all.")] = "main",
+    common: Annotated[
+        bool, typer.Option("--common", help="Only rotations and seeds for which every method has a run.")
+    ] = False,
     data: DataFolders = None,
     plugin: Plugins = None,
 ) -> None:
@@ -30,20 +38,53 @@ def leaderboard(
     A figure is drawn again only when what it shows has changed. Some of all figures show the references,
     which are read from --data. Example: stbench leaderboard results --out board
     """
-    from stbench.board.collect import collect
-    from stbench.board.longtable import read_long_table
     from stbench.board.render import render
-    from stbench.runs.results import Results
+    from stbench.board.scoretable import common_cells
 
-    if results.suffix == ".csv":
-        board = read_long_table(results)
-    else:
-        board = collect(Results.open(results), data or [])
+    board = _board(results, data or [])
+    if common:
+        board = common_cells(board)
     paths = render(board, writable_folder(out), names(only), slow=True, figures=figures)
     kinds = Counter(path.suffix.removeprefix(".") for path in paths)
     print(f"{out}: {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items()))}")
     for page in (path for path in paths if path.suffix == ".html"):
         print(f"Open {page}")
+
+
+def export(
+    results: Annotated[
+        list[Path], typer.Argument(help="Results folders and files of stbench export; later ones replace.")
+    ],
+    out: Annotated[Path, typer.Option(help="File to write, with the end .parquet.")],
+    plugin: Plugins = None,
+) -> None:
+    """Write all scores, gene by gene, into one small file: to publish, to merge, to render again.
+
+    Example: stbench export published.parquet results --out published.parquet
+    """
+    from stbench.board.scoretable import SUFFIX, merged, write_scores
+    from stbench.errors import StbenchError
+
+    if out.suffix != SUFFIX:
+        raise StbenchError(f"The file of --out ends in {SUFFIX}, but '{out}' does not.")
+    board = merged([_board(path, []) for path in results])
+    writable_folder(out.parent)
+    write_scores(board, out)
+    print(
+        f"Wrote {out}: {len(board.runs)} runs, {len(board.scores)} scores, {out.stat().st_size / 1e6:.2f} MB"
+    )
+
+
+def _board(results: Path, data: list[Path]) -> Board:
+    """The board of a results folder, of a file of `export`, or of a published benchmark."""
+    from stbench.board.collect import collect
+    from stbench.board.longtable import read_long_table
+    from stbench.board.scoretable import SUFFIX, read_scores
+    from stbench.runs.results import Results
+
+    if results.suffix == ".csv":
+        return read_long_table(results)
+    return read_scores(results) if results.suffix == SUFFIX else collect(Results.open(results), data)
 
 
 def score(

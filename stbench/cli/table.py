@@ -44,7 +44,7 @@ def show(board: Board, console: Console) -> None:
             scores = [_number(row[name]) for name in ("AS", *board.without_redundant)]
             cells = [_text(line.cells[i]) for i in shown]
             n_ok = f"{row['n_ok']} of {row['n_columns']}"
-            table.add_row(Text(line.method), Text(line.preset), *scores, *cells, n_ok)
+            table.add_row(Text(line.method), Text(line.setting), *scores, *cells, n_ok)
         table.add_section()
     console.print(table)
 

@@ -68,9 +68,10 @@ def test_run_ends_in_tables_and_then_has_nothing_to_do(data_folder, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "ridge" in done.stdout
     board = pd.read_csv(tmp_path / "r" / "leaderboard" / "leaderboard.csv")
-    figures = ["mean", "sd", "n_genes", "n_genes_unscored", "n_splits", "n_seeds", "status", "share"]
+    figures = ["mean", "sd", "n_genes", "n_genes_unscored", "n_splits", "n_seeds", "status"]
+    figures += ["share", "share_of_oracle"]
     assert list(board.columns) == ["dataset", "method", "kind", "preset", "limit", "metric", *figures]
-    assert set(board["method"]) == {"mean", "ridge", "perfect", "ceiling"}
+    assert set(board["method"]) == {"mean", "ridge", "perfect", "ceiling", "oracle"}
     again = stbench(*arguments, cwd=tmp_path)
     assert again.returncode == 0
     assert "Nothing to do: all 2 runs are in r." in again.stdout

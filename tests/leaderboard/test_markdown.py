@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from stbench.board.archive import Archive, values_by_row
 from stbench.leaderboard import REGISTRY
+
+REDUCED = "cpu (reduced)"
 
 
 @pytest.fixture
@@ -34,21 +35,23 @@ def test_every_row_has_the_cells_of_its_head(pages):
 
 def test_ranks_with_and_without_rmse(pages):
     lines = part(pages["leaderboard.md"], "## Ranks")
-    assert "| odd(a\\_b=50%) | method | cpu | 1.000 | 1.000 | 1.000 | 0.400 | 0.500 | 2 of 2 |  |" in lines
+    assert (
+        f"| odd(a\\_b=50%) | method | {REDUCED} | 1.000 | 1.000 | 1.000 | 0.400 | 0.500 | 2 of 2 |  |"
+        in lines
+    )
     reason = "timeout (1 of 1) on embryo \\[cells=20,spots=10\\]"
     assert f"| b | method | paper | – | – | 0.500 | – | – | 1 of 2 | {reason} |" in lines
     apart = lines.index("Controls, not ranked:")
-    assert lines.index("| random | control | cpu | – | – | – | 0.000 | – | 2 of 2 | control |") > apart
+    assert lines.index(f"| random | control | {REDUCED} | – | – | – | 0.000 | – | 2 of 2 | control |") > apart
 
 
 def test_a_row_names_what_was_tuned_and_what_was_scaled(board, tmp_path):
-    run = {"label": "odd(a_b=50%)", "kind": "method", "preset": "cpu"}
-    other = {"label": "b", "kind": "method", "preset": "paper", "scaled": {"max_spots": 2000}}
-    chosen = [{"eps": 0.05, "alpha": 1.0}, {"eps": 0.005, "alpha": 1.0}, {}]
-    manifests = [run | {"chosen": values, "scaled": {}} for values in chosen] + [other]
-    counts = values_by_row(manifests, "chosen")
-    assert counts == {(*run.values(),): {"alpha": {"1": 2}, "eps": {"0.05": 1, "0.005": 1}}}
-    page, _ = REGISTRY.get("markdown")(replace(board, archive=Archive(None, manifests)), tmp_path)
+    chosen = ['{"eps": 0.05, "alpha": 1.0}', None, None, '{"eps": 0.005, "alpha": 1.0}', None, None]
+    scaled = [None, '{"max_spots": 2000}', None, None, None, None]
+    board = replace(board, runs=board.runs.assign(chosen=chosen, scaled=scaled))
+    row = ("odd(a_b=50%)", "method", "cpu")
+    assert board.named_values("chosen") == {row: {"alpha": {"1": 2}, "eps": {"0.05": 1, "0.005": 1}}}
+    page, _ = REGISTRY.get("markdown")(board, tmp_path)
     lines = part(page.read_text(encoding="utf-8"), "## Ranks")
     ends = [line.split("|")[-3:-1] for line in lines if line.startswith(("| method", "| odd", "| b"))]
     found = [[text.strip() for text in end] for end in ends[:3]]
@@ -66,7 +69,7 @@ def test_a_dataset_shows_scores_genes_and_runs(pages):
         for text in ("0.400 ± 0.141", "0.200 ± 0.000", "1.100 ± 0.141", "0.200 ± 0.141", "1.000")
     ]
     assert (
-        f"| odd(a\\_b=50%) | cpu | {' | '.join(best)} | 0.300 to 0.500 | 0.500 | 2 | 1 | 1 x 1 | ok |"
+        f"| odd(a\\_b=50%) | {REDUCED} | {' | '.join(best)} | 0.300 to 0.500 | 0.500 | 2 | 1 | 1 x 1 | ok |"
         in lines
     )
     second = [f"<ins>{t}</ins>" for t in ("0.000 ± 0.141", "0.100 ± 0.000", "1.200 ± 0.141", "0.300 ± 0.141")]

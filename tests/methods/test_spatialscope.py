@@ -174,7 +174,7 @@ def test_labels_do_not_depend_on_the_hidden_genes():
     for edit in (None, spoil):
         task, _, _ = planted(edit=edit)
         cells = data.read_cells(task, method(target_sum=1e4), 0)
-        answers.append(read_spots(task, cells, method(), "cpu"))
+        answers.append(read_spots(task, cells, method(), 1, "cpu"))
     for name in ("target", "types", "seen"):
         assert torch.equal(getattr(answers[0], name), getattr(answers[1], name))
     assert answers[0].size == answers[1].size
@@ -476,6 +476,24 @@ def test_degenerate_input(n_spots, n_cells):
     assert (answer >= 0).all()
     assert not answer[:, 1].any()
     assert answer[:, 0].any()
+
+
+def test_the_cells_of_a_spot_are_chosen_where_they_are_not_given(monkeypatch):
+    """By the validation genes: the sampler is asked for both numbers, and the better one predicts."""
+    task, _, _ = planted()
+    seen, chosen = [], {}
+
+    def choose(task, settings, predict):
+        seen.append([setting[3] for setting in settings])
+        return settings[-1]
+
+    monkeypatch.setattr("stbench.toolbox.tuning.choose", choose)
+    answer = method(tune=False).predict(task, Context(chosen=chosen.update))
+    assert seen == [[1, 4]]
+    assert chosen == {"n_cells": 4}
+    assert answer.shape == (task.spatial.n_obs, len(task.targets))
+    method(tune=False, n_cells=2).predict(task, Context(chosen=chosen.update))
+    assert seen == [[1, 4]]
 
 
 def test_no_coordinates_and_no_choice():

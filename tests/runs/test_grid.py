@@ -129,7 +129,7 @@ def test_board_has_a_row_for_everything(odd_run):
     assert set(board.runs["status"]) == {
         "ok", "failed", "timeout", "out_of_memory", "invalid", "unsupported", "skipped",
     }  # fmt: skip
-    assert set(board.scores["method"]) == {"odd_fine", "perfect", "ceiling"}
+    assert set(board.scores["method"]) == {"odd_fine", "perfect", "ceiling", "oracle"}
     perfect = board.scores[(board.scores["method"] == "perfect") & (board.scores["metric"] == "pcc")]
     assert perfect["value"].min() > 1 - 1e-9
 
