@@ -35,7 +35,7 @@ def column_name(dataset: str, limit: str) -> str:
 
 def preset_text(preset: str) -> str:
     """The preset with a mark where it is smaller or shorter than the authors' setting."""
-    return f"{preset} (reduced)" if preset == REDUCED else preset
+    return f"{preset}, reduced" if preset == REDUCED else preset
 
 
 def keys_of(table: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:

@@ -61,7 +61,7 @@ def read_scores(file: Path) -> Board:
         metrics[str(name)] = REGISTRY.get(str(name))
         if metrics[str(name)].definition != definition:
             raise StbenchError(
-                f"'{file}' has {name} by definition {definition:.0f}; here it is "
+                f"'{file}' has {name} by definition {definition}; here it is "
                 f"{metrics[str(name)].definition}. Export the results folder again."
             )
     runs = table[table["status"].notna()].drop_duplicates(KEYS)

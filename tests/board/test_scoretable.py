@@ -54,8 +54,6 @@ def test_a_run_without_scores_is_kept(board, tmp_path):
     again = read_scores(tmp_path / "t.parquet")
     kept = again.runs.query("method == 'knn'")[["status", "reason"]]
     assert kept.to_numpy().tolist() == [["unsupported", "x"]]
-        ["unsupported", "x"]
-    ]
     assert len(again.runs) == len(board.runs)
 
 
@@ -99,7 +97,7 @@ def test_wrong_files_are_one_line(board, tmp_path):
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
     with pytest.raises(StbenchError, match="has no column 'dataset'"):
         read_scores(tmp_path / "other.parquet")
-    changed = {**board.metrics, "pcc": replace(REGISTRY.get("pcc"), definition=99)}
+    changed = {**board.metrics, "pcc": replace(REGISTRY.get("pcc"), definition="99")}
     write_scores(replace(board, metrics=changed), tmp_path / "changed.parquet")
     with pytest.raises(StbenchError, match="has pcc by definition 99; here it is"):
         read_scores(tmp_path / "changed.parquet")

@@ -48,14 +48,14 @@ def test_methods_by_rank_then_controls():
     assert lines[2] == ["method", "preset", "AS", "AS without rmse", *head]
     rows = [line for line in lines if len(line) == 8][1:]
     assert rows == [
-        ["b", "cpu (reduced)", "1.000", "1.000", "0.300", "0.400", "0.350", "2 of 2"],
-        ["a[0]", "cpu (reduced)", "0.500", "0.500", "0.100", "0.200", "0.150", "2 of 2"],
-        ["c", "cpu (reduced)", "–", "–", "0.900", "failed (1 of 1)", "–", "1 of 2"],
-        ["random", "cpu (reduced)", "–", "–", "0.000", "0.000", "0.000", "2 of 2"],
+        ["b", "cpu, reduced", "1.000", "1.000", "0.300", "0.400", "0.350", "2 of 2"],
+        ["a[0]", "cpu, reduced", "0.500", "0.500", "0.100", "0.200", "0.150", "2 of 2"],
+        ["c", "cpu, reduced", "–", "–", "0.900", "failed (1 of 1)", "–", "1 of 2"],
+        ["random", "cpu, reduced", "–", "–", "0.000", "0.000", "0.000", "2 of 2"],
     ]
 
 
 def test_many_datasets_show_their_mean_only():
     lines = shown([("a", "method", f"d{i}", i / 10) for i in range(9)])
     assert ["method", "preset", "AS", "AS without rmse", "mean", "datasets ok"] in lines
-    assert ["a", "cpu (reduced)", "1.000", "1.000", "0.400", "9 of 9"] in lines
+    assert ["a", "cpu, reduced", "1.000", "1.000", "0.400", "9 of 9"] in lines

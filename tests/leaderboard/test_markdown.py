@@ -7,7 +7,7 @@ import pytest
 
 from stbench.leaderboard import REGISTRY
 
-REDUCED = "cpu (reduced)"
+REDUCED = "cpu, reduced"
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_wide_board_keeps_its_tables_regular(wide_board, tmp_path):
     test_every_row_has_the_cells_of_its_head(pages)
     assert "not run" in pages["table1.md"]
     page = pages["leaderboard.md"]
-    assert "Over the 37 datasets the mean ranks in pcc (1 is best) are: method\\_7 1.00, " in page
+    assert "Over the 37 datasets the mean ranks in pcc (1 is best) are: method\\_7 \\[cpu\\] 1.00, " in page
     # six methods in one order on every dataset: chi-squared 185 with 5 degrees of freedom
     assert "Friedman's test that all are equal: p = 4.6e-38. " in page
     assert "Paired test over 2 genes (Wilcoxon, Holm over all pairs): the pcc of method\\_7" in page

@@ -250,7 +250,7 @@ def test_names_and_reasons_from_strangers_are_text(browser, make_board, tmp_path
     board = make_board(runs)
     (tmp_path / "index.html").write_text(page(board))
     shown = show(browser, tmp_path / "index.html")
-    assert EVIL in texts(shown, "#ranks tbody th")
+    assert f"{EVIL} [cpu]" in texts(shown, "#ranks tbody th")
     assert EVIL in shown.find_element("id", "failures").text
     assert shown.execute_script("return document.querySelector('img[src=x]')") is None
     assert shown.execute_script("return document.body.dataset.hacked") is None
