@@ -9,7 +9,6 @@ import pytest
 
 from stbench.method import REGISTRY, Shape
 
-pytestmark = pytest.mark.xdist_group("big")  # its steps are made once
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "big_tissue.py"
 N_SPOTS, N_IMPUTED, MEMORY = 30_000, 100, "2GB"
 # enough to hold what the full run holds; the memory does not depend on them

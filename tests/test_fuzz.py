@@ -32,7 +32,7 @@ from stbench.runs.results import Results
 from stbench.runs.slurm import read_spec
 from stbench.runs.status import survey
 
-pytestmark = [pytest.mark.xdist_group("fuzz"), pytest.mark.filterwarnings("ignore")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 NASTY = ["../../x", "/etc/passwd", "a\x00b", "", "NaN", "é" * 300, "<script>", "1e999", "-1", "\\input{x}"]
 SCALARS = st.one_of(

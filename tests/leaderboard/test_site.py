@@ -14,7 +14,6 @@ from command import stbench
 from stbench.leaderboard import REGISTRY
 from stbench.leaderboard.site.page import page
 
-pytestmark = pytest.mark.xdist_group("chromium")
 EVIL = "<img src=x onerror=\"document.body.dataset.hacked='yes'\"></script>"
 
 

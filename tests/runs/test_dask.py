@@ -28,7 +28,6 @@ from stbench.runs.results import Results
 pytest.importorskip("distributed")
 
 HARM = Path(__file__).parents[1] / "plugins" / "harmful_methods.py"
-pytestmark = pytest.mark.xdist_group("dask")
 QUICK = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
 
 

@@ -27,7 +27,6 @@ from stbench.runs.results import Results
 from stbench.runs.workspace import PREFIX, SETTLED_SECONDS, remove_dead
 
 HARM = Path(__file__).parents[1] / "plugins" / "harmful_methods.py"
-pytestmark = pytest.mark.xdist_group("faults")
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk")
 
 

@@ -19,7 +19,6 @@ from stbench.runs.events import Reporter
 from stbench.runs.results import Results
 
 ODD = Path(__file__).parents[1] / "plugins" / "odd_methods.py"
-pytestmark = pytest.mark.xdist_group("engine")  # the module's grid is run once
 
 
 def go(out, data, methods, **options):

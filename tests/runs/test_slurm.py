@@ -16,13 +16,10 @@ from stbench.config.options import RunOptions
 from stbench.runs.benchmark import run
 from stbench.runs.results import Results
 
-pytestmark = [
-    pytest.mark.xdist_group("slurm"),
-    pytest.mark.skipif(
-        not all(map(shutil.which, ("slurmctld", "slurmd", "sbatch"))),
-        reason="SLURM is not here (Debian: slurm-wlm)",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, ("slurmctld", "slurmd", "sbatch"))),
+    reason="SLURM is not here (Debian: slurm-wlm)",
+)
 
 CONFIG = """
 ClusterName=one

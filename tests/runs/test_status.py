@@ -26,7 +26,6 @@ from stbench.runs.status import RunState, expected_seconds, survey
 
 ODD = Path(__file__).parents[1] / "plugins" / "odd_methods.py"
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.xdist_group("status")
 
 
 def go(out, data, *methods, **options):
