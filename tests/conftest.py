@@ -13,7 +13,7 @@ from stbench.files import cache_folder
 from stbench.testing.planted import planted_pair
 
 ROOT = Path(__file__).resolve().parent.parent
-SLOW = Path(__file__).parent / "slow.txt"  # tests of a second or more, slowest first; see CONTRIBUTING.md
+SLOW = Path(__file__).parent / "slow.txt"  # tests and files, slowest first; see CONTRIBUTING.md
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,14 +24,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Start with the slowest files, so that no worker ends with one; or leave out the slow tests."""
     places = {name: place for place, name in enumerate(SLOW.read_text().splitlines())}
     if config.getoption("--quick"):
-        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in places])
-        items[:] = [item for item in items if item.nodeid not in places]
+        slow = [item for item in items if places.keys() & {item.nodeid, item.nodeid.split("::")[0]}]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in set(slow)]
         return
-    files: dict[Path, int] = {}
-    for item in items:
-        place = places.get(item.nodeid, len(places))
-        files[item.path] = min(place, files.get(item.path, place))
-    items.sort(key=lambda item: files[item.path])  # stable: the tests of a file stay together
+    files: dict[str, int] = {}
+    for name, place in places.items():
+        files.setdefault(name.split("::")[0], place)
+    items.sort(key=lambda item: files.get(item.nodeid.split("::")[0], len(places)))  # stable
 
 
 @pytest.fixture(scope="session")
