@@ -32,11 +32,7 @@ def sizes(folder: Path) -> Sizes:
 
 @register("spaim", reads=reads, sizes=sizes)
 def load_spaim(folder: Path) -> tuple[AnnData, AnnData]:
-    """Reference and spatial table; coordinates may lie in columns of ``obs``."""
-    from stbench.data.read import coordinate_columns
+    """Reference and spatial table, as in the two files."""
     from stbench.files import read_h5ad
 
-    reference, spatial = read_h5ad(folder / REFERENCE), read_h5ad(folder / SPATIAL)
-    if "spatial" not in spatial.obsm and (columns := coordinate_columns(spatial.obs)):
-        spatial.obsm["spatial"] = spatial.obs[list(columns)].to_numpy("float32")
-    return reference, spatial
+    return read_h5ad(folder / REFERENCE), read_h5ad(folder / SPATIAL)

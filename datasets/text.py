@@ -2,7 +2,8 @@
 
 ``scRNA_count.txt``: tab separated, genes in rows, cells in columns. ``Spatial_count.txt`` (or
 ``Insitu_count.txt``): tab separated, a header of gene names, then one line of values per spot, with or
-without its name. ``Locations.txt`` (optional): two or three columns of coordinates with a header.
+without its name. ``Locations.txt`` (optional): two or three columns of coordinates with a header, perhaps
+after the name of the spot.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stbench.datasets import Sizes, register
-from stbench.errors import StbenchError
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -36,19 +36,15 @@ def sizes(folder: Path) -> Sizes:
 @register("text", reads=reads, sizes=sizes)
 def load_text(folder: Path) -> tuple[AnnData, AnnData]:
     """Reference (cells x genes) and spatial table (spots x genes) from the text files of ``folder``."""
+    from stbench.data.places import read_coordinates
     from stbench.data.textmatrix import read_text_matrix
 
     reference = read_text_matrix(folder / "scRNA_count.txt", named_rows=True).T
     reference.X = reference.X.tocsr()
-    spatial_file = _spatial_file(folder)
-    spatial = read_text_matrix(spatial_file, unnamed="spot")
+    spatial = read_text_matrix(_spatial_file(folder), unnamed="spot")
     locations = folder / "Locations.txt"
     if locations.is_file():
-        coordinates = read_text_matrix(locations).X.toarray()
-        if len(coordinates) != spatial.n_obs:
-            counted = f"{len(coordinates)} spots, '{spatial_file}' {spatial.n_obs}"
-            raise StbenchError(f"File '{locations}' has {counted}.")
-        spatial.obsm["spatial"] = coordinates
+        spatial.obsm["spatial"] = read_coordinates(locations, spatial.obs_names, any_columns=True)
     return reference, spatial
 
 

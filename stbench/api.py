@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from stbench.data.prepare import Pair
 
 
+NAMES = "truth", "prediction"
+
+
 @takes(RunOptions, "methods", "datasets")
 def run(options: RunOptions, *, reporter: Reporter | None = None) -> Board:
     """The board of a grid of methods x datasets: ``stbench run``.
@@ -53,8 +56,16 @@ def score(
     from stbench.scoring.scores import score_files
 
     with tempfile.TemporaryDirectory(prefix="stbench-score-") as folder:
-        files = [_file(table, Path(folder) / f"{i}.h5ad") for i, table in enumerate((truth, prediction))]
-        return score_files(files[0], files[1], metrics)
+        given = dict(zip(NAMES, (truth, prediction), strict=True))
+        files = [_file(table, Path(folder) / f"{name}.h5ad") for name, table in given.items()]
+        try:
+            return score_files(files[0], files[1], metrics)
+        except StbenchError as error:
+            text = str(error)
+            for name in NAMES:
+                text = text.replace(f"'{Path(folder) / f'{name}.h5ad'}'", name)
+            error.args = (text,)
+            raise
 
 
 def make_leaderboard(

@@ -87,8 +87,10 @@ class Card:
 
     ``panel``, ``units``, ``reference_units`` and ``min_genes`` control the preparation; those that are
     missing on the card are inferred and reported. ``downsample`` is the share of the counts to keep in both
-    tables (a seeded draw). The preparation compares its report with ``expected``, published figures under
-    the names of the report (``cells_raw``, ``genes``, ...).
+    tables (a seeded draw). With ``match_genes``, names of genes that differ in writing are matched, see
+    `stbench.data.genenames`. ``sections`` is the column of the spatial ``obs`` with the section of each spot,
+    or ``one``, see `stbench.data.sections`. The preparation compares its report with ``expected``, published
+    figures under the names of the report (``cells_raw``, ``genes``, ...).
 
     `stbench.data.fetch` makes the pair of the raw ``files`` with the ``recipe``, a loader; or it searches
     ``records``: the numbers of Zenodo records, in order, with the name of the dataset's folder in each.
@@ -114,6 +116,8 @@ class Card:
     reference_units: Units | None = None
     min_genes: int | None = None
     downsample: float | None = None
+    match_genes: bool = False
+    sections: str | None = None
     groups: list[str] = field(default_factory=list)
     unverified: str = ""
     recipe: str = ""

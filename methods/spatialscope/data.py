@@ -79,8 +79,8 @@ def clustered(values: np.ndarray) -> np.ndarray:
 
 
 def cell_types(reference: AnnData, seed: int) -> np.ndarray:
-    """Number of the type of every cell, (n_cells,): ``obs["cell_type"]``, or Leiden without it."""
-    if "cell_type" not in reference.obs:
+    """Number of the type of every cell, (n_cells,): ``obs["cell_type"]``, or Leiden where a cell has none."""
+    if "cell_type" not in reference.obs or reference.obs["cell_type"].isna().any():
         return leiden(reference, seed)
     return np.unique(reference.obs["cell_type"].astype(str), return_inverse=True)[1]
 

@@ -81,6 +81,8 @@ def unmeasured(pair: Pair, requested: Sequence[str] | None = None) -> list[str]:
         if not genes:
             raise StbenchError("Every gene of the reference is measured in space: there is none to predict.")
         return genes
+    if not requested:
+        raise StbenchError("--genes is empty. Give names of genes, or all.")
     for gene in requested:
         if gene in known:
             raise StbenchError(f"Gene '{gene}' is measured in space. Leave it out of --genes.")

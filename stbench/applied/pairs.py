@@ -20,13 +20,15 @@ def pair_called(options: Options, name: str) -> Pair:
     """The prepared pair of a dataset, given by its name or the path of its folder."""
     for plugin in options.plugin:  # a plugin may define the loader
         load_plugin(plugin)
-    pair = load(dataset_called(name, catalogue(data_folders(options.data))), options.limit)
+    dataset = dataset_called(name, catalogue(data_folders(options.data)))
+    pair = load(dataset.with_rules(**options.rules), options.limit)
     log.info(pair.describe())
     return pair
 
 
 def pair_of(options: Options, reference: AnnData, spatial: AnnData) -> Pair:
     """The prepared pair of two raw tables."""
-    pair = prepare(reference, spatial, Card("pair"), options.limit)
+    card = Card("pair", **options.rules)
+    pair = prepare(reference, spatial, card, options.limit)
     log.info(pair.describe())
     return pair

@@ -143,7 +143,7 @@ def audit(options: AuditOptions, reporter: Reporter | None = None) -> list[Audit
             log.info(notice)
     found = []
     for dataset in datasets:
-        pair = load(dataset, options.limit)
+        pair = load(dataset.with_rules(**options.rules), options.limit)
         truth = frame(pair.spatial, make_splits(pair.genes, 1, options.split_seed)[0].test)
         own = predictions.get(dataset.name, {})
         methods = {name: table.loc[truth.index, truth.columns] for name, table in own.items()}

@@ -27,7 +27,7 @@ from stbench.runs.results import Results
 from stbench.scoring.controls import CEILING, PERFECT, ceiling_scores, perfect
 from stbench.scoring.oracle import ORACLE, oracle_scores
 from stbench.scoring.prediction import long, score_prediction, stored_scores
-from stbench.scoring.scores import applicable, default_metrics, score
+from stbench.scoring.scores import MetricFailed, applicable, default_metrics, score
 from stbench.tables import frame
 
 log = logging.getLogger(__name__)
@@ -37,14 +37,21 @@ def collect(results: Results, data: Iterable[Path] = ()) -> Board:
     """The board of a results folder: every run, every score, and the controls of the scorer.
 
     Damaged runs are left out with a warning, and so are runs of an older preparation of a dataset or of an
-    older version of a method. ``data`` are folders where the renderers find the references.
+    older version of a method, and metrics that raise. ``data`` are folders where the renderers find the
+    references.
     """
     for part, reason in results.damaged().items():
         log.warning("Left out, damaged: %s (%s) The same stbench run repeats it.", part, reason)
     manifests = newest(results.manifests())
     names = default_metrics()
-    frames = [_run_scores(results, manifest, names) for manifest in manifests if manifest["status"] == OK]
-    frames += _controls(results, manifests, names)
+    while True:
+        try:
+            frames = [_run_scores(results, run, names) for run in manifests if run["status"] == OK]
+            frames += _controls(results, manifests, names)
+            break
+        except MetricFailed as error:
+            log.warning("Left out of the tables: %s", error)
+            names.remove(error.metric)
     scores = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=SCORES)
     runs = pd.DataFrame([_identity(run) | _outcome(run) for run in manifests])
     metrics = {name: REGISTRY.get(name) for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -150,23 +151,48 @@ def convert(
     spatial: Annotated[Path, typer.Option(help="Spatial table.")],
     out: Annotated[Path, typer.Option(help="New folder for the pair; its name is the dataset's.")],
     coordinates: Annotated[Path | None, typer.Option(help="Table with the coordinates of the spots.")] = None,
-    cell_type: Annotated[str | None, typer.Option(help="Column of the reference's obs with labels.")] = None,
+    spatial_key: Annotated[str | None, typer.Option(help="Key of the spatial obsm with coordinates.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Table with the cell types of the reference.")] = None,
+    cell_type: Annotated[
+        str | None, typer.Option(help="Column with labels, of --labels or the reference's obs.")
+    ] = None,
     reference_layer: Annotated[str | None, typer.Option(help="Layer with the counts, or raw.")] = None,
     spatial_layer: Annotated[str | None, typer.Option(help="Layer with the counts, or raw.")] = None,
+    sections: Annotated[
+        str | None, typer.Option(help="Column of the spatial obs with the section of each spot, or one.")
+    ] = None,
+    match_genes: Annotated[
+        bool, typer.Option("--match-genes", help="Match names of genes that differ in writing only.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Make every guess an error.")] = False,
 ) -> None:
-    """Make a pair from two tables.
+    """Make a pair from two tables, and say what was understood, one line per decision.
 
-    Formats: .h5ad, 10x .h5, folders with matrix.mtx, .loom, .zarr (AnnData, SpatialData), .csv, .tsv and .txt
-    (genes in rows or in columns). Example: stbench data convert --reference cells.h5ad --spatial
-    filtered_feature_bc_matrix.h5 --coordinates spatial/tissue_positions.csv --out my_tissue
+    Formats: .h5ad, 10x .h5, matrix.mtx (Cell Ranger, STARsolo, GEO) or its folder, .loom, .zarr (AnnData,
+    SpatialData), .parquet, .csv, .tsv and .txt (genes in rows or in columns, perhaps .gz), and output folders
+    of Visium, Visium HD, Xenium, MERSCOPE and CosMx. Example: stbench data convert --reference cells.h5ad
+    --spatial filtered_feature_bc_matrix.h5 --coordinates spatial/tissue_positions.csv --out my_tissue
     """
     from stbench.data.convert import Sources
     from stbench.data.convert import convert as make_pair
 
+    sources = Sources(
+        reference,
+        spatial,
+        coordinates=coordinates,
+        reference_layer=reference_layer,
+        spatial_layer=spatial_layer,
+        cell_type=cell_type,
+        spatial_key=spatial_key,
+        labels=labels,
+        sections=sections,
+        match_genes=match_genes,
+        strict=strict,
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # convert itself reports repeated names
-        make_pair(Sources(reference, spatial, coordinates, reference_layer, spatial_layer, cell_type), out)
-    print(f"Next: stbench data check {out}")
+        make_pair(sources, out)
+    print(f"Next: stbench data check {shlex.quote(str(out))}")
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def _card(dataset: Dataset) -> None:
         elif key == "records":
             for number, name in value.items():
                 _line("record", f"https://zenodo.org/records/{number} ('{name}')")
-        elif value not in ("", None, {}, []):
+        elif value not in ("", None, {}, [], False):
             _line(key, value)
     if dataset.folder is not None:
         _line("folder", f"{dataset.folder} ({dataset.loader})")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -20,6 +21,8 @@ from stbench.config.values import Settings
 from stbench.data.limit import Limit
 from stbench.data.split import N_FOLDS
 from stbench.errors import StbenchError, unknown_name
+
+_FLAG = re.compile(r"--([a-z][a-z-]+)")
 
 Positive = Annotated[int, Ge(1)]
 Text = Annotated[str, MinLen(1)]
@@ -40,6 +43,11 @@ class Options:
     """The options of all commands that run methods: parameters, and where and how the methods run."""
 
     data: tuple[Path, ...] = option("Folder of datasets; also $STBENCH_DATA.", (), values.paths, many=True)
+    match_genes: bool = option("Match names of genes that differ in writing only.", False)
+    min_genes: Annotated[int, Ge(0)] | None = option(
+        "Detected genes that a cell must have. By default 500, or 1 where the reference is a panel.", None
+    )
+    sections: Text | None = option("Column of the spatial obs with the section of each spot, or one.", None)
     limit: Limit = option("cells=N,spots=N,genes=N: a seeded subsample.", Limit(), Limit.parse)
     preset: Literal["cpu", "paper"] | None = option(
         "cpu or paper: size of the models. By default paper on a GPU, else cpu.", None
@@ -75,6 +83,11 @@ class Options:
             for name in ("scheduler", "cluster", "shared"):
                 if getattr(self, name) is not None:
                     raise StbenchError(f"--{name} needs --executor dask.")
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """How tables are read, under the names of `stbench.dataset.Card`."""
+        return {name: getattr(self, name) for name in ("match_genes", "min_genes", "sections")}
 
     @classmethod
     def of(cls, *sources: Mapping[str, Any]) -> Self:
@@ -209,7 +222,11 @@ def takes(options: type[Options], *positional: str) -> Callable[[Callable[..., T
                     raise unknown_name("option", name, signature.parameters)
             arguments = signature.bind(*args, **given).arguments
             chosen = {name: arguments.pop(name) for name in known if name in arguments}
-            return function(options.of(chosen), **arguments)
+            try:
+                return function(options.of(chosen), **arguments)
+            except StbenchError as error:  # its text is that of the command line
+                error.args = (_FLAG.sub(lambda flag: _parameter(flag, known), str(error)),)
+                raise
 
         call.__signature__ = signature  # type: ignore[attr-defined]  # what help() and editors show
         lines = "\n".join(f"{name}\n    {one.metadata['help']}" for name, one in known.items())
@@ -217,3 +234,9 @@ def takes(options: type[Options], *positional: str) -> Callable[[Callable[..., T
         return call
 
     return decorate
+
+
+def _parameter(flag: re.Match[str], known: Mapping[str, Any]) -> str:
+    """The parameter of a flag; the flag itself where there is no such parameter."""
+    name = flag[1].replace("-", "_")
+    return name if name in known else flag[0]

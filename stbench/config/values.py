@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -22,10 +23,12 @@ def require(right: bool, takes: str, value: Any) -> None:
 
 
 def names(value: str | Iterable[Any]) -> tuple[str, ...]:
-    """Names from a text with commas, or from several such texts."""
-    texts = [value] if isinstance(value, str) else list(value)
+    """Names from a text with commas, or each one on its own; a name with a comma in a text is quoted."""
+    if isinstance(value, str):
+        value = next(csv.reader([value], skipinitialspace=True), [])
+    texts = list(value)
     require(all(isinstance(text, str) for text in texts), "names", value)
-    return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
+    return tuple(text.strip() for text in texts if text.strip())
 
 
 def path(value: str | Path) -> Path:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from anndata import AnnData
 
+from stbench.data.decisions import Decisions
+from stbench.data.genenames import DATES
 from stbench.data.health import Pattern, Side, Structure, pattern, side, structure
-from stbench.data.prepare import Pair, prepare, require_usable
+from stbench.data.prepare import Pair, prepare, usable
 from stbench.data.split import N_FOLDS
 from stbench.dataset import Card
 from stbench.errors import StbenchError
@@ -23,8 +24,6 @@ WEAK = 0.2  # sound pairs of this project have .39 to .67
 FEW_GENES = 50  # five test genes per rotation
 FEW_ROWS = 250
 SIGNIFICANT = 0.01
-DATES = re.compile(r"\d{1,2}-(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)", re.IGNORECASE)
-ENSEMBL = re.compile(r"ENS[A-Z]*G\d{11}")
 
 
 @dataclass(frozen=True)
@@ -56,28 +55,35 @@ class Fitness:
 
 def check_pair(reference: AnnData, spatial: AnnData, card: Card) -> Fitness:
     """Figures and findings of a raw pair; a pair that cannot be prepared gives a finding, not an error."""
-    shared = len(set(reference.var_names) & set(spatial.var_names))
     cells: Side | None = None
     spots: Side | None = None
+    notes = Decisions(quiet=True)
     try:
-        require_usable(reference, "reference")
-        require_usable(spatial, "spatial table")
+        reference, spatial = usable(reference, spatial, card, notes)
         cells, spots = side(reference), side(spatial)
         pair = prepare(reference, spatial, card)
     except StbenchError as error:
-        stop = Finding("stop", f"{error}{_ensembl(reference, spatial)}")
-        return Fitness(card, cells, spots, shared, None, None, None, (stop,))
+        shared = len(set(reference.var_names) & set(spatial.var_names))
+        stop = Finding("stop", str(error))
+        return Fitness(card, cells, spots, shared, None, None, None, (*_of_notes(notes), stop))
     units = {"reference_units": pair.card.reference_units or "counts", "units": pair.card.units or "counts"}
     agreement = structure(reference, spatial, **units)
     autocorrelation = pattern(spatial, units=units["units"])
     found = (
+        *((note.level, note.text) for note in _of_notes(notes)),
         *_of_sizes(pair),
         *_of_values(pair, spots, sorted({*reference.var_names, *spatial.var_names})),
         *_of_structure(agreement),
         *_of_pattern(autocorrelation, has_coordinates="spatial" in spatial.obsm),
     )
     findings = tuple(Finding(level, text) for level, text in found)
+    shared = pair.report["genes_shared"]
     return Fitness(pair.card, cells, spots, shared, len(pair.genes), agreement, autocorrelation, findings)
+
+
+def _of_notes(notes: Decisions) -> tuple[Finding, ...]:
+    """What the preparation did or noticed; what a user should look at needs care."""
+    return tuple(Finding("care" if line in notes.warnings else "note", f"{line}.") for line in notes.lines)
 
 
 def _of_sizes(pair: Pair) -> Found:
@@ -94,9 +100,6 @@ def _of_sizes(pair: Pair) -> Found:
             yield "care", f"Only {now} of {raw} {what} pass the filters (min_genes = {pair.card.min_genes})."
         if now < FEW_ROWS:
             yield "care", f"Only {now} {what}: scores will be uncertain."
-    if names := report["genes_differing_in_case"]:
-        text = f"{len(names)} genes differ in upper and lower case only ({names[0]}) and are not matched."
-        yield "care", f"{text} Use the same spelling in both tables."
     for difference in report["unexpected"]:
         yield "care", f"Unlike its card: {difference}."
     if report["genes_constant"]:
@@ -140,11 +143,3 @@ def _of_pattern(found: Pattern | None, *, has_coordinates: bool) -> Found:
     elif found.p > SIGNIFICANT:
         text = f"Spatially uninformative: the {len(found.top)} highest Moran's I average {found.mean:.2f}, no"
         yield "care", f"{text} more than with shuffled spots (up to {found.null:.2f})."
-
-
-def _ensembl(reference: AnnData, spatial: AnnData) -> str:
-    """A hint where one side is named by Ensembl ids and the other is not."""
-    first, second = (ENSEMBL.match("".join(table.var_names[:1])) for table in (reference, spatial))
-    if bool(first) == bool(second):
-        return ""
-    return f" The {'reference' if first else 'spatial table'} is named by Ensembl ids: use symbols on both."

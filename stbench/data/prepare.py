@@ -14,8 +14,13 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from stbench.data.decisions import Decisions
+from stbench.data.features import only_genes
+from stbench.data.genenames import REMEDY, gene_names, matched
 from stbench.data.limit import Limit
-from stbench.data.tables import whole_numbers
+from stbench.data.places import places_of
+from stbench.data.sections import apart
+from stbench.data.tables import fractions, labels, layer_with_counts, whole_numbers
 from stbench.dataset import Card
 from stbench.errors import StbenchError, unknown_name
 from stbench.tables import varies
@@ -24,7 +29,7 @@ from stbench.toolbox.scale import log_normalise
 MIN_GENES = 500  # detected genes per cell, paper IV-A
 WIDE = 5000  # without a panel on the card, a table with this many genes is a whole transcriptome
 VARIABLE_SHARE = 0.25  # paper IV-A
-PREPARATION = 2  # raise it when the same files give another prepared pair
+PREPARATION = 3  # raise it when the same files give another prepared pair
 LIMIT_SEED = 0
 DOWNSAMPLE_SEED = 0
 
@@ -70,8 +75,8 @@ class Pair:
         return digest.hexdigest()
 
     def describe(self) -> str:
-        """One line with the sizes, what was left out and what was inferred."""
-        report, case_only = self.report, self.report["genes_differing_in_case"]
+        """A line with the sizes, what was left out and what was inferred, and a line for each note."""
+        report = self.report
         parts = [
             f"{self.name}: {report['cells']} of {report['cells_raw']} cells",
             f"{report['spots']} of {report['spots_raw']} spots",
@@ -79,24 +84,28 @@ class Pair:
         ]
         if report["genes_constant"]:
             parts.append(f"{report['genes_constant']} constant genes left out")
-        if case_only:
-            parts.append(f"{len(case_only)} genes differ in case only and are not matched ({case_only[0]})")
         parts += [f"WARNING: {difference}" for difference in report["unexpected"]]
         inferred = ", ".join(f"{key}={value}" for key, value in report["inferred"].items())
         if inferred:
             parts.append(f"inferred {inferred}")
-        return ", ".join(parts)
+        return "\n".join([", ".join(parts), *(f"{self.name}: {note}" for note in report["notes"])])
 
 
 def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | None = None) -> Pair:
     """The prepared pair of two raw tables: filtered, subsampled, with shared genes, normalised.
 
-    Raises `StbenchError` for negative or missing values, repeated names, an empty table, no shared genes.
+    Features that are no genes leave both tables, coordinates are looked for where ``obsm["spatial"]`` is
+    missing, and sections are shifted apart. The report has a note for each of that, and for measured genes
+    that are not in the reference.
+
+    Raises `StbenchError` for negative or missing values, repeated names, an empty table, no shared genes, and
+    coordinates that are missing for some spots or are none.
     """
     limit = limit or Limit()
-    require_usable(reference, f"reference of '{card.name}'")
-    require_usable(spatial, f"spatial table of '{card.name}'")
+    notes = Decisions(quiet=True)
+    reference, spatial = usable(reference, spatial, card, notes)
     report: dict[str, Any] = {
+        "notes": notes.lines,
         "cells_raw": reference.n_obs,
         "spots_raw": spatial.n_obs,
         "reference_genes_raw": reference.n_vars,
@@ -113,7 +122,7 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     reference = _rows(reference, max(card.min_genes or 0, 1), limit.cells, rng)
     spatial = _rows(spatial, 1, limit.spots, rng)
     for table, what, remedy in (
-        (reference, "cell", f"lower min_genes (now {card.min_genes}) on its card"),
+        (reference, "cell", f"lower --min-genes (now {card.min_genes}), or min_genes in card.toml"),
         (spatial, "spot", "check that X holds the raw values"),
     ):
         if table.n_obs == 0:
@@ -133,6 +142,53 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     spatial.var = pd.DataFrame(index=spatial.var_names)
     report["unexpected"] = _unexpected(card, report) if limit == Limit() else []
     return Pair(card.name, card, limit, reference, spatial, report, measured)
+
+
+def usable(reference: AnnData, spatial: AnnData, card: Card, notes: Decisions) -> tuple[AnnData, AnnData]:
+    """The two tables with genes only, their names matched where the card says so, and with coordinates.
+
+    ``notes`` gets what was done, and what a user should know. Raises as `prepare`.
+    """
+    tables = []
+    for table, part in ((reference, "reference"), (spatial, "spatial table")):
+        what = f"{part} of '{card.name}'"
+        require_values(table, what)
+        table = only_genes(table, part, notes)
+        require_usable(table, what)
+        if text := fractions(table):
+            notes.warn(f"{part}: {text}: all are treated as intensities")
+        elif not whole_numbers(table.X) and (layer := layer_with_counts(table)):
+            notes.warn(f"{part}: X has no counts and is taken as intensities, although '{layer}' has counts")
+        tables.append(table)
+    reference, spatial = tables
+    if "cell_type" in reference.obs:
+        types = labels(reference.obs["cell_type"])
+        if missing := int(types.isna().sum()):
+            reference = reference.copy()
+            reference.obs["cell_type"] = pd.Categorical(types)
+            notes.warn(f"reference: {missing} of {len(types)} cells have no label: methods cluster the cells")
+        if missing == len(types):
+            del reference.obs["cell_type"]
+    places = places_of(spatial, None, notes)
+    if places is not None:
+        spatial.obsm["spatial"], _ = apart(places, spatial.obs, card.sections, notes)
+    found = gene_names(reference, spatial)
+    if found.explained and card.match_genes:
+        reference, spatial = matched(reference, spatial, found)
+        notes.say(f"{found}. The names were matched")
+        for table, what in ((reference, "reference"), (spatial, "spatial table")):
+            require_usable(table, f"{what} of '{card.name}' with the matched names")
+    elif found.reasons:
+        notes.warn(f"{found}{REMEDY if found.explained else ''}")
+    return reference, spatial
+
+
+def require_values(table: AnnData, what: str) -> None:
+    """Raise `StbenchError` for a table without values in ``X``."""
+    if table.X is None:
+        layer = layer_with_counts(table)
+        hint = f" Its layer '{layer}' has counts." if layer else ""
+        raise StbenchError(f"The {what} has no X.{hint} Put the raw values into X, or name their layer.")
 
 
 def require_usable(table: AnnData, what: str) -> None:
@@ -260,17 +316,12 @@ def _choose_genes(
     """The genes of the benchmark, sorted by name."""
     shared = sorted(set(reference.var_names) & set(spatial.var_names))
     report["genes_shared"] = len(shared)
-    folded = {name.casefold(): name for name in reference.var_names}
-    case_only = [
-        f"{gene}/{folded[gene.casefold()]}"
-        for gene in spatial.var_names
-        if gene not in reference.var_names and gene.casefold() in folded
-    ]
-    report["genes_differing_in_case"] = case_only
     if not shared:
-        hint = f" {len(case_only)} would match if case were ignored ({case_only[0]})." if case_only else ""
+        found = gene_names(reference, spatial)
+        reasons = f" {'. '.join(found.reasons)}{REMEDY if found.explained else ''}." if found.reasons else ""
         raise StbenchError(
-            f"The two tables of '{card.name}' share no gene names.{hint} Use the same names in both."
+            f"The two tables of '{card.name}' share no gene names. They have, for example, "
+            f"'{reference.var_names[0]}' and '{spatial.var_names[0]}'.{reasons}"
         )
     scores = pd.Series(variance(spatial[:, shared].X), index=shared)
     usable = varies(spatial[:, shared].X) & varies(reference[:, shared].X)

@@ -1,67 +1,147 @@
-"""Reads tables of counts and coordinates in the formats of scanpy, anndata and squidpy."""
+"""Reads tables of counts in the formats of scanpy, anndata, squidpy and the platforms."""
 
 from __future__ import annotations
 
+import gzip
+import shutil
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anndata
+import numpy as np
 import pandas as pd
-from anndata import AnnData
 
+from stbench.data.decisions import Decisions
+from stbench.data.mex import matrix_file, read_mex
+from stbench.data.places import read_coordinates
+from stbench.data.platforms import platform_folder
 from stbench.data.textmatrix import read_text_matrix
 from stbench.errors import StbenchError, first_line
 from stbench.files import read_h5ad
 
+if TYPE_CHECKING:
+    from anndata import AnnData
+
 TEXT = (".csv", ".tsv", ".txt")
 FORMATS = (
     ".h5ad, 10x .h5, a folder with matrix.mtx, .loom, .zarr (AnnData or SpatialData), "
-    ".csv, .tsv or .txt (perhaps .gz)"
+    ".csv, .tsv or .txt (perhaps .gz), .parquet, "
+    "an output folder of Visium, Visium HD, Xenium, MERSCOPE or CosMx"
 )
-COORDINATES = (  # the names of x and y on each platform
-    ("x", "y"),
-    ("x_centroid", "y_centroid"),  # Xenium
-    ("center_x", "center_y"),  # MERSCOPE
-    ("centerx_global_px", "centery_global_px"),  # CosMx
-    ("pxl_col_in_fullres", "pxl_row_in_fullres"),  # Visium
-    ("x_coord", "y_coord"),
-    ("xcoord", "ycoord"),  # Slide-seq
+CELL_NAMES, GENE_NAMES = (  # attributes of loom files, by anndata, Seurat, loomR and velocyto
+    ("obs_names", "CellID", "cell_names", "Cell", "cells", "index"),
+    ("var_names", "Gene", "gene_names", "gene", "Symbol", "index"),
 )
-VISIUM = ["barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres"]
 
 
-def is_text(path: Path) -> bool:
-    """Whether ``path`` is a text table, where genes may be in rows or in columns."""
-    return path.with_suffix("" if path.suffix == ".gz" else path.suffix).suffix in TEXT
-
-
-def read_table(path: Path) -> AnnData:
-    """The table at ``path``, rows and columns as in the file.
+def read_table(path: Path, decisions: Decisions | None = None) -> AnnData:
+    """The table at ``path``, rows and columns as in the file; ``decisions`` gets what was understood.
 
     Raises `StbenchError` where the path does not exist, is damaged, or has an unknown format.
     """
+    decisions = decisions or Decisions(quiet=True)
     if not path.exists():
         raise StbenchError(f"'{path}' does not exist.")
-    if path.suffix == ".h5ad":
-        return read_h5ad(path)
-    if is_text(path):
-        return read_text_matrix(path)
-    import scanpy as sc  # slow to import, and only the formats below need it
+    kind, table = _read(path, decisions)
+    decisions.say(f"{path.name}: {kind}, {table.n_obs} x {table.n_vars}")
+    return table
 
+
+def _read(path: Path, decisions: Decisions) -> tuple[str, AnnData]:
+    """The name of the format, and the table."""
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    if plain.suffix in TEXT:
+        return "text", read_text_matrix(path, decisions=decisions)
+    if plain.suffix == ".h5ad":
+        return "AnnData", read_h5ad(path) if plain == path else _unpacked(path)
+    if path.suffix not in (".zarr", ".h5", ".hdf5", ".loom", ".parquet") and (matrix := matrix_file(path)):
+        return "MEX", read_mex(matrix)
+    if path.is_dir() and path.suffix != ".zarr" and (found := platform_folder(path)):
+        platform, table, places = found
+        decisions.say(f"{path.name}: output folder of {platform}: '{table.name}', '{places.name}'")
+        return platform, _with_places(read_table(table, decisions), places, decisions)
     try:
-        if path.suffix == ".h5":
-            return sc.read_10x_h5(path)
-        if path.suffix == ".loom":
-            return anndata.io.read_loom(path)
-        if path.suffix == ".zarr":
-            return anndata.read_zarr(_spatialdata_table(path) or path)
-        if any((path / name).is_file() for name in ("matrix.mtx", "matrix.mtx.gz")):
-            return sc.read_10x_mtx(path, make_unique=False)
+        match path.suffix:
+            case ".h5" | ".hdf5":
+                return _hdf5(path)
+            case ".loom":
+                return "loom", _loom(path)
+            case ".zarr":
+                import anndata
+
+                return "zarr", anndata.read_zarr(_spatialdata_table(path) or path)
+            case ".parquet":
+                return "parquet", _parquet(path)
     except ImportError as error:
         raise StbenchError(f"'{path}': {error}. Install: pip install \"stbench[formats]\".") from error
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, AttributeError) as error:
         raise StbenchError(f"'{path}' cannot be read ({first_line(error)}).") from error
     hint = " Save R objects as .h5ad first." if path.suffix.lower() in (".rds", ".rda", ".rdata") else ""
     raise StbenchError(f"The format of '{path}' is not known. Known: {FORMATS}.{hint}")
+
+
+def _with_places(table: AnnData, places: Path, decisions: Decisions) -> AnnData:
+    """The table of a platform with its coordinates in ``obsm``."""
+    from stbench.data.features import only_genes
+
+    table = only_genes(table, "spatial table", decisions)
+    table.obsm["spatial"] = read_coordinates(places, table.obs_names, decisions)
+    return table
+
+
+def _unpacked(file: Path) -> AnnData:
+    """The AnnData in a compressed ``file``."""
+    with tempfile.TemporaryDirectory(prefix="stbench-read-") as folder:
+        plain = Path(folder) / "table.h5ad"
+        try:
+            with gzip.open(file) as packed, plain.open("wb") as content:
+                shutil.copyfileobj(packed, content)
+            return read_h5ad(plain)
+        except (OSError, EOFError) as error:
+            raise StbenchError(f"'{file}' cannot be read ({first_line(error)}).") from error
+        except StbenchError as error:
+            raise StbenchError(str(error).replace(str(plain), str(file))) from error
+
+
+def _hdf5(file: Path) -> tuple[str, AnnData]:
+    """A 10x matrix with all of its features, or an AnnData that is called ``.h5``."""
+    import h5py
+
+    with h5py.File(file) as content:
+        is_anndata = "X" in content and "obs" in content
+    if is_anndata:
+        return "AnnData", read_h5ad(file)
+    import scanpy as sc
+
+    return "10x HDF5", sc.read_10x_h5(file, gex_only=False)
+
+
+def _loom(file: Path) -> AnnData:
+    """A loom file; its names of cells and genes are the first known attributes."""
+    import anndata
+    import h5py
+
+    with h5py.File(file) as content:
+        attributes = [list(content[part]) for part in ("col_attrs", "row_attrs")]
+    cells, genes = (
+        next((name for name in known if name in there), known[0])
+        for known, there in zip((CELL_NAMES, GENE_NAMES), attributes, strict=True)
+    )
+    return anndata.io.read_loom(file, obs_names=cells, var_names=genes)
+
+
+def _parquet(file: Path) -> AnnData:
+    """A table of numbers; columns of text are in ``obs``."""
+    from anndata import AnnData
+    from scipy import sparse
+
+    frame = pd.read_parquet(file)
+    numbers = frame.select_dtypes("number")
+    if numbers.shape[1] == 0:
+        raise StbenchError(f"'{file}' has no columns of numbers.")
+    obs = frame.drop(columns=numbers.columns).set_axis(frame.index.astype(str))
+    values = sparse.csr_matrix(numbers.to_numpy(np.float32))
+    return AnnData(values, obs=obs, var=pd.DataFrame(index=numbers.columns.astype(str)))
 
 
 def _spatialdata_table(store: Path) -> Path | None:
@@ -71,41 +151,3 @@ def _spatialdata_table(store: Path) -> Path | None:
         names = ", ".join(str(path) for path in tables)
         raise StbenchError(f"'{store}' has more than one table. Give one of: {names}.")
     return tables[0] if tables else None
-
-
-def read_coordinates(path: Path, names: pd.Index) -> pd.DataFrame:
-    """Coordinates of the spots called ``names`` from a table, (n_spots, 2), in their order.
-
-    Rows are matched by name where a column holds all names, else by order where the numbers are equal.
-    Raises `StbenchError` where neither is possible or no columns of coordinates are known.
-    """
-    if not path.is_file():
-        raise StbenchError(f"File '{path}' does not exist.")
-    try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-        elif path.name.startswith("tissue_positions_list"):
-            table = pd.read_csv(path, header=None, names=VISIUM)
-        else:
-            table = pd.read_csv(path, sep="," if ".csv" in path.suffixes else "\t")
-    except (OSError, ValueError) as error:
-        raise StbenchError(f"File '{path}' is not a table ({first_line(error)}).") from error
-    columns = coordinate_columns(table)
-    if columns is None:
-        known = "; ".join(", ".join(pair) for pair in COORDINATES)
-        raise StbenchError(f"File '{path}' has no columns of coordinates. Known, in any case: {known}.")
-    for column in (*table.columns, None):
-        keys = (table.index if column is None else table[column]).astype(str)
-        if names.isin(keys).all() and keys.is_unique:
-            return table.set_axis(pd.Index(keys)).loc[names, list(columns)]
-    if len(table) == len(names):
-        return table[list(columns)].set_axis(names)
-    raise StbenchError(
-        f"File '{path}' has {len(table)} rows for {len(names)} spots, and no column with all their names."
-    )
-
-
-def coordinate_columns(table: pd.DataFrame) -> tuple[str, str] | None:
-    """The columns with x and y under one of the `COORDINATES`, in any case; None where there are none."""
-    by_name = {str(column).lower(): column for column in table.columns}
-    return next(((by_name[x], by_name[y]) for x, y in COORDINATES if x in by_name and y in by_name), None)

@@ -9,12 +9,12 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stbench.cards import read_card
 from stbench.dataset import REGISTRY, Card
 from stbench.datasets import __path__ as CARD_FOLDERS
-from stbench.errors import StbenchError, unknown_name
+from stbench.errors import StbenchError, first_line, unknown_name
 from stbench.files import cache_folder
 
 if TYPE_CHECKING:
@@ -43,10 +43,23 @@ class Dataset:
         """Whether ``stbench data fetch`` can download it."""
         return self.folder is None and self.card.fetchable
 
+    def with_rules(self, **rules: Any) -> Dataset:
+        """The dataset with rules on its card, see `stbench.dataset.Card`; None and False change nothing."""
+        given = {name: value for name, value in rules.items() if value is not None and value is not False}
+        return replace(self, card=replace(self.card, **given))
+
     def load(self) -> tuple[AnnData, AnnData]:
-        """Reference and spatial table with raw values, from the loader."""
+        """Reference and spatial table with raw values, from the loader; `StbenchError` where it fails."""
         self.require()
-        return REGISTRY.get(str(self.loader)).load(self.folder)
+        try:
+            return REGISTRY.get(str(self.loader)).load(self.folder)
+        except StbenchError:
+            raise
+        except Exception as error:  # a loader may be a plugin, and files may hold anything
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            raise StbenchError(
+                f"Dataset '{self.name}' cannot be loaded by '{self.loader}' ({reason})."
+            ) from error
 
     def require(self) -> None:
         """Raise `StbenchError` where the dataset cannot be used."""
@@ -64,13 +77,18 @@ def data_folders(given: Iterable[Path] = ()) -> list[Path]:
     return folders
 
 
-def catalogue(folders: Sequence[Path]) -> dict[str, Dataset]:
-    """Every known dataset by name, available or not."""
-    cards = {
+def known_cards() -> dict[str, Card]:
+    """The cards of stbench by the name of their dataset. These names are reserved."""
+    return {
         file.stem: read_card(file, Card, name=file.stem)
         for folder in CARD_FOLDERS
         for file in sorted(Path(folder).glob("*.toml"))
     }
+
+
+def catalogue(folders: Sequence[Path]) -> dict[str, Dataset]:
+    """Every known dataset by name, available or not."""
+    cards = known_cards()
     found = {
         name: Dataset(name, card, card.loader, embedded=True)
         for name, card in cards.items()
@@ -131,13 +149,19 @@ def to_fetch(known: dict[str, Dataset]) -> str | None:
 def dataset_called(name: str, known: dict[str, Dataset]) -> Dataset:
     """The dataset of this name, or in the folder of this path; `StbenchError` where there is neither.
 
-    As with ``--data``, a folder with the name of a known dataset gets its card.
+    As with ``--data``, a folder with the name of a public dataset gets its card. One with the name of an
+    embedded dataset does not: it is another tissue.
     """
-    if name in known:
-        return known[name]
     folder = Path(name).resolve()
+    if name in known:
+        if known[name].embedded and dataset_in(folder).problem is None:
+            raise StbenchError(
+                f"'{name}' comes with stbench and is a folder here: give './{name}' for the folder."
+            )
+        return known[name]
     if folder.is_dir():
-        return dataset_in(folder, known[folder.name].card if folder.name in known else None)
+        namesake = known.get(folder.name)
+        return dataset_in(folder, None if namesake is None or namesake.embedded else namesake.card)
     if os.sep in name:
         raise StbenchError(f"Dataset folder '{name}' does not exist.")
     raise unknown_name("dataset", name, known)

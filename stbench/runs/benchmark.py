@@ -135,6 +135,7 @@ def _requested(options: RunOptions) -> tuple[list[Variant], list[Dataset]]:
             if missing := cls.missing():
                 log.warning("Method %s left out: %s", name, missing)
     datasets, notices = select(options.datasets, catalogue(data_folders(options.data)))
+    datasets = [dataset.with_rules(**options.rules) for dataset in datasets]
     for notice in notices:
         log.info(notice)
     return variants(methods, options.set, options.sweep), datasets

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from stbench.data.prepare import Pair
+from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import InvalidPrediction
 from stbench.files import disk_errors
 from stbench.runs.claims import Claims
@@ -175,6 +176,9 @@ class Grid:
                 scores = score_prediction(folder / "prediction.h5ad", truth, spec.split.test)
             except InvalidPrediction as error:
                 outcome |= {"status": "invalid", "reason": str(error)}
+            except Exception as error:  # a metric may be a plugin, and the other runs go on
+                reason = str(error) if isinstance(error, StbenchError) else f"{type(error).__name__}: {error}"
+                outcome |= {"status": "failed", "reason": f"scoring: {reason}"}
         self._store(spec, outcome, folder, scores)
 
     def _store(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,8 +13,11 @@ from typing import Any
 from stbench.config.variants import Variant, choose_preset, configure, label
 from stbench.data.prepare import Pair
 from stbench.data.split import Split, make_splits
+from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import TaskFile
 from stbench.method import Method, Shape
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -114,11 +118,18 @@ def _configured(variant: Variant, preset: str | None, device: str) -> tuple[Meth
 def _need(method: Method, shape: Shape, memory: int | None) -> dict[str, Any]:
     """The entries of a `RunSpec` on memory: what the method needs, and how it was scaled to that."""
     used = method
-    if memory is not None and method.memory_bytes(shape) > memory:
-        used = method.within(shape, memory)
+    try:
+        if memory is not None and method.memory_bytes(shape) > memory:
+            used = method.within(shape, memory)
+        need = used.memory_bytes(shape)
+    except StbenchError:
+        raise
+    except Exception as error:  # a method may be a plugin, and the grid goes on
+        log.warning("%s: its estimate of memory failed (%s); it runs without one", method.info.name, error)
+        return {"memory_bytes": 0, "scaled": {}}
     asked = asdict(method)
     scaled = {name: value for name, value in asdict(used).items() if value != asked[name]}
-    return {"memory_bytes": used.memory_bytes(shape), "scaled": scaled}
+    return {"memory_bytes": need, "scaled": scaled}
 
 
 def _shape(pair: Pair, split: Split) -> Shape:

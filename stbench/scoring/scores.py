@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stbench.errors import StbenchError
+from stbench.errors import StbenchError, first_line
 from stbench.files import read_h5ad
 from stbench.method import Prediction
 from stbench.metric import REGISTRY
@@ -21,6 +21,14 @@ from stbench.tables import dense, frame
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+
+class MetricFailed(StbenchError):
+    """The function of a ``metric`` raised an exception, or gave no values of the right shape."""
+
+    def __init__(self, metric: str, reason: str):
+        super().__init__(f"Metric '{metric}' failed ({reason}).")
+        self.metric = metric
 
 
 def score(
@@ -49,8 +57,8 @@ def score(
     Raises
     ------
     StbenchError
-        When names repeat or differ, when a value is missing or not finite, when a metric is unknown, or
-        when no metric is left.
+        When names repeat or differ, when a value is missing or not finite, when a metric is unknown or
+        raises (`MetricFailed`), or when no metric is left.
     """
     bounded = intervals is not None and intervals.lower is not None and intervals.upper is not None
     requested = default_metrics() if metrics is None else dict.fromkeys(metrics)
@@ -72,7 +80,11 @@ def score(
     for metric in (REGISTRY.get(name) for name in names):
         where = (coordinates,) if metric.needs_coords else ()
         answer = _bounded(predicted, intervals, order, varying) if metric.needs_intervals else predicted
-        scores.loc[varying, metric.name] = metric.function(true, answer, *where)
+        try:
+            scores.loc[varying, metric.name] = metric.function(true, answer, *where)
+        except Exception as error:  # a metric may be a plugin
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            raise MetricFailed(metric.name, reason) from error
     return scores
 
 

@@ -168,6 +168,46 @@ def tables():
     return spatial, reference
 
 
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda sp, sc: None, {"genes": []}, r"^genes is empty\. Give names of genes, or all\.$"),
+        (lambda sp, sc: None, {"genes": ["Gene01"]}, r"^Gene 'Gene01' .* Leave it out of genes\.$"),
+        (lambda sp, sc: None, {"threads": 0}, r"^threads does not take '0'"),
+        (lambda sp, sc: setattr(sc, "X", None), {"layer": None}, r"^adata_sc has no X\. Give layer=.*raw\.$"),
+        (lambda sp, sc: None, {"layer": "counts"}, r"^adata_sc: Unknown layer 'counts'"),
+        (lambda sp, sc: None, {"spatial_key": "spatial"}, r"^Unknown key of adata_sp.obsm 'spatial'"),
+    ],
+)
+def test_errors_in_python_name_parameters_and_come_first(tables, change, options, message):
+    tables = [table.copy() for table in tables]
+    change(*tables)
+    keys = {"layer": "raw", "spatial_key": "xy", "cell_type_key": "leiden", "out": None}
+    with pytest.raises(StbenchError, match=message):
+        stbench.predict(*tables, **keys | {"method": "mean"} | options)
+
+
+def test_tables_that_are_backed_by_a_file(tables, tmp_path):
+    for table, name in zip(tables, ("sp", "sc"), strict=True):
+        table.write_h5ad(tmp_path / f"{name}.h5ad")
+    backed = [anndata.read_h5ad(tmp_path / f"{name}.h5ad", backed="r") for name in ("sp", "sc")]
+    keys = {"layer": "raw", "spatial_key": "xy", "cell_type_key": "leiden"}
+    options = {"method": "mean", "splits": 2, "out": None}
+    answer, expected = (stbench.predict(*some, **keys, **options) for some in (backed, tables))
+    np.testing.assert_array_equal(answer.X, expected.X)
+
+
+def test_names_are_matched_on_request(tables):
+    spatial, reference = (table.copy() for table in tables)
+    reference.var_names = reference.var_names.str.upper()
+    keys = {"layer": "raw", "spatial_key": "xy", "cell_type_key": "leiden"}
+    options = {"methods": ["mean", "ridge_genes"], "splits": 2, "out": None}
+    with pytest.raises(StbenchError, match="24 differ by upper and lower case"):
+        stbench.choose(spatial, reference, **keys, **options)
+    choice = stbench.choose(spatial, reference, **keys, **options, match_genes=True)
+    assert len(choice.validation.pair.genes) == 24
+
+
 def test_choose_on_anndata_and_predict_by_the_best(tables, tmp_path):
     keys = {"layer": "raw", "spatial_key": "xy", "cell_type_key": "leiden"}
     before = tables[0].X.copy()
@@ -290,6 +330,10 @@ def test_run_leaderboard_and_score_in_python(tmp_path, monkeypatch):
     truth = anndata.AnnData(np.random.default_rng(0).random((20, 3)))
     truth.obs_names, truth.var_names = truth.obs_names.astype(str), ["a", "b", "c"]
     assert stbench.score(truth, truth, ["pcc"])["pcc"].tolist() == pytest.approx([1, 1, 1])
+    other = truth.copy()
+    other.var_names = ["d", "e", "f"]
+    with pytest.raises(StbenchError, match="^prediction shares no gene with truth"):
+        stbench.score(truth, other)
 
 
 @pytest.mark.real

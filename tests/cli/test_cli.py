@@ -159,6 +159,10 @@ def test_score_any_two_files(tmp_path):
     np.testing.assert_allclose(scores["pcc"], 1)
 
 
+def manifest(folder):
+    return json.loads((folder / "manifest.json").read_text())
+
+
 def spoil(folder, change):
     files = {name: anndata.read_h5ad(folder / "planted" / f"{name}.h5ad") for name in ("sc", "st")}
     change(files["sc"], files["st"])
@@ -267,6 +271,72 @@ def test_one_bad_dataset_leaves_the_others(data_folder, tmp_path):
     assert done.returncode == 1
     assert "Dataset planted left out: The spatial table of 'planted' has negative values" in done.stdout
     assert len(list((tmp_path / "r" / "runs").iterdir())) == 1
+
+
+def test_coordinates_that_are_missing_end_one_dataset_and_not_the_grid(data_folder, tmp_path):
+    def without(reference, spatial):
+        spatial.obsm["spatial"][3] = np.nan
+
+    spoil(data_folder, without)
+    base = ["run", "--methods", "mean", "--datasets", "planted,simulated", "--data", data_folder]
+    done = stbench(*base, "--out", tmp_path / "r")
+    assert done.returncode == 1
+    assert "Dataset planted left out: 1 of 50 spots have no coordinates in obsm['spatial']" in done.stdout
+    assert [row["dataset"] for row in map(manifest, (tmp_path / "r" / "runs").iterdir())] == ["simulated"]
+
+
+PLUGIN = """
+import numpy as np
+from dataclasses import dataclass
+from stbench.datasets import register as loader
+from stbench.methods import Method, register as method
+from stbench.metrics import register as metric
+
+@metric("odd", best="high", bounds=(0, 1), definition="1", column=90)
+def odd(truth, prediction):
+    if len(truth) < 100:
+        raise ValueError("too few spots")
+    return np.ones(truth.shape[1])
+
+@loader("broken", reads=lambda folder: (folder / "broken").is_file())
+def load(folder):
+    raise RuntimeError("nothing here")
+
+@method("greedy", family="baseline", paper="tests", version="1")
+@dataclass(frozen=True)
+class Greedy(Method):
+    def memory_bytes(self, shape):
+        raise ZeroDivisionError("no estimate")
+
+    def predict(self, task, ctx):
+        return np.ones((task.spatial.n_obs, len(task.targets)))
+"""
+
+
+def test_what_plugins_raise_is_the_status_of_a_row_and_the_grid_goes_on(data_folder, tmp_path):
+    plugin = tmp_path / "odd.py"
+    plugin.write_text(PLUGIN)
+    (data_folder / "other").mkdir()
+    (data_folder / "other" / "broken").touch()
+    base = ["run", "--methods", "mean,greedy", "--data", data_folder, "--out", tmp_path / "r"]
+    base += ["--datasets", "other,planted,simulated", "--plugin", plugin]
+    done = stbench(*base)
+    assert done.returncode == 1
+    assert "Dataset other left out: Dataset 'other' cannot be loaded by 'broken' (RuntimeError" in done.stdout
+    assert "greedy: its estimate of memory failed (no estimate)" in done.stdout
+    assert "Left out of the tables: Metric 'odd' failed (ValueError: too few spots)." in done.stdout
+    found = [manifest(folder) for folder in (tmp_path / "r" / "runs").iterdir()]
+    outcome = {(row["method"], row["dataset"]): (row["status"], row["reason"]) for row in found}
+    wrong = "failed", "scoring: Metric 'odd' failed (ValueError: too few spots)."
+    assert outcome == {
+        (name, dataset): wrong if dataset == "planted" else ("ok", "")
+        for name in ("mean", "greedy")
+        for dataset in ("planted", "simulated")
+    }
+    plugin.write_text(PLUGIN.replace("< 100", "< 1"))
+    again = stbench(*base, "--overwrite", "failed")
+    assert "2 of 4 runs" in again.stdout or "[2/2]" in again.stdout
+    assert {manifest(folder)["status"] for folder in (tmp_path / "r" / "runs").iterdir()} == {"ok"}
 
 
 def test_debug_shows_the_traceback():

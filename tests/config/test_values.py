@@ -57,7 +57,8 @@ def test_a_value_of_another_type_says_what_is_taken(kind, wrong):
 
 
 def test_lists_may_be_written_with_commas():
-    assert values.names("a, b") == values.names(["a", "b"]) == values.names(["a,b"]) == ("a", "b")
+    assert values.names("a, b") == values.names(["a", "b"]) == ("a", "b")
+    assert values.names('"H2,K1", b') == values.names(["H2,K1", "b"]) == ("H2,K1", "b")
     assert values.paths("a,b") == (Path("a"), Path("b"))
     assert values.paths(Path("a,b")) == (Path("a,b"),)
 

@@ -11,7 +11,8 @@ from scipy.io import mmwrite
 from stbench.data.cache import load
 from stbench.data.convert import Sources, convert
 from stbench.data.limit import Limit
-from stbench.data.read import read_coordinates, read_table
+from stbench.data.places import read_coordinates
+from stbench.data.read import read_table
 from stbench.data.sources import catalogue, dataset_called
 from stbench.errors import StbenchError
 
@@ -126,6 +127,7 @@ def test_repeated_names_get_a_suffix_and_are_counted(make_pair, tmp_path, caplog
     reference, spatial = make_pair()
     reference.var_names = ["Gene01", *reference.var_names[1:]]
     paths = write(reference, tmp_path, "sc.h5ad"), write(spatial, tmp_path, "st.h5ad")
+    caplog.set_level("INFO", logger="stbench")
     convert(Sources(*paths), tmp_path / "mine")
     assert "reference: 1 repeated gene names got a suffix" in caplog.messages
     assert anndata.read_h5ad(tmp_path / "mine" / "sc.h5ad").var_names[1] == "Gene01-1"
@@ -147,7 +149,7 @@ def test_repeated_names_get_a_suffix_and_are_counted(make_pair, tmp_path, caplog
 def test_coordinates_as_the_platforms_write_them(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     found = read_coordinates(tmp_path / name, pd.Index(["a", "b"]))
-    np.testing.assert_array_equal(found.to_numpy(), [[3, 4], [1, 2]])
+    np.testing.assert_array_equal(found, [[3, 4], [1, 2]])
 
 
 def test_coordinates_in_parquet_and_in_obs(make_pair, tmp_path):
@@ -160,7 +162,7 @@ def test_coordinates_in_parquet_and_in_obs(make_pair, tmp_path):
     frame = pd.DataFrame({"cell": spatial.obs_names, "x": places[:, 0], "y": places[:, 1]})
     frame.sample(frac=1, random_state=0).to_parquet(tmp_path / "places.parquet")
     found = read_coordinates(tmp_path / "places.parquet", spatial.obs_names)
-    np.testing.assert_array_equal(found.to_numpy(), places)
+    np.testing.assert_array_equal(found, places)
 
 
 @pytest.mark.parametrize(

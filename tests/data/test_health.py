@@ -110,7 +110,7 @@ def test_what_cannot_be_prepared_is_a_finding(make_pair):
     found = check_pair(reference, spatial, Card("x"))
     assert not found.fit
     assert "share no gene names" in texts(found, "stop")
-    assert "spatial table is named by Ensembl ids" in texts(found, "stop")
+    assert "24 are Ensembl ids (ENSMUSG00000000000) while the reference has symbols" in texts(found, "stop")
     spatial.X.data[0] = -1
     assert "negative values" in texts(check_pair(reference, spatial, Card("x")), "stop")
 

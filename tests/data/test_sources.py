@@ -166,7 +166,7 @@ def test_text_layout_with_a_wrong_number_of_locations(tmp_path):
     write_text_pair(tmp_path / "text")
     file = tmp_path / "text" / "Locations.txt"
     file.write_text(file.read_text() + "9\t9\n")
-    with pytest.raises(StbenchError, match="has 6 spots"):
+    with pytest.raises(StbenchError, match="has 6 rows for 5 spots"):
         catalogue([tmp_path])["text"].load()
 
 
