@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from stbench.board.board import Board
-from stbench.board.columns import COLUMN, ROW, column_name, keys_of, preset_text
+from stbench.board.columns import COLUMN, ROW, keys_of, preset_text
 from stbench.board.comparisons import over_datasets
 from stbench.board.pipes import escape, mean_sd, pipe_table
 from stbench.board.statistics import ALPHA, paired_wilcoxon
@@ -101,7 +101,7 @@ def _dataset(board: Board, blocks: list[Block], i: int) -> Iterator[str]:
     both = board.summary().merge(board.bootstrap_means[[*COLUMN, *ROW, "metric", "low", "high"]])
     details = both.query(f"{here} and metric == @board.headline").set_index(ROW).to_dict("index")
 
-    yield from (f"## {escape(column_name(dataset, limit))}", "")
+    yield from (f"## {escape(board.column_names[dataset, limit])}", "")
     head = ["preset", *(block.name for block in blocks), f"95 % interval of {board.headline}"]
     head += [*shares(board).values(), "genes", "unscored", "splits x seeds", "status"]
     tables: dict[bool, list[list[str]]] = {False: [], True: []}

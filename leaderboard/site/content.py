@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from stbench.board.archive import Column
 from stbench.board.board import SHARES, Board
 from stbench.board.columns import COLUMN, COST, ROW, column_name, keys_of
 from stbench.board.comparisons import name_pairs, over_datasets, paired_tests, win_table
@@ -46,16 +45,8 @@ def _rows(board: Board) -> list[dict[str, Any]]:
     ok = board.runs[board.runs["status"] == "ok"]
     cost = ok.groupby(ROW)[COST].agg(lambda values: values.astype(float).median())
     table = ranks.merge(families.reset_index(), how="left", on=ROW).merge(cost, how="left", on=ROW)
-    limits = {limit for _, limit in board.columns}
-    if len(limits) == 1:  # stated once, at the top of the page
-        table["reason"] = table["reason"].str.replace(column_name("", *limits), "", regex=False)
     colours, symbols = [looks[name].colour for name in names], [looks[name].symbol for name in names]
     return _records(table.assign(name=names, colour=colours, symbol=symbols))
-
-
-def short_label(board: Board, column: Column) -> str:
-    """The dataset, with its limit unless all have the same, which is at the top of the page."""
-    return column[0] if len({limit for _, limit in board.columns}) == 1 else column_name(*column)
 
 
 def _columns(board: Board) -> list[dict[str, Any]]:
@@ -68,7 +59,7 @@ def _columns(board: Board) -> list[dict[str, Any]]:
                 "dataset": dataset,
                 "limit": limit,
                 "label": column_name(dataset, limit),
-                "short": short_label(board, (dataset, limit)),
+                "short": board.column_names[dataset, limit],
                 "tissue": card.get("tissue") or "not stated",
                 "technology": card.get("spatial_platform") or "not stated",
             }

@@ -17,8 +17,6 @@ from stbench.board.columns import COLUMN, ROW, keys_of
 from stbench.plot.maps import RANGE
 from stbench.toolbox.scale import zscore
 
-from .content import short_label
-
 MAX_SPOTS = 500
 MAX_GENES = 20
 MAX_BYTES = 2_000_000  # of all maps together
@@ -50,7 +48,7 @@ def _dataset(board: Board, archive: Archive, column: Column) -> dict[str, Any]:
     tables |= {board.names[row]: predictions[row] for row in order if row in predictions}
     value = scores.assign(name=board.names_of(scores)).set_index(["gene", "name"])["value"]
     return {
-        "label": short_label(board, column),
+        "label": board.column_names[column],
         "n_spots": truth.n_obs,
         "n_shown": len(spots),
         "places": _places(np.asarray(truth.obsm["spatial"], dtype=float)[spots]),

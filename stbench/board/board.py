@@ -91,6 +91,12 @@ class Board:
         return sorted(set(keys_of(self.runs, COLUMN)))
 
     @cached_property
+    def column_names(self) -> dict[tuple[str, str], str]:
+        """The head of each column: the dataset, with its limit unless all have the same one."""
+        same = len({limit for _, limit in self.columns}) == 1
+        return {column: column[0] if same else column_name(*column) for column in self.columns}
+
+    @cached_property
     def names(self) -> dict[tuple[str, str, str], str]:
         """The name of each row (method, kind, preset), with a preset that is reduced or one of several."""
         rows = set(keys_of(self.runs, ROW)) | set(keys_of(self.scores, ROW))
@@ -334,7 +340,7 @@ class Board:
         first = bad.groupby(ROW)[[*COLUMN, "status"]].first()
         more = bad.groupby(ROW).size() - 1
         reasons = [
-            f"{row.status} on {column_name(row.dataset, row.limit)}" + (f", and {n} more" if n else "")
+            f"{row.status} on {self.column_names[row.dataset, row.limit]}" + (f", and {n} more" if n else "")
             for row, n in zip(first.itertuples(index=False), more, strict=True)
         ]
         return pd.Series(reasons, index=first.index, name="reason", dtype=object)

@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from stbench.board.board import MIN_CONTROL, SHARES, Board
-from stbench.board.columns import COLUMN, REDUCED, ROW, column_name, preset_text
+from stbench.board.columns import COLUMN, REDUCED, ROW, preset_text
 from stbench.board.statistics import DIGITS
 from stbench.metric import Best
 from stbench.scoring.controls import CEILING
@@ -79,8 +79,8 @@ def direction(best: Best) -> str:
 
 
 def headers(board: Board) -> list[str]:
-    """The columns of every block: ``dataset [limit]``, and their ``mean`` if there are several."""
-    names = [column_name(*column) for column in board.columns]
+    """The columns of every block: the datasets, and their ``mean`` if there are several."""
+    names = [board.column_names[column] for column in board.columns]
     return [*names, "mean"] if len(names) > 1 else names
 
 
@@ -206,27 +206,29 @@ def notes(board: Board) -> Iterator[str]:
             f"{name} = {board.metrics[name].redundant} by algebra, so AS counts the same property twice; "
             f"AS without {name} counts it once."
         )
+    presets = _listed(board.runs["preset"]) or "none"
     yield (
-        f"Preset: the named set of parameters (here: {_listed(board.runs['preset'])}); other parameters "
+        f"Preset: the named set of parameters (here: {presets}); other parameters "
         f"are in the name of the method. The preset {REDUCED} is reduced, smaller or shorter than that of "
         "the authors: such a row does not show what their setting reaches."
     )
     yield f"Runs per method: {'; '.join(_grids(board))}."
-    yield (
-        "Limit: a dataset with [...] was cut down to at most that many cells, spots or genes before "
-        f"anything ran (here: {_listed(board.runs['limit'])}); its scores do not compare with those "
-        "of the whole dataset."
-    )
+    if limits := _listed(board.runs["limit"]):
+        cut = "a dataset with [...]" if any("[" in name for name in headers(board)) else "every dataset"
+        yield (
+            f"Limit: {cut} was cut down to at most that many cells, spots or genes before anything ran "
+            f"(here: {limits}); its scores do not compare with those of the whole dataset."
+        )
 
 
 def _grids(board: Board) -> Iterator[str]:
     """The numbers of splits and seeds, each with its datasets if they differ."""
     sizes = board.runs.groupby(COLUMN)[["split", "seed"]].nunique()
     for (n_splits, n_seeds), group in sizes.groupby(["split", "seed"]):
-        names = ", ".join(column_name(*column) for column in group.index)
+        names = ", ".join(board.column_names[column] for column in group.index)
         where = f" on {names}" if len(group) < len(sizes) else ""
         yield f"{n_splits} splits x {n_seeds} seeds{where}"
 
 
 def _listed(values: pd.Series) -> str:
-    return "; ".join(sorted(set(values) - {""})) or "none"
+    return "; ".join(sorted(set(values) - {""}))

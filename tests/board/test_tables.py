@@ -142,4 +142,12 @@ def test_notes_say_what_the_numbers_are():
 def test_notes_of_whole_datasets_on_one_grid():
     text = list(notes(make_board(("a", "d1", 0.1, {}), ("a", "d2", 0.1, {}))))
     assert "Runs per method: 1 splits x 1 seeds." in text
-    assert sum("(here: none)" in note for note in text) == 1
+    assert not any(note.startswith("Limit") for note in text)
+    cut = make_board(("a", "d1", 0.1, {"limit": "cells=9"}), ("a", "d2", 0.1, {"limit": "cells=9"}))
+    assert headers(cut) == ["d1", "d2", "mean"]
+    assert any(
+        note.startswith("Limit: every dataset was cut") and "(here: cells=9)" in note for note in notes(cut)
+    )
+    mixed = make_board(("a", "d1", 0.1, {"limit": "cells=9"}), ("a", "d2", 0.1, {}))
+    assert headers(mixed) == ["d1 [cells=9]", "d2", "mean"]
+    assert any(note.startswith("Limit: a dataset with [...] was cut") for note in notes(mixed))
