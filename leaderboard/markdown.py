@@ -24,6 +24,7 @@ from stbench.board.tables import (
     shares,
     table1,
 )
+from stbench.board.words import in_words
 from stbench.leaderboard import register
 
 NOTHING = "–"
@@ -53,7 +54,10 @@ def _table1(board: Board) -> Iterator[str]:
 def _leaderboard(board: Board) -> Iterator[str]:
     ranks = board.ranks()
     control = ranks["kind"] == "control"
-    yield from ("# Leaderboard", "", "## Ranks", "")
+    yield from ("# Leaderboard", "")
+    if words := in_words(board):
+        yield from (escape(" ".join(words)), "")
+    yield from ("## Ranks", "")
     yield from _ranks(board, ranks[~control], ("chosen", "scaled"))
     yield from ("Controls, not ranked:", "")
     yield from _ranks(board, ranks[control], ())

@@ -8,11 +8,13 @@ import pandas as pd
 
 from stbench.board.board import SHARES, Board
 from stbench.board.columns import COLUMN, COST, ROW, column_name, keys_of
-from stbench.board.comparisons import name_pairs, over_datasets, paired_tests, win_table
+from stbench.board.comparisons import name_pairs, over_datasets, overall, paired_tests, win_table
 from stbench.board.tables import direction
 from stbench.plot.style import styles
 
 CELL = ["mean", "sd", "low", "high", *SHARES, "n_genes", "n_splits", "n_seeds", "status"]
+
+MORAN = "moran_difference"  # beside the headline: a map may correlate and be too smooth
 
 
 def content(board: Board) -> dict[str, Any]:
@@ -45,6 +47,12 @@ def _rows(board: Board) -> list[dict[str, Any]]:
     ok = board.runs[board.runs["status"] == "ok"]
     cost = ok.groupby(ROW)[COST].agg(lambda values: values.astype(float).median())
     table = ranks.merge(families.reset_index(), how="left", on=ROW).merge(cost, how="left", on=ROW)
+    table["place"] = table["AS"].rank(ascending=False, method="min")
+    table = table.join(overall(board)[["low", "high", "group"]], on=ROW)
+    summary = board.summary()
+    moran = summary[(summary["metric"] == MORAN) & (summary["status"] == "ok")].groupby(ROW)["mean"]
+    everywhere = moran.mean().where(moran.size() == len(board.columns))
+    table = table.join(everywhere.rename("moran"), on=ROW)
     colours, symbols = [looks[name].colour for name in names], [looks[name].symbol for name in names]
     return _records(table.assign(name=names, colour=colours, symbol=symbols))
 

@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 from stbench.board.board import Board
 from stbench.board.columns import preset_text
 from stbench.board.tables import notes, shares
+from stbench.board.words import in_words
 from stbench.leaderboard.latex import document, tables
 from stbench.leaderboard.reported import INTRODUCTION, sections
 
@@ -38,6 +39,7 @@ def page(board: Board) -> str:
     return environment.get_template("page.html").render(
         board=board,
         numbers=numbers,
+        words=in_words(board),
         notes=list(notes(board)),
         shares=shares(board),
         methods=methods(board),

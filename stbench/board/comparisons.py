@@ -6,11 +6,22 @@ Within a dataset, the baselines and methods that are ``ok`` there are compared; 
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from stbench.board.board import Board
 from stbench.board.columns import COLUMN, ROW, keys_of
-from stbench.board.statistics import COMPARISON, Best, Friedman, friedman, paired_wilcoxon, win_rates
+from stbench.board.statistics import (
+    COMPARISON,
+    N_RESAMPLES,
+    Best,
+    Friedman,
+    friedman,
+    paired_wilcoxon,
+    quantiles,
+    resampled_means,
+    win_rates,
+)
 from stbench.errors import StbenchError
 
 PAIR = ["method", "preset", "other_method", "other_preset"]
@@ -61,6 +72,58 @@ def over_datasets(board: Board, metric: str | None = None) -> Friedman | None:
     table = summary[(summary["metric"] == metric) & summary.index.isin(board.ranked)].reset_index()
     means = table.pivot(index=COLUMN, columns=ROW, values="mean").dropna(axis=1)
     return friedman(means, _best(board, metric))
+
+
+def overall(board: Board, metric: str | None = None) -> pd.DataFrame:
+    """Mean over the datasets of every ranked row, best first: columns ``mean``, ``low``, ``high``, ``group``.
+
+    The 95 % interval is that of `stbench.board.statistics.bootstrap_intervals`, with the datasets as they
+    are. A row begins a new ``group`` (from 1) when its difference from the best row of the group before has
+    an interval without zero; the rows of one group are not separated from its best.
+    """
+    metric = metric or board.headline
+    means, resampled = _over_columns(board, metric)
+    table = pd.DataFrame({"mean": means})
+    table[["low", "high"]] = quantiles(resampled) if len(means) else np.nan
+    order = np.argsort(means.to_numpy() * (1 if _best(board, metric) == "low" else -1), kind="stable")
+    groups = pd.Series(1, index=means.index)
+    head, group = order[:1], 1
+    for place in order[1:]:
+        low, high = quantiles(resampled[:, head] - resampled[:, [place]])[0]
+        if low > 0 or high < 0:
+            head, group = np.array([place]), group + 1
+        groups.iloc[place] = group
+    return table.assign(group=groups).iloc[order]
+
+
+def differences(board: Board, row: tuple[str, str, str], metric: str | None = None) -> pd.DataFrame:
+    """``row`` minus every other ranked row, mean over datasets: columns ``mean``, ``low``, ``high``.
+
+    The intervals are those of `overall`: both rows have the same resamples.
+    """
+    means, resampled = _over_columns(board, metric or board.headline)
+    place = means.index.get_loc(row)
+    table = pd.DataFrame({"mean": means.iloc[place] - means})
+    table[["low", "high"]] = quantiles(resampled[:, [place]] - resampled)
+    return table.drop(index=[row])
+
+
+def _over_columns(board: Board, metric: str) -> tuple[pd.Series, np.ndarray]:
+    """The means over datasets of all ranked rows, and the same in every resample, (n_resamples, n_rows)."""
+    tested = board.scores.drop_duplicates([*COLUMN, "gene"]).set_index([*COLUMN, "gene"])["split"]
+    tested, rows = tested.sort_index(), board.ranked
+    rng = np.random.default_rng(0)
+    means, resampled = [], []
+    for column in board.columns:
+        genes = board.gene_table(*column, metric).reindex(columns=rows)
+        if len(genes) == 0:
+            continue
+        rotations = tested.loc[column].loc[genes.index]
+        means.append(genes.mean())
+        resampled.append(resampled_means(genes, rotations, n_resamples=N_RESAMPLES, rng=rng))
+    if not means:
+        return pd.Series(np.nan, index=rows), np.full((N_RESAMPLES, len(rows)), np.nan)
+    return pd.concat(means, axis=1).mean(axis=1), np.mean(resampled, axis=0)
 
 
 def name_pairs(board: Board, table: pd.DataFrame) -> pd.DataFrame:

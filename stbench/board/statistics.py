@@ -39,17 +39,30 @@ def bootstrap_intervals(
     each gene, (n_genes,); ``level`` is the nominal coverage.
     """
     found = pd.DataFrame(np.nan, index=values.columns, columns=["low", "high"])
-    known = values.notna().to_numpy()
-    enough = known.sum(axis=0) > 1
+    enough = values.notna().sum(axis=0).to_numpy() > 1
     if not enough.any():
         return found
-    weights = _resamples(np.asarray(rotations), n_resamples, np.random.default_rng(seed))
-    sums = weights @ values.fillna(0).to_numpy()[:, enough]
-    counts = weights @ known[:, enough].astype(float)
-    means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
-    tails = (1 - level) / 2, (1 + level) / 2
-    found.loc[enough] = np.nanquantile(means, tails, axis=0).T
+    rng = np.random.default_rng(seed)
+    means = resampled_means(values.loc[:, enough], rotations, n_resamples=n_resamples, rng=rng)
+    found.loc[enough] = quantiles(means, level)
     return found
+
+
+def resampled_means(
+    values: pd.DataFrame, rotations: Sequence[object], *, n_resamples: int, rng: np.random.Generator
+) -> np.ndarray:
+    """The column means in every resample of `bootstrap_intervals`, (n_resamples, n_columns)."""
+    weights = _resamples(np.asarray(rotations), n_resamples, rng)
+    sums = weights @ values.fillna(0).to_numpy()
+    counts = weights @ values.notna().to_numpy().astype(float)
+    means: np.ndarray = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    return means
+
+
+def quantiles(resampled: np.ndarray, level: float = LEVEL) -> np.ndarray:
+    """The ends of the percentile interval of every column of a table resamples x columns, (n_columns, 2)."""
+    ends: np.ndarray = np.nanquantile(resampled, ((1 - level) / 2, (1 + level) / 2), axis=0).T
+    return ends
 
 
 def _resamples(rotations: np.ndarray, n_resamples: int, rng: np.random.Generator) -> np.ndarray:

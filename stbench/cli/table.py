@@ -28,6 +28,7 @@ def show(board: Board, console: Console) -> None:
     For more than `MAX_COLUMNS` datasets: their mean, and the number of datasets that are ok.
     """
     from stbench.board.tables import headers, metric_block
+    from stbench.board.words import in_words
 
     block, names, ranks = metric_block(board, board.headline), headers(board), board.ranks()
     shown = range(len(names)) if len(board.columns) <= MAX_COLUMNS else [len(names) - 1]
@@ -47,6 +48,8 @@ def show(board: Board, console: Console) -> None:
             table.add_row(Text(line.method), Text(line.setting), *scores, *cells, n_ok)
         table.add_section()
     console.print(table)
+    for sentence in in_words(board)[:2]:
+        console.print(sentence, markup=False, highlight=False)
 
 
 def _text(cell: Cell) -> Text:

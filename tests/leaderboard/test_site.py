@@ -168,6 +168,28 @@ def test_the_numbers_are_those_of_the_summary(shown, results):
     assert "95 % interval" in title
 
 
+def test_the_paragraph_on_top_and_the_places_are_the_statistics(shown, results):
+    from stbench.board.collect import collect
+    from stbench.board.comparisons import overall
+    from stbench.board.words import in_words
+    from stbench.runs.results import Results
+
+    board = collect(Results.open(results))
+    assert shown.find_element("id", "words").text == " ".join(in_words(board))
+    heads = texts(shown, "#ranks thead th")
+    table = overall(board)
+    for line in shown.find_elements("css selector", "#ranks tbody tr"):
+        cells = dict(
+            zip(heads[1:], [cell.text for cell in line.find_elements("css selector", "td")], strict=True)
+        )
+        name = line.find_element("css selector", "th").text
+        expected = table.xs(name, level="method").iloc[0]
+        assert cells["Mean pcc"] == f"{expected['mean']:.3f}"
+        assert cells["Interval"] == f"{expected['low']:.3f} to {expected['high']:.3f}"
+        assert cells["Group"] == f"{expected['group']:.0f}"
+        assert cells["Place"] in ("1", "2")
+
+
 def test_the_cost_plot_names_its_methods_in_the_legend(shown):
     assert sorted(texts(shown, "#cost_predict_s .legendtext")) == ["knn", "ridge"]
 
