@@ -44,7 +44,7 @@ def test_methods_by_rank_then_controls():
             ("random", "control", "d1", 0.0), ("random", "control", "d2", 0.0),
         ]
     )  # fmt: skip
-    head = ["d1", "d2 [spots=9]", "mean", "datasets ok"]
+    head = ["d1", "d2", "mean", "datasets ok"]
     assert lines[2] == ["method", "preset", "AS", "AS without rmse", *head]
     rows = [line for line in lines if len(line) == 8][1:]
     assert rows == [
