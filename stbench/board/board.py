@@ -151,6 +151,12 @@ class Board:
         return over_seeds.groupby(keys, sort=False).mean().reset_index()
 
     @cached_property
+    def tested(self) -> pd.Series:
+        """The split that tested a gene, the first of several, by dataset, limit and gene."""
+        first = self.scores.drop_duplicates([*COLUMN, "gene"]).set_index([*COLUMN, "gene"])
+        return first["split"].sort_index()
+
+    @cached_property
     def statuses(self) -> pd.DataFrame:
         """One row per column and row with its ``status`` and ``n_cells``, the number of cells it should have.
 
@@ -210,12 +216,10 @@ class Board:
         the first split that tested it. One gene has no interval.
         """
         keys = [*COLUMN, *ROW, "metric"]
-        tested = self.scores.drop_duplicates([*COLUMN, "gene"]).set_index([*COLUMN, "gene"])["split"]
-        tested = tested.sort_index()
         frames = []
         for column, scores in self.gene_scores.groupby(COLUMN):
             wide = scores.pivot(index="gene", columns=[*ROW, "metric"], values="value")
-            table = bootstrap_intervals(wide, tested.loc[column].loc[wide.index])
+            table = bootstrap_intervals(wide, self.tested.loc[column].loc[wide.index])
             table = table.assign(median=wide.median()).reset_index()
             frames.append(table.assign(**dict(zip(COLUMN, column, strict=True))))
         if not frames:

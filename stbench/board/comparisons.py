@@ -110,15 +110,14 @@ def differences(board: Board, row: tuple[str, str, str], metric: str | None = No
 
 def _over_columns(board: Board, metric: str) -> tuple[pd.Series, np.ndarray]:
     """The means over datasets of all ranked rows, and the same in every resample, (n_resamples, n_rows)."""
-    tested = board.scores.drop_duplicates([*COLUMN, "gene"]).set_index([*COLUMN, "gene"])["split"]
-    tested, rows = tested.sort_index(), board.ranked
+    rows = board.ranked
     rng = np.random.default_rng(0)
     means, resampled = [], []
     for column in board.columns:
         genes = board.gene_table(*column, metric).reindex(columns=rows)
         if len(genes) == 0:
             continue
-        rotations = tested.loc[column].loc[genes.index]
+        rotations = board.tested.loc[column].loc[genes.index]
         means.append(genes.mean())
         resampled.append(resampled_means(genes, rotations, n_resamples=N_RESAMPLES, rng=rng))
     if not means:

@@ -37,6 +37,7 @@ app.command("list")(listing.list_plugins)
 for command in (
     results.leaderboard,
     results.export,
+    results.compare,
     run.audit,
     results.merge,
     applied.choose,

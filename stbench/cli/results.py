@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stbench.cli.options import DataFolders, Plugins, ResultsFolder
+from stbench.cli.table import console, show_comparison
 from stbench.config.values import names
+from stbench.errors import unknown_name
 from stbench.files import whole_file, writable_folder
 from stbench.renderer import Figures
 
@@ -85,6 +87,34 @@ def _board(results: Path, data: list[Path]) -> Board:
     if results.suffix == ".csv":
         return read_long_table(results)
     return read_scores(results) if results.suffix == SUFFIX else collect(Results.open(results), data)
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help="A method of --results, or a results folder or file.")],
+    second: Annotated[str, typer.Argument(help="Another one of the same kind.")],
+    results: Annotated[Path, typer.Option(help="Results folder or exported file with both methods.")] = Path(
+        "results"
+    ),
+    metric: Annotated[str | None, typer.Option(help="A metric; by default the headline metric.")] = None,
+) -> None:
+    """Compare two methods, or two boards, gene by gene: differences with 95 % intervals.
+
+    Examples: stbench compare kernel spage --results results; stbench compare results_old results_new
+    """
+    from stbench.board.compare import compare_boards, compare_methods, row_called
+
+    if all(Path(name).exists() for name in (first, second)):
+        table = compare_boards(*(_board(Path(name), []) for name in (first, second)))
+        titles = first, second
+    else:
+        board = _board(results, [])
+        rows = [row_called(board, name) for name in (first, second)]
+        if metric is not None and metric not in board.metrics:
+            raise unknown_name("metric", metric, board.metrics)
+        table = compare_methods(board, rows[0], rows[1], metric)
+        titles = board.names[rows[0]], board.names[rows[1]]
+    print(f"{titles[0]} minus {titles[1]}: mean {metric or 'of the headline metric'}, 95 % intervals")
+    show_comparison(table, titles, console())
 
 
 def score(

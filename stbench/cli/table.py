@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from stbench.board.board import Board
     from stbench.board.tables import Cell
 
@@ -50,6 +52,27 @@ def show(board: Board, console: Console) -> None:
     console.print(table)
     for sentence in in_words(board)[:2]:
         console.print(sentence, markup=False, highlight=False)
+
+
+def show_comparison(table: pd.DataFrame, titles: tuple[str, str], console: Console) -> None:
+    """Print the lines of `stbench.board.compare`."""
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("")
+    for name in (
+        *titles,
+        "difference",
+        "95 % interval",
+        *(["p (Wilcoxon)"] if "p" in table else []),
+        "genes",
+    ):
+        shown.add_column(Text(name), justify="right")
+    for name, row in table.iterrows():
+        cells = [_number(row["first"]), _number(row["second"]), f"{row['difference']:+.3f}"]
+        cells.append(f"{row['low']:+.3f} to {row['high']:+.3f}")
+        if "p" in table:
+            cells.append("–" if isnan(row["p"]) else f"{row['p']:.2g}")
+        shown.add_row(Text(str(name)), *cells, f"{row['genes']:.0f}")
+    console.print(shown)
 
 
 def _text(cell: Cell) -> Text:
