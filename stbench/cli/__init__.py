@@ -29,24 +29,24 @@ app = typer.Typer(
     help="A fair benchmark of methods that predict unmeasured genes in spatial transcriptomics.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run.run, run.run_one, status.status, results.verify, doctor.doctor, results.score):
-    app.command()(command)
-app.command("list")(listing.list_plugins)
-for command in (
-    results.leaderboard,
-    results.export,
-    results.compare,
-    run.audit,
-    results.merge,
-    applied.choose,
-    applied.predict,
-    new.new,
-):
-    app.command()(command)
-app.add_typer(check.app, name="check")
-app.add_typer(data.app, name="data")
+PANELS = {
+    "Run": (run.run, status.status, run.run_one),
+    "Judge": (
+        *(results.leaderboard, results.compare, results.show, results.score, run.audit),
+        *(results.export, results.merge, results.verify),
+    ),
+    "Use": (applied.choose, applied.predict),
+    "Extend": (new.new, listing.list_plugins, doctor.doctor),
+}
+for panel, commands in PANELS.items():
+    for command in commands:
+        name = "list" if command is listing.list_plugins else None
+        app.command(name, rich_help_panel=panel)(command)
+app.add_typer(check.app, name="check", rich_help_panel="Extend")
+app.add_typer(data.app, name="data", rich_help_panel="Data")
 
 
 def _version(asked: bool) -> None:

@@ -19,12 +19,15 @@ from stbench.plugins import load_plugin
 if TYPE_CHECKING:
     from stbench.testing.contract import Verdict
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 
 @app.callback()
 def check() -> None:
-    """Check a plugin against its contract. Example: stbench check method my_method.py"""
+    """Check a plugin against its contract.
+
+    Example: stbench check method my_method.py
+    """
 
 
 @app.command("method")

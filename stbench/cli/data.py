@@ -26,7 +26,7 @@ app = typer.Typer(
     help="List, fetch, verify and check datasets, and make one of your own tables.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Card and health report as JSON.")]
@@ -126,7 +126,10 @@ def info(
     data: DataFolders = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the card and the health report of a dataset. Example: stbench data info MG"""
+    """Show the card and the health report of a dataset.
+
+    Example: stbench data info MG
+    """
     show(dataset_called(name, catalogue(data_folders(data or []))), as_json=as_json)
 
 
@@ -135,7 +138,10 @@ def check(
     path: Annotated[Path, typer.Argument(help="Folder of a pair.")],
     as_json: AsJson = False,
 ) -> None:
-    """Check whether a pair is fit for the benchmark, and what to change. Example: stbench data check mine"""
+    """Check whether a pair is fit for the benchmark, and what to change.
+
+    Example: stbench data check mine
+    """
     if not path.is_dir():
         raise StbenchError(f"Folder '{path}' does not exist.")
     dataset = dataset_called(str(path.resolve()), catalogue(data_folders()))

@@ -23,7 +23,10 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     plugin: Plugins = None,
 ) -> None:
-    """Show the environment, and which packages each method misses. Example: stbench doctor"""
+    """Show the environment, and which packages each method misses.
+
+    Example: stbench doctor
+    """
     found = report()
     if as_json:
         print(json.dumps(found, indent=1))

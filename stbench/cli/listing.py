@@ -21,7 +21,10 @@ def list_plugins(
     data: DataFolders = None,
     plugin: Plugins = None,
 ) -> None:
-    """List methods, datasets or metrics. Example: stbench list methods"""
+    """List methods, datasets or metrics.
+
+    Example: stbench list methods
+    """
     if kind == "datasets":
         rows = _datasets(data or [])
     elif kind == "methods":

@@ -7,11 +7,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
-from stbench.config.options import Options, flag
+from stbench.config import values
+from stbench.config.options import Options, Positive, flag
 from stbench.plugins import load_plugin
 
 
@@ -30,6 +31,14 @@ Plugins = Annotated[  # loaded as the flag is read, before the command starts
     typer.Option("--plugin", callback=_load, help="Python file or card (.toml) with further plugins."),
 ]
 
+PANELS = {  # of the options of every command that runs methods
+    **dict.fromkeys(("data", "limit", "match_genes", "min_genes", "sections"), "Data"),
+    **dict.fromkeys(("preset", "set", "plugin"), "Methods"),
+    **dict.fromkeys(("device", "jobs", "threads", "isolation"), "Processes"),
+    **dict.fromkeys(("timeout", "memory_limit", "memory_budget", "disk_limit"), "Limits"),
+    **dict.fromkeys(("executor", "scheduler", "cluster", "shared"), "Clusters"),
+}
+
 
 def takes(options: type[Options], *left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorator: the command gets ``options`` first, made from its flags and its ``--config`` file.
@@ -42,7 +51,8 @@ def takes(options: type[Options], *left_out: str) -> Callable[[Callable[..., Non
         signature = inspect.signature(function, eval_str=True)
         own = [parameter.replace(kind=keyword) for parameter in list(signature.parameters.values())[1:]]
         own_first = sorted(fields(options), key=lambda one: one in fields(Options))
-        flags = {one.name: _annotation(one) for one in own_first if one.name not in left_out}
+        types = get_type_hints(options, include_extras=True)
+        flags = {one.name: _annotation(one, types[one.name]) for one in own_first if one.name not in left_out}
         flags["config"] = ConfigFile
         parameters = [*own]
         for name, annotation in flags.items():
@@ -61,12 +71,35 @@ def takes(options: type[Options], *left_out: str) -> Callable[[Callable[..., Non
     return decorate
 
 
-def _annotation(one: Field[Any]) -> Any:
-    """The type of a flag for typer, with its help."""
-    help = one.metadata["help"]
+def _annotation(one: Field[Any], kind: Any) -> Any:
+    """The flag of an option of type ``kind`` for typer: read as text, with its help and what it takes."""
+    help, panel = one.metadata["help"], PANELS.get(one.name)
     if one.default is False:
-        return Annotated[bool | None, typer.Option(flag(one), help=help)]
-    default = ",".join(map(str, one.default)) if isinstance(one.default, tuple) else str(one.default or "")
-    shown = f"{help}  [default: {default}]" if default else help
-    kind = list[str] if one.metadata["many"] else str
-    return Annotated[kind | None, typer.Option(flag(one), help=shown, show_default=False)]
+        return Annotated[bool | None, typer.Option(flag(one), help=help, rich_help_panel=panel)]
+    if default := _shown(one):
+        help += rf" \[default: {default}]"
+    text = list[str] if one.metadata["many"] else str
+    shown = typer.Option(
+        flag(one), help=help, show_default=False, rich_help_panel=panel, metavar=_metavar(one, kind)
+    )
+    return Annotated[text | None, shown]
+
+
+def _shown(one: Field[Any]) -> str:
+    """The default of an option as one would type it; empty where there is none."""
+    if one.metadata["parse"] is values.n_bytes and isinstance(one.default, int):
+        return f"{one.default / 1e9:g}GB"
+    return ",".join(map(str, one.default)) if isinstance(one.default, tuple) else str(one.default or "")
+
+
+def _metavar(one: Field[Any], kind: Any) -> str:
+    """What an option takes: the words of a choice, N for a number, or its own name."""
+    parts = [part for part in (kind, *get_args(kind)) if part is not type(None)]
+    words = next((get_args(part) for part in parts if get_origin(part) is Literal), ())
+    if words:
+        return "|".join(words)
+    if any(part is int or part is Positive or int in get_args(part) for part in parts):
+        return "SIZE" if one.metadata["parse"] is values.n_bytes else "N"
+    known = {"timeout": "TIME", "memory_limit": "SIZE", "plugin": "FILE", "cluster": "FILE", "data": "FOLDER"}
+    known |= {"out": "PATH", "shared": "FOLDER", "work": "FOLDER", "set": "SETTING", "sweep": "SETTING"}
+    return known.get(one.name, one.name.upper().replace("_", "-"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stbench.cli.options import DataFolders, Plugins, ResultsFolder
+from stbench.cli.serve import serve_folder
 from stbench.cli.table import console, show_comparison
 from stbench.config.values import names
-from stbench.errors import unknown_name
+from stbench.errors import StbenchError, unknown_name
 from stbench.files import whole_file, writable_folder
 from stbench.renderer import Figures
 
@@ -29,6 +31,10 @@ def leaderboard(
     out: Annotated[Path, typer.Option(help="Folder for the leaderboard.")] = Path("board"),
     only: Annotated[str, typer.Option(help="Renderers with commas, for example site,figures.")] = "",
     figures: Annotated[Figures, typer.Option(help="Files of figures: none, main ones, or all.")] = "main",
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the page to this machine until Ctrl-C.")
+    ] = False,
     common: Annotated[
         bool, typer.Option("--common", help="Only rotations and seeds for which every method has a run.")
     ] = False,
@@ -42,6 +48,7 @@ def leaderboard(
     """
     from stbench.board.render import render
     from stbench.board.scoretable import common_cells
+    from stbench.board.words import in_words
 
     board = _board(results, data or [])
     if common:
@@ -49,8 +56,17 @@ def leaderboard(
     paths = render(board, writable_folder(out), names(only), slow=True, figures=figures)
     kinds = Counter(path.suffix.removeprefix(".") for path in paths)
     print(f"{out}: {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items()))}")
-    for page in (path for path in paths if path.suffix == ".html"):
+    for sentence in in_words(board):
+        print(sentence)
+    pages = [path for path in paths if path.suffix == ".html"]
+    for page in pages:
         print(f"Open {page}")
+    if (open_ or serve) and not pages:
+        raise StbenchError("--open and --serve need the page: leave --only out, or name site in it.")
+    if serve:
+        serve_folder(pages[0], open_page=open_)
+    elif open_:
+        webbrowser.open(pages[0].resolve().as_uri())
 
 
 def export(
@@ -65,7 +81,6 @@ def export(
     Example: stbench export published.parquet results --out published.parquet
     """
     from stbench.board.scoretable import SUFFIX, merged, write_scores
-    from stbench.errors import StbenchError
 
     if out.suffix != SUFFIX:
         raise StbenchError(f"The file of --out ends in {SUFFIX}, but '{out}' does not.")
@@ -122,7 +137,10 @@ def score(
     prediction: Annotated[Path, typer.Argument(help="h5ad with the predicted values in X.")],
     out: Annotated[Path, typer.Option(help="CSV file to write, one row per gene.")] = Path("scores.csv"),
 ) -> None:
-    """Score a prediction against the truth, gene by gene. Example: stbench score truth.h5ad mine.h5ad"""
+    """Score a prediction against the truth, gene by gene.
+
+    Example: stbench score truth.h5ad mine.h5ad
+    """
     from stbench.scoring.scores import score_files
 
     scores = score_files(truth, prediction)
@@ -136,13 +154,32 @@ def score(
     print(f"Wrote {out}")
 
 
+def show(
+    run: Annotated[str, typer.Argument(help="The key of a run or its start, or a part of its name.")],
+    results: Annotated[Path, typer.Option(help="Results folder: the --out of stbench run.")] = Path(
+        "results"
+    ),
+) -> None:
+    """Show one run: what was asked, what was chosen, what it cost, its scores and the end of its log.
+
+    Examples: stbench show 0415d652; stbench show "kernel · simulated · split 0"
+    """
+    from stbench.cli.show import show_run
+    from stbench.runs.results import Results
+
+    show_run(Results.open(results), run)
+
+
 def verify(
     results: ResultsFolder,
     remove: Annotated[
         bool, typer.Option("--remove", help="Remove damaged parts; the same stbench run replaces them.")
     ] = False,
 ) -> None:
-    """Check every stored byte against its hash. Example: stbench verify results"""
+    """Check every stored byte against its hash.
+
+    Example: stbench verify results
+    """
     from stbench.runs.results import Results
 
     folder = Results.open(results)
@@ -160,7 +197,10 @@ def merge(
     folders: Annotated[list[Path], typer.Argument(help="Results folders: the --out of stbench run.")],
     out: Annotated[Path, typer.Option(help="New folder for all runs.")],
 ) -> None:
-    """Merge results folders of several machines. Example: stbench merge results_a results_b --out results"""
+    """Merge results folders of several machines.
+
+    Example: stbench merge results_a results_b --out results
+    """
     from stbench.board.merge import merge as merge_folders
 
     n_runs = merge_folders(folders, out)

@@ -63,7 +63,10 @@ def audit(options: AuditOptions) -> None:
 def run_one(
     spec: Annotated[Path, typer.Argument(help="A run file, written by stbench run --emit slurm.")],
 ) -> None:
-    """Do one run and store it. Example: stbench run-one results/slurm/cpu-0/0.json"""
+    """Do one run and store it.
+
+    Example: stbench run-one results/slurm/cpu-0/0.json
+    """
     from stbench.runs.benchmark import run_file
     from stbench.runs.manifest import BAD
 

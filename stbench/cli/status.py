@@ -33,7 +33,10 @@ def status(
     ] = False,
     log: Annotated[str | None, typer.Option(help="Print the log of the run with this key.")] = None,
 ) -> None:
-    """Show which runs are done, running, failed and waiting. Example: stbench status results --watch"""
+    """Show which runs are done, running, failed and waiting.
+
+    Example: stbench status results --watch
+    """
     from stbench.runs.results import Results
     from stbench.runs.status import is_open, survey
 

@@ -347,4 +347,9 @@ def test_debug_shows_the_traceback():
 
 def test_version_and_help():
     assert stbench("--version").stdout.startswith("stbench ")
-    assert "stbench run --methods causalged,tangram --datasets all" in stbench("run", "--help").stdout
+    shown = stbench("run", "-h").stdout
+    assert "stbench run --methods causalged,tangram --datasets all" in " ".join(shown.split())
+    for part in ("Data", "Limits", "missing|failed|all", "[default: results]"):
+        assert part in shown
+    groups = ["Run", "Judge", "Use", "Extend", "Data"]
+    assert all(f"─ {group} ─" in stbench("-h").stdout for group in groups)
