@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     family="generative",
     paper="Sadia, Ahamed and Cheng 2025",
     doi="10.48550/arXiv.2502.07751",
-    version="1",
+    version="2",
     packages=("torch",),
     gpu=True,
     tuned=("updates",),
@@ -56,6 +56,17 @@ class CausalGeD(Method):
         Weight of the Kullback-Leibler term, summed over dimensions, if ``variational`` (ours).
     denoise_input
         Share of spatial values set to zero in training (ours; the published code: 0.2 of the non-zeros).
+    profiles
+        The scale of a gene over the cells: z-scores divided by 4 (ours), or shares of its ``maximum``.
+    cell_dropout
+        Share of the cells of a gene that the encoder does not see in an update (ours). Without it, the
+        encoder learns the profiles of the visible genes by heart, and the condition tells the CAT the answer.
+    mix
+        Share of the genes of an update that are mixed with another one, map and profile by the same random
+        weights (ours): the map of a mixture is the mixture of the maps.
+    target
+        What the CAT learns to denoise: the ``mean`` of the posterior of a gene (ours), or a ``draw`` of it,
+        half of whose variance no context predicts.
     align_weight
         Weight of the squared distance of a gene's reference latent from its spatial one (ours).
     decoder, pretrain_steps
@@ -99,7 +110,8 @@ class CausalGeD(Method):
     Notes
     -----
     Defaults are the preset ``paper``; "published code" and "ours" mark values that the paper does not give.
-    The preset ``cpu`` is a smaller variant, which also draws the reference latents towards the spatial ones.
+    The preset ``cpu`` is a smaller variant, with a latent that fits the number of genes, which also draws the
+    reference latents towards the spatial ones.
     At 2,000 cells, 1,500 spots and 300 genes it takes at most 1e13 floating-point operations, including
     checks, second training and sampling, and less where the training stops early.
 
@@ -112,6 +124,9 @@ class CausalGeD(Method):
     - Targets are generated from noise, reference and visible genes; the code copies test values into them.
     - Diffusion is in latent space (Eq. 3) and decoded once; the inference of the paper decodes a noise.
     - Autoencoding and Kullback-Leibler terms are added: neither paper nor code has a loss for the decoder.
+    - A map is divided by its maximum and not centred, so that a sigmoid can end the decoder.
+    - The CAT denoises means of posteriors, also as its clean context. Genes are mixed, and most cells are
+      dropped, while it is trained.
     - Latents are standardised over genes, and their denoising gives no gradient to the encoder of maps.
     - The reference latent is the mean of its posterior, because it is an input and not an output.
     - AdamW with warm-up, constant rate and averaged weights; the published rate of 3e-6, divided by ten
@@ -129,6 +144,10 @@ class CausalGeD(Method):
     variational: bool = True
     kl_weight: float = 1e-4
     denoise_input: float = 0.0
+    profiles: Literal["zscore", "maximum"] = "zscore"
+    cell_dropout: float = 0.8
+    mix: float = 0.5
+    target: Literal["mean", "draw"] = "mean"
     align_weight: float = 0.0
     decoder: Literal["pretrained_frozen", "joint"] = "joint"
     pretrain_steps: int = 1000
@@ -164,7 +183,7 @@ class CausalGeD(Method):
         "paper": {},
         "cpu": {
             "hidden": 256,
-            "latent": 64,
+            "latent": 16,
             "width": 128,
             "depth": 2,
             "heads": 4,
@@ -191,6 +210,8 @@ class CausalGeD(Method):
             raise StbenchError("causalged: a frozen decoder needs pretrain_steps > 0, or it stays random.")
         if self.generation == "direct" and self.align_weight == 0:
             raise StbenchError("causalged: generation 'direct' needs align_weight > 0, which trains it.")
+        if not 0 <= self.cell_dropout < 1:
+            raise StbenchError(f"causalged: cell_dropout must lie in [0, 1), not {self.cell_dropout}.")
         if not 0 < self.ar_step_decay <= 1:
             raise StbenchError(f"causalged: ar_step_decay must lie in (0, 1], not {self.ar_step_decay}.")
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from . import CausalGeD
 
 BETAS = (0.9, 0.95)  # CausalFusion
+SMALLEST = 1e-6  # maximum of a map; a gene may have no counts in space
 LATENT_RANGE = 4.0  # standard deviations; latents of known genes are hardly ever larger
 
 
@@ -41,7 +42,7 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
 
     def __init__(self, settings: CausalGeD, task: Task, ctx: Context):
         self.settings, self.task = settings, task
-        self.rows = gene_rows(task, ctx.device)
+        self.rows = gene_rows(task, ctx.device, settings.profiles)
         n_spots, n_cells = self.rows.maps.shape[1], self.rows.profiles.shape[1]
         net = build(lambda: CausalGeDNet(n_spots, n_cells, settings), ctx, initialise)
         diffusion = Diffusion(settings.timesteps, settings.objective, ctx.device, stride=settings.time_stride)
@@ -68,6 +69,8 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
         pretraining = self.done < settings.pretrain_steps
         net.decoder.requires_grad_(pretraining or settings.decoder == "joint")
         maps, profiles = self.rows.maps[rows], self.rows.profiles[rows]  # (genes, n_spots or n_cells)
+        if settings.mix and not pretraining:
+            maps, profiles = self.mixed(maps, profiles)
         draws = torch.rand(maps.shape, generator=self.generator, device=maps.device)
         posterior = net.encoder.of_maps(maps * (draws >= settings.denoise_input))
         latents = posterior.draw(self.generator)  # (genes, latent)
@@ -75,14 +78,31 @@ class CausalGeDLearner(DiffusionLearner[CausalGeDNet]):
         loss = loss + settings.kl_weight * posterior.divergence().mean()
         if pretraining:
             return loss
-        conditions = net.encoder.of_profiles(profiles)  # (genes, latent)
+        conditions = net.encoder.of_profiles(self.with_fewer_cells(profiles))  # (genes, latent)
         loss = loss + settings.align_weight * mse_loss(conditions, posterior.mean.detach())
         if settings.generation == "diffusion":
             net.fit_scales(posterior, conditions)
             # detached: the encoder could make its latents easy to predict by making them all equal
-            clean = net.map_scale(latents.detach())
+            clean = net.map_scale((posterior.mean if settings.target == "mean" else latents).detach())
             loss = loss + self.diffusion_loss(clean, net.profile_scale(conditions))
         return loss
+
+    def mixed(self, maps: Tensor, profiles: Tensor) -> tuple[Tensor, Tensor]:
+        """These genes, a share of them mixed with another one; a map ends at 1 again."""
+        shape, on = (len(maps), 1), maps.device
+        chosen = torch.rand(shape, generator=self.generator, device=on) < self.settings.mix
+        weight = torch.rand(shape, generator=self.generator, device=on) * chosen
+        other = torch.randperm(len(maps), generator=self.generator, device=on)
+        maps, profiles = torch.lerp(maps, maps[other], weight), torch.lerp(profiles, profiles[other], weight)
+        return maps / maps.amax(dim=1, keepdim=True).clamp(min=SMALLEST), profiles
+
+    def with_fewer_cells(self, profiles: Tensor) -> Tensor:
+        """These profiles with a random share of their cells at 0, and the rest scaled up for it."""
+        share = self.settings.cell_dropout
+        if not share:
+            return profiles
+        draws = torch.rand(profiles.shape, generator=self.generator, device=profiles.device)
+        return profiles * (draws >= share) / (1 - share)
 
     def diffusion_loss(self, latents: Tensor, profiles: Tensor) -> Tensor:
         """Eq. 3 for standardised (genes, latent) under the causal mask, in sequences of different order."""

@@ -7,6 +7,7 @@ length that of a sequence, and past that of the tokens whose keys and values are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +18,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from stbench.methods import Task, dense
 from stbench.toolbox.nn.dit import MLP_RATIO, TimeEmbedding
-from stbench.toolbox.scale import by_maximum
+from stbench.toolbox.scale import by_maximum, zscore
 
 from .mask import CLEAN, CONDITION, NOISY
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from . import CausalGeD
 
 KINDS = 3  # condition, clean, noisy: see mask.py
+SDS = 4  # z-scores are divided by it: most values of an expressed gene are then between -1 and 1
 START_LOGVAR = -4.0
 SMALLEST_STD = 1e-4
 
@@ -34,23 +36,27 @@ Cache = list[Past]  # of every block
 
 @dataclass(frozen=True)
 class GeneRows:
-    """Rows of a task, each divided by its maximum, matched by gene name."""
+    """Rows of a task, matched by gene name; maps are divided by their maximum."""
 
     maps: Tensor  # (n_visible, n_spots)
     profiles: Tensor  # (n_visible, n_cells)
     target_profiles: Tensor  # (n_targets, n_cells)
 
 
-def gene_rows(task: Task, device: str) -> GeneRows:
-    """The rows of ``task`` as float32 tensors on ``device``."""
+def gene_rows(task: Task, device: str, profiles: str) -> GeneRows:
+    """The rows of ``task`` as float32 tensors on ``device``; ``profiles`` is their scale, see `CausalGeD`."""
 
     def on_device(values: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(by_maximum(values).T)).to(device)
+        return torch.from_numpy(np.ascontiguousarray(values.T, dtype=np.float32)).to(device)
+
+    def scaled(genes: Sequence[str]) -> np.ndarray:
+        values = dense(task.reference, genes, dtype=np.float32)
+        return by_maximum(values) if profiles == "maximum" else zscore(values) / SDS
 
     return GeneRows(
-        on_device(dense(task.spatial, task.visible, dtype=np.float32)),
-        on_device(dense(task.reference, task.visible, dtype=np.float32)),
-        on_device(dense(task.reference, task.targets, dtype=np.float32)),
+        on_device(by_maximum(dense(task.spatial, task.visible, dtype=np.float32))),
+        on_device(scaled(task.visible)),
+        on_device(scaled(task.targets)),
     )
 
 

@@ -80,6 +80,10 @@ def predict(method: CausalGeD, task: Task, seed: int = 0) -> np.ndarray:
         {"cond": "none", "context": "none"},
         {"generation": "direct", "align_weight": 1.0},
         {"denoise_input": 0.2},
+        {"profiles": "maximum"},
+        {"cell_dropout": 0.0},
+        {"mix": 0.0},
+        {"target": "draw"},
         {"eta": 0.0},
         {"pretrain_steps": 0},
     ],
@@ -102,6 +106,7 @@ def test_every_switch_gives_a_prediction_of_its_own(change):
         ({"decoder": "pretrained_frozen", "pretrain_steps": 0}, "pretrain_steps > 0"),
         ({"generation": "direct"}, "align_weight > 0"),
         ({"ar_step_decay": 0.0}, "ar_step_decay"),
+        ({"cell_dropout": 1.0}, "cell_dropout"),
     ],
 )
 def test_impossible_parameters_are_refused(change, message):

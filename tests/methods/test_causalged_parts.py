@@ -356,11 +356,85 @@ def test_profiles_alone_are_decoded_directly():
 def test_rows_are_matched_by_name_and_end_at_one():
     task = small_task()
     turned = Task(task.reference[:, ::-1].copy(), task.spatial, task.targets, task.units)
-    rows, other = gene_rows(task, "cpu"), gene_rows(turned, "cpu")
+    rows, other = (gene_rows(some, "cpu", "maximum") for some in (task, turned))
     assert_close(rows.maps, torch.from_numpy(task.spatial.X / task.spatial.X.max(axis=0)).T)
     assert torch.equal(rows.profiles, other.profiles)
     assert torch.equal(rows.target_profiles, other.target_profiles)
     assert_close(rows.target_profiles.amax(dim=1), torch.ones(4))
+    scaled = 4 * gene_rows(task, "cpu", "zscore").target_profiles
+    assert_close(scaled.mean(dim=1), torch.zeros(4), atol=1e-5, rtol=0)
+    assert_close(scaled.std(dim=1, correction=0), torch.ones(4))
+
+
+def denoised(settings):
+    """What the CAT learns to denoise in one update, and the posterior that it comes from."""
+    learner, seen = trained(replace(settings, mix=0.0, seq_genes=99), n_updates=2), []
+    learner.diffusion_loss = lambda latents, profiles: seen.append(latents) or latents.sum()
+    learner.loss(learner.next_batch())
+    return seen[0], learner.net
+
+
+def test_the_target_is_the_mean_of_the_posterior_and_no_draw():
+    target, net = denoised(SMALL)
+    maps = trained(replace(SMALL, mix=0.0), n_updates=0).rows.maps
+    assert_close(target, net.map_scale(net.encoder.of_maps(maps).mean).detach())
+    drawn, net = denoised(replace(SMALL, target="draw"))
+    mean = net.map_scale(net.encoder.of_maps(maps).mean).detach()
+    assert (drawn - mean).abs().max() > 0.01
+
+
+def test_cells_are_dropped_in_training_and_not_in_a_prediction():
+    learner = trained(replace(SMALL, cell_dropout=0.75))
+    ones = torch.ones(200, 50)
+    fewer = learner.with_fewer_cells(ones)
+    assert set(fewer.unique().tolist()) == {0.0, 4.0}
+    assert fewer.mean().item() == pytest.approx(1, abs=0.1)
+    before = learner.maps(2, 2)
+    learner.settings = replace(learner.settings, cell_dropout=0.0)
+    assert torch.equal(learner.with_fewer_cells(ones), ones)
+    np.testing.assert_array_equal(learner.maps(2, 2), before)
+
+
+def test_a_mixture_of_genes_has_the_mixture_of_their_maps():
+    learner = trained(replace(SMALL, mix=1.0), n_updates=0)
+    maps, profiles = learner.mixed(learner.rows.maps, learner.rows.profiles)
+    assert_close(maps.amax(dim=1), torch.ones(len(maps)))
+    both = torch.cat((learner.rows.maps, learner.rows.profiles), dim=1)
+    for gene, (map_, profile) in enumerate(zip(maps, profiles, strict=True)):
+        fits = [_weight(both, gene, other, map_, profile) for other in range(len(maps))]
+        assert min(fits) < 1e-4
+    same = trained(replace(SMALL, mix=1e-9), n_updates=0)
+    assert_close(same.mixed(same.rows.maps, same.rows.profiles)[1], same.rows.profiles)
+
+
+def _weight(both, gene, other, map_, profile):
+    """The error of the profile where the gene is mixed with ``other`` so that its map fits best."""
+    n_spots = len(map_)
+    a, b = both[gene], both[other]
+    errors = [1.0]
+    for weight in torch.linspace(0, 1, 2001):
+        mixed = torch.lerp(a, b, weight)
+        made = mixed[:n_spots] / mixed[:n_spots].amax()
+        errors.append(((made - map_).abs().max() + (mixed[n_spots:] - profile).abs().max()).item())
+    return min(errors) - 0.01
+
+
+def test_the_prediction_follows_the_clean_maps_of_visible_genes():
+    """The context is read: with other maps of the visible genes, the same network gives other targets."""
+    learner = trained()
+    with torch.no_grad():
+        learner.average.cat.out.weight.normal_(generator=torch.Generator().manual_seed(0))  # it began at 0
+
+    def change(settings):
+        """How far the targets move when the visible genes get the maps of each other."""
+        learner.settings = settings
+        before = learner.maps(2, 2)
+        learner.rows = replace(learner.rows, maps=learner.rows.maps.flip(0))
+        return np.abs(learner.maps(2, 2) - before).max()
+
+    without = change(replace(learner.settings, context="none"))
+    assert without < 1e-6  # rounding: the scale of the latents is that of all maps
+    assert change(replace(learner.settings, context="clean")) > 10 * without
 
 
 def test_the_cpu_preset_stays_within_its_budget():
