@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from itertools import zip_longest
 from math import isfinite
@@ -12,19 +13,25 @@ import typer
 
 from stbench import method, metric
 from stbench.cli.options import DataFolders, Plugins
-from stbench.data.sources import catalogue, data_folders
+from stbench.cli.pair_report import show
+from stbench.config.variants import NO_PRESET, configure
+from stbench.data.sources import catalogue, data_folders, dataset_called
 
 
 def list_plugins(
     kind: Annotated[Literal["methods", "datasets", "metrics"], typer.Argument(help="What to list.")],
+    name: Annotated[str | None, typer.Argument(help="One of them, with all that is known of it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list of objects.")] = False,
     data: DataFolders = None,
     plugin: Plugins = None,
 ) -> None:
-    """List methods, datasets or metrics.
+    """List methods, datasets or metrics, or show one of them.
 
-    Example: stbench list methods
+    Examples: stbench list methods; stbench list methods spage; stbench list metrics pcc
     """
+    if name is not None:
+        _one(kind, name, data or [])
+        return
     if kind == "datasets":
         rows = _datasets(data or [])
     elif kind == "methods":
@@ -32,6 +39,33 @@ def list_plugins(
     else:
         rows = _metrics()
     print(json.dumps(rows, indent=1) if as_json else _table(rows))
+
+
+def _one(kind: str, name: str, folders: list[Path]) -> None:
+    """Print the documentation of one method or metric, or the card of a dataset."""
+    if kind == "datasets":
+        show(dataset_called(name, catalogue(data_folders(folders))), as_json=False)
+    elif kind == "metrics":
+        found = metric.REGISTRY.get(name)
+        print(f"{name}: best {found.best}, bounds {found.bounds}, definition {found.definition}\n")
+        print(inspect.getdoc(found.function) or "")
+    else:
+        cls = method.REGISTRY.get(name)
+        info = cls.info
+        source = f"{info.paper}, doi {info.doi}" if info.doi else info.paper
+        needs = ", ".join(info.packages) or "nothing more"
+        print(f"{name}: {info.family}, version {info.version}. {source}. Needs {needs}.")
+        if missing := cls.missing():
+            print(f"Not here: it {missing}")
+        print(f"\n{inspect.getdoc(cls) or ''}\n")
+        presets = [*cls.presets] or [NO_PRESET]
+        values = {preset: vars(configure(cls, preset, {})) for preset in presets}
+        rows = [{"parameter": "parameter", **{preset: preset for preset in presets}}]
+        rows += [
+            {"parameter": parameter, **{preset: values[preset][parameter] for preset in presets}}
+            for parameter in values[presets[0]]
+        ]
+        print(_table(rows) if len(rows) > 1 else "It has no parameters.")
 
 
 def _methods() -> list[dict[str, Any]]:

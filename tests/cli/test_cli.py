@@ -339,6 +339,17 @@ def test_what_plugins_raise_is_the_status_of_a_row_and_the_grid_goes_on(data_fol
     assert {manifest(folder)["status"] for folder in (tmp_path / "r" / "runs").iterdir()} == {"ok"}
 
 
+def test_one_plugin_with_all_that_is_known_of_it():
+    shown = stbench("list", "methods", "causalged").stdout
+    assert "A transformer denoises the spatial latents" in shown
+    assert [line.split() for line in shown.splitlines() if line.startswith("latent ")] == [
+        ["latent", "256", "16"]
+    ]
+    assert "Pearson correlation" in stbench("list", "metrics", "pcc").stdout
+    assert "median total" in stbench("list", "datasets", "simulated").stdout
+    assert_one_line_error(stbench("list", "methods", "causalgd"), "Did you mean 'causalged'")
+
+
 def test_debug_shows_the_traceback():
     done = stbench("--debug", "leaderboard", "no/such/results")
     assert "Traceback" in done.stderr
