@@ -49,9 +49,13 @@ def _tied_inside(board: Board, leader: tuple[str, str, str]) -> str | None:
     counts = tests.groupby(COLUMN).size()
     if counts.empty:
         return None
-    most = f"up to {counts.max()} others" if counts.max() > 1 else "one other"
-    of = f"On {len(counts)} of {len(board.columns)} datasets" if len(board.columns) > 1 else "There"
-    return f"{of} the paired tests do not separate it from {most}."
+    most = f"up to {counts.max()} others are" if counts.max() > 1 else "one other is"
+    if len(board.columns) == 1:
+        return f"By the paired test over its genes, {most} not separated from it."
+    return (
+        f"Within one dataset the paired tests separate less: on {len(counts)} of {len(board.columns)}, "
+        f"{most} not separated from it."
+    )
 
 
 def _weakness(board: Board, leader: tuple[str, str, str]) -> str | None:
