@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 from stbench import __version__
+from stbench.board.render import render
+from stbench.board.scoretable import common_cells, read_scores
 from stbench.config.variants import NO_PRESET, configure
 from stbench.methods import REGISTRY as METHODS
 from stbench.metrics import REGISTRY as METRICS
@@ -73,3 +75,8 @@ generated.mkdir(exist_ok=True)
 (generated / "methods.md").write_text(method_cards())
 (generated / "metric_cards.md").write_text(metric_cards())
 exclude_patterns += ["generated/metric_cards.md"]  # included by metrics.md
+
+page = generated / "pages" / "board"  # beside board.html
+page.mkdir(parents=True, exist_ok=True)
+render(common_cells(read_scores(HERE / "board_scores.parquet")), page, ["site"])
+html_extra_path = ["generated/pages"]

@@ -1,6 +1,7 @@
 """The pages of docs/ as a reader follows them: every command is run, every file is written."""
 
 import csv
+import importlib.util
 import re
 import shlex
 import shutil
@@ -12,6 +13,9 @@ import numpy as np
 import pytest
 from anndata import AnnData, read_h5ad
 from command import stbench
+
+from stbench.board.scoretable import common_cells, read_scores
+from stbench.leaderboard import REGISTRY
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -142,6 +146,25 @@ def test_the_docs_are_built_without_warnings(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "SpaGE" in (tmp_path / "html" / "generated" / "methods.html").read_text()
+
+
+def test_the_published_board_is_made_from_its_scores(tmp_path):
+    """Its tables are those of the scores; its rows are the ten systems of the paper and more."""
+    script = ROOT / "tools" / "published_board.py"
+    if not script.is_file():
+        pytest.skip("needs the tools folder of the checkout")
+    spec = importlib.util.spec_from_file_location("published_board", script)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    board = common_cells(read_scores(tool.SCORES))
+    REGISTRY.get("markdown")(board, tmp_path)
+    page = (DOCS / "board.md").read_text(encoding="utf-8")
+    assert tool.filled(page, tool.tables(tmp_path)) == page, "Run python tools/published_board.py."
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert tool.filled(readme, tool.summary(board)) == readme, "Run python tools/published_board.py."
+    ten = {"causalged", "spadit", "stdiff", "spatialscope", "tangram", "scvi", "spage", "stplus", "novosparc"}
+    assert ten | {"spaotsc"} <= set(board.runs["method"])
+    assert tool.SCORES.stat().st_size < 2e6
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="Rscript is not installed")

@@ -11,13 +11,13 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from stbench.data.columns import as_names, plain
+from stbench.data.columns import as_names, generated, plain
 from stbench.data.decisions import Decisions
 from stbench.data.features import only_genes
 from stbench.data.genenames import REMEDY, gene_names, matched, normal
 from stbench.data.places import places_of, read_coordinates, read_frame
 from stbench.data.prepare import require_usable
-from stbench.data.read import read_table
+from stbench.data.read import is_text, read_table
 from stbench.data.sections import ONE, apart
 from stbench.data.sources import CARD_FILE, known_cards
 from stbench.data.tables import (
@@ -33,6 +33,7 @@ from stbench.errors import StbenchError, unknown_name
 from stbench.files import whole_folder
 
 SECTION = "section"  # the column of obs that is written
+HALF = 0.5  # of the names of rows, or of columns
 MIN_ROWS = 10  # cells or spots; fewer are no table of counts
 
 log = logging.getLogger(__name__)
@@ -108,12 +109,30 @@ def convert(sources: Sources, out: Path) -> None:
 def _oriented(
     sources: Sources, reference: AnnData, spatial: AnnData, known: Decisions
 ) -> tuple[AnnData, AnnData]:
-    """Both tables with genes in columns: a table is transposed where the two then share more names."""
+    """Both tables with genes in columns: a table is transposed where the two then share more names.
+
+    Names that are only numbers of rows count for nothing, and a table of a format that knows cells from genes
+    is transposed only where the two share no gene otherwise.
+    """
+    paths = sources.reference, sources.spatial
     names = [
-        (set(map(normal, table.var_names)), set(map(normal, table.obs_names)))
+        [
+            set() if generated(index) else set(map(normal, index))
+            for index in (table.var_names, table.obs_names)
+        ]
         for table in (reference, spatial)
     ]
-    ways = [(len(names[0][a] & names[1][b]), a, b) for a in (False, True) for b in (False, True)]
+    ways = [(_alike(names[0][a], names[1][b]), a, b) for a in (False, True) for b in (False, True)]
+    as_is, both = ways[0][0], ways[-1][0]
+    if as_is:
+        texts = [is_text(path) for path in paths]
+        ways = [way for way in ways if (texts[0] or not way[1]) and (texts[1] or not way[2])]
+    if len(ways) == 4 and min(as_is, both) > HALF:
+        known.guess(
+            "both tables share names of rows and of columns; genes are taken to be in columns",
+            "give cells and spots names of their own",
+        )
+        ways = ways[:1]
     _, turn_reference, turn_spatial = max(ways, key=lambda way: way[0])
     if turn_reference:
         known.say(f"{sources.reference.name}: genes are in rows")
@@ -131,6 +150,11 @@ def _oriented(
                 f"Its first columns are {columns}, its first rows {lines}."
             )
     return reference, spatial
+
+
+def _alike(first: set[str], second: set[str]) -> float:
+    """The share of the shorter list of names that is in the other."""
+    return len(first & second) / max(min(len(first), len(second)), 1)
 
 
 def _raw(table: AnnData, layer: str | None, what: str, known: Decisions) -> AnnData:

@@ -34,6 +34,11 @@ CELL_NAMES, GENE_NAMES = (  # attributes of loom files, by anndata, Seurat, loom
 )
 
 
+def is_text(path: Path) -> bool:
+    """Whether ``path`` is a text table, where genes may be in rows or in columns."""
+    return path.with_suffix("" if path.suffix == ".gz" else path.suffix).suffix in TEXT
+
+
 def read_table(path: Path, decisions: Decisions | None = None) -> AnnData:
     """The table at ``path``, rows and columns as in the file; ``decisions`` gets what was understood.
 
@@ -49,9 +54,9 @@ def read_table(path: Path, decisions: Decisions | None = None) -> AnnData:
 
 def _read(path: Path, decisions: Decisions) -> tuple[str, AnnData]:
     """The name of the format, and the table."""
-    plain = path.with_suffix("") if path.suffix == ".gz" else path
-    if plain.suffix in TEXT:
+    if is_text(path):
         return "text", read_text_matrix(path, decisions=decisions)
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
     if plain.suffix == ".h5ad":
         return "AnnData", read_h5ad(path) if plain == path else _unpacked(path)
     if path.suffix not in (".zarr", ".h5", ".hdf5", ".loom", ".parquet") and (matrix := matrix_file(path)):

@@ -8,16 +8,18 @@ from urllib.parse import unquote
 
 import command
 import numpy as np
+import pandas as pd
 import pytest
 
 from stbench.data import download as downloads
 from stbench.data.checksums import source
 from stbench.data.fetch import fetch
-from stbench.data.sources import catalogue, dataset_in
+from stbench.data.sources import catalogue, dataset_in, known_cards
 from stbench.datasets import Card
 from stbench.errors import StbenchError
 from stbench.files import read_h5ad
 
+README = Path(__file__).parents[2] / "README.md"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TABLES = {  # base names repeat, as in the repository that has this layout
     "cells/counts.csv": ',a,b\nGene1,1,2\nNA,0,3\n"Gene3",4,0\n',
@@ -170,12 +172,23 @@ def test_the_real_pairs_equal_those_of_the_project(name, public_host, real_data,
 
 
 @pytest.mark.real
-def test_fetch_then_run_from_an_empty_cache(public_host, cache, tmp_path):
+def test_the_commands_under_the_table_of_the_readme(public_host, cache, tmp_path):
+    """As they stand there, from an empty cache, but for the size: two of the pairs, two methods, a split."""
+    text = README.read_text().split("## A real table")[1].split("\n## ")[0]
+    fetch, run, board = [line.split()[1:] for line in text.splitlines() if line.startswith("    stbench ")]
+    assert fetch == ["data", "fetch", "small"]
+    options = dict(zip(run[1::2], run[2::2], strict=True))
+    small = {name for name, card in known_cards().items() if "small" in card.groups}
+    assert set(options["--datasets"].split(",")) == small
     names = ["merfish_hypothalamus", "visium_hippocampus"]
-    done = command.stbench("data", "fetch", *names, "--mirror", public_host)
+    done = command.stbench(*fetch[:2], *names, "--mirror", public_host)
     assert done.returncode == 0, done.stderr
-    grid = ["--methods", "mean,knn", "--datasets", "all", "--limit", "cells=500,spots=400,genes=80"]
-    run = command.stbench("run", *grid, "--out", tmp_path / "results")
-    assert run.returncode == 0, run.stdout + run.stderr
+    options |= {"--datasets": ",".join(names), "--methods": "mean,knn", "--splits": "1"}
+    words = [word for option in options.items() for word in option]
+    grid = command.stbench(run[0], *words, cwd=tmp_path)
+    assert grid.returncode == 0, grid.stdout + grid.stderr
     for name in names:
-        assert f"knn · {name} · split 0 · seed 0: ok" in run.stdout
+        assert f"knn · {name} · split 0 · seed 0: ok" in grid.stdout
+    shown = command.stbench(*board, "--only", "csv", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert set(pd.read_csv(tmp_path / "board" / "leaderboard.csv")["dataset"]) == set(names)

@@ -28,8 +28,12 @@ from stbench.errors import StbenchError
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def hash_of(folder):
-    return prepare(*dataset_called(str(folder), catalogue([])).load(), Card("x")).hash
+def hash_of(folder, *, coordinates=True):
+    reference, spatial = dataset_called(str(folder), catalogue([])).load()
+    if not coordinates:
+        spatial.obsm.clear()
+    reference.obs = reference.obs[[]]
+    return prepare(reference, spatial, Card("x")).hash
 
 
 def write_10x(table, path, kinds=None):
@@ -439,6 +443,28 @@ def test_rows_are_matched_by_order_only_without_names(tmp_path, make_pair):
     assert "matched to spots by their order" in known.warnings[0]
     with pytest.raises(StbenchError, match="--strict allows none"):
         read_coordinates(tmp_path / "p.csv", spatial.obs_names, Decisions(strict=True))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_cells_and_spots_with_the_same_names_do_not_turn_the_tables(make_pair, tmp_path, named):
+    """More names of rows than genes are shared, and yet the genes are in the columns."""
+    reference, spatial = make_pair(n_cells=60, n_spots=50)
+    reference.obs_names, spatial.obs_names = (
+        [f"cell{i}" if named else str(i) for i in range(table.n_obs)] for table in (reference, spatial)
+    )
+    reference.write_h5ad(tmp_path / "sc.h5ad")
+    spatial.write_h5ad(tmp_path / "st.h5ad")
+    convert(Sources(tmp_path / "sc.h5ad", tmp_path / "st.h5ad"), tmp_path / "mine")
+    made = anndata.read_h5ad(tmp_path / "mine" / "st.h5ad")
+    assert list(made.var_names) == list(spatial.var_names)
+    for table, name in ((reference, "sc.csv"), (spatial, "st.csv")):
+        table.to_df().astype(int).to_csv(tmp_path / name)
+    sources = tmp_path / "sc.csv", tmp_path / "st.csv"
+    convert(Sources(*sources), tmp_path / "of_text")
+    assert hash_of(tmp_path / "of_text", coordinates=False) == hash_of(tmp_path / "mine", coordinates=False)
+    if named:
+        with pytest.raises(StbenchError, match="genes are taken to be in columns.*--strict"):
+            convert(Sources(*sources, strict=True), tmp_path / "strict")
 
 
 def test_generated_names_name_nothing():
