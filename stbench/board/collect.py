@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ def _run_scores(results: Results, manifest: dict[str, Any], names: list[str]) ->
     except (InvalidPrediction, OSError) as error:
         raise StbenchError(
             f"The run '{folder}' is damaged ({error}). Remove it with "
-            f"stbench verify {results.folder} --remove; the same stbench run repeats it."
+            f"stbench verify {shlex.quote(str(results.folder))} --remove; the same stbench run repeats it."
         ) from error
     requested = stored[stored["metric"].isin(names)].drop(columns="definition")
     return requested.assign(**_identity(manifest))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 from stbench.errors import StbenchError
@@ -26,7 +27,8 @@ def show_run(results: Results, wanted: str) -> None:
     ]
     if not found:
         raise StbenchError(
-            f"No run of '{results.folder}' is called '{wanted}'. See: stbench status {results.folder}"
+            f"No run of '{results.folder}' is called '{wanted}'. "
+            f"See: stbench status {shlex.quote(str(results.folder))}"
         )
     if len(found) > 1:
         names = "; ".join(f"{m['key'][:8]} {title(m)}" for m in found[:5])

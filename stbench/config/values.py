@@ -23,8 +23,13 @@ def require(right: bool, takes: str, value: Any) -> None:
 
 
 def names(value: str | Iterable[Any]) -> tuple[str, ...]:
-    """Names from a text with commas, or each one on its own; a name with a comma in a text is quoted."""
-    if isinstance(value, str):
+    """Names from a text with commas, or each one on its own.
+
+    A name with a comma in a text is quoted, unless the text is the path of a folder.
+    """
+    if isinstance(value, str) and "," in value and "\0" not in value and Path(value).is_dir():
+        value = [value]
+    elif isinstance(value, str):
         value = next(csv.reader([value], skipinitialspace=True), [])
     texts = list(value)
     require(all(isinstance(text, str) for text in texts), "names", value)

@@ -85,15 +85,17 @@ def normal(name: str) -> str:
 
 @dataclass(frozen=True)
 class GeneNames:
-    """What the two tables share. ``reasons`` explains the other measured genes, in sentences.
+    """What the two tables share.
 
-    ``renamed`` has the remedy: new names of measured genes. ``reference_column`` and ``spatial_column`` are
-    the columns of ``var`` with which the tables would share more genes.
+    ``reasons`` explains measured genes that are not shared, in sentences, and ``others`` are those without an
+    explanation. ``renamed`` has the remedy: new names of measured genes. ``reference_column`` and
+    ``spatial_column`` are the columns of ``var`` with which the tables would share more genes.
     """
 
     measured: int
     shared: int
     reasons: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     renamed: dict[str, str] = field(default_factory=dict)
     reference_column: str | None = None
     spatial_column: str | None = None
@@ -105,7 +107,10 @@ class GeneNames:
 
     def __str__(self) -> str:
         text = f"{self.shared} of {self.measured} measured genes are in the reference"
-        return ". ".join([text, *self.reasons])
+        rest = (
+            [f"{len(self.others)} have no counterpart ({', '.join(self.others[:2])})"] if self.others else []
+        )
+        return ". ".join([text, *self.reasons, *rest])
 
 
 def gene_names(reference: AnnData, spatial: AnnData) -> GeneNames:
@@ -153,7 +158,10 @@ def gene_names(reference: AnnData, spatial: AnnData) -> GeneNames:
             reasons.append(
                 f"{unlike} are {kind} ({example}) while the reference has {other}: use the same on both sides"
             )
-    return GeneNames(len(spatial.var_names), len(shared), tuple(reasons), renamed, of_reference, of_spatial)
+            missing = [name for name, is_id in zip(missing, ids, strict=True) if is_id == reference_ids]
+    others = tuple(name for name in missing if name not in dates)
+    sizes = len(spatial.var_names), len(shared)
+    return GeneNames(*sizes, tuple(reasons), others, renamed, of_reference, of_spatial)
 
 
 def matched(reference: AnnData, spatial: AnnData, found: GeneNames) -> tuple[AnnData, AnnData]:

@@ -56,8 +56,10 @@ def test_a_value_of_another_type_says_what_is_taken(kind, wrong):
         values.of_type(kind)(wrong)
 
 
-def test_lists_may_be_written_with_commas():
+def test_lists_may_be_written_with_commas(tmp_path):
     assert values.names("a, b") == values.names(["a", "b"]) == ("a", "b")
+    (tmp_path / "a, b").mkdir()
+    assert values.names(str(tmp_path / "a, b")) == (str(tmp_path / "a, b"),)
     assert values.names('"H2,K1", b') == values.names(["H2,K1", "b"]) == ("H2,K1", "b")
     assert values.paths("a,b") == (Path("a"), Path("b"))
     assert values.paths(Path("a,b")) == (Path("a,b"),)

@@ -381,6 +381,13 @@ def test_two_names_for_one_gene_are_not_matched(make_pair):
     assert not found.renamed  # which of the two it is cannot be known
 
 
+def test_genes_without_a_counterpart_are_counted(make_pair):
+    reference, spatial = make_pair()
+    spatial.var_names = ["one", "two", "three", *spatial.var_names[3:]]
+    found = str(gene_names(reference, spatial))
+    assert found == "21 of 24 measured genes are in the reference. 3 have no counterpart (one, two)"
+
+
 def test_dates_are_named_and_not_matched(make_pair):
     reference, spatial = make_pair()
     spatial.var_names = ["1-Mar", *spatial.var_names[1:]]
