@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
+from stbench import method
 from stbench.config import values
 from stbench.config.options import Options, Positive, flag
+from stbench.data.sources import catalogue, data_folders
 from stbench.plugins import load_plugin
 
 
@@ -80,7 +82,12 @@ def _annotation(one: Field[Any], kind: Any) -> Any:
         help += rf" \[default: {default}]"
     text = list[str] if one.metadata["many"] else str
     shown = typer.Option(
-        flag(one), help=help, show_default=False, rich_help_panel=panel, metavar=_metavar(one, kind)
+        flag(one),
+        help=help,
+        show_default=False,
+        rich_help_panel=panel,
+        metavar=_metavar(one, kind),
+        autocompletion=_completer(one.name, kind),
     )
     return Annotated[text | None, shown]
 
@@ -92,12 +99,34 @@ def _shown(one: Field[Any]) -> str:
     return ",".join(map(str, one.default)) if isinstance(one.default, tuple) else str(one.default or "")
 
 
+def _words(kind: Any) -> tuple[str, ...]:
+    """The words of a choice; empty for another type."""
+    parts = kind, *get_args(kind)
+    return next((get_args(part) for part in parts if get_origin(part) is Literal), ())
+
+
+def _completer(name: str, kind: Any) -> Callable[[str], list[str]] | None:
+    """What the shell completes an option to; of names with commas, the last one."""
+    known = {
+        "methods": lambda: [*method.REGISTRY.items(), "all"],
+        "method": lambda: [*method.REGISTRY.items(), "best"],
+        "datasets": lambda: [*catalogue(data_folders([])), "all"],
+    }.get(name, lambda: _words(kind))
+    if name not in ("methods", "method", "datasets") and not _words(kind):
+        return None
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{word}" for word in known() if word.startswith(last)]
+
+    return complete
+
+
 def _metavar(one: Field[Any], kind: Any) -> str:
     """What an option takes: the words of a choice, N for a number, or its own name."""
-    parts = [part for part in (kind, *get_args(kind)) if part is not type(None)]
-    words = next((get_args(part) for part in parts if get_origin(part) is Literal), ())
-    if words:
+    if words := _words(kind):
         return "|".join(words)
+    parts = [part for part in (kind, *get_args(kind)) if part is not type(None)]
     if any(part is int or part is Positive or int in get_args(part) for part in parts):
         return "SIZE" if one.metadata["parse"] is values.n_bytes else "N"
     known = {"timeout": "TIME", "memory_limit": "SIZE", "plugin": "FILE", "cluster": "FILE", "data": "FOLDER"}

@@ -1,6 +1,7 @@
 """The command line as a user meets it, in processes of its own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -337,6 +338,29 @@ def test_what_plugins_raise_is_the_status_of_a_row_and_the_grid_goes_on(data_fol
     again = stbench(*base, "--overwrite", "failed")
     assert "2 of 4 runs" in again.stdout or "[2/2]" in again.stdout
     assert {manifest(folder)["status"] for folder in (tmp_path / "r" / "runs").iterdir()} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("run --methods causalged,ridge_g", ["causalged,ridge_genes"]),
+        ("run --methods causal", ["causalged", "causalged-kernel"]),
+        ("run --datasets simul", ["simulated"]),
+        ("run --overwrite f", ["failed"]),
+        ("predict --method be", ["best"]),
+    ],
+)
+def test_the_shell_completes_names(typed, completed):
+    words = f"stbench {typed}"
+    asked = {
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+        "_STBENCH_COMPLETE": "complete_bash",
+    }
+    code = "import sys; sys.argv[0] = 'stbench'; from stbench.cli import app; app(prog_name='stbench')"
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, env=os.environ | asked, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == completed, done.stderr
 
 
 def test_one_plugin_with_all_that_is_known_of_it():
