@@ -14,6 +14,7 @@ from stbench.data.cache import load
 from stbench.data.checksums import source
 from stbench.data.fetch import fetch, requested, verify
 from stbench.data.limit import Limit
+from stbench.data.prepare import prepare
 from stbench.data.sources import catalogue, dataset_called
 from stbench.datasets import Card
 from stbench.errors import StbenchError
@@ -166,7 +167,8 @@ def test_the_layout_of_spaim_is_found_by_its_sizes(record, cache, make_pair, tmp
     sizes = {"cells_raw": 9, "reference_genes_raw": 20, "spots_raw": 7, "spatial_genes_raw": 20}
     folder, _ = fetch(Card("found", records={"12792074": "Dataset8"}, expected=sizes), [], record.url)
     assert "'dataset/Dataset9', found by its sizes" in source(folder)
-    assert dataset_called(str(folder), {}).load()[1].obsm["spatial"].shape == (7, 2)
+    pair = prepare(*dataset_called(str(folder), {}).load(), Card("found", min_genes=1))
+    assert pair.spatial.obsm["spatial"].shape == (7, 2)  # from the columns of obs
 
 
 def test_groups_stand_for_their_datasets():
