@@ -173,11 +173,27 @@ function drawScores() {
   drawMatrix(view);
   drawDots(view);
 }
-for (const id of filters) byId(id).addEventListener("change", drawScores);
+const address = "#scores?"; // the filters behind it: a link shows what its sender saw
+function remember() {
+  const set = filters.filter((id) => byId(id).selectedIndex > 0).map((id) => [id, byId(id).value]);
+  history.replaceState(null, "", set.length ? address + new URLSearchParams(set) : "#scores");
+}
+function restore() {
+  if (!location.hash.startsWith(address)) return;
+  for (const [id, value] of new URLSearchParams(location.hash.slice(address.length)))
+    if (filters.includes(id) && [...byId(id).options].some((option) => option.value === value)) byId(id).value = value;
+  byId("scores").scrollIntoView();
+}
+for (const id of filters)
+  byId(id).addEventListener("change", () => {
+    drawScores();
+    remember();
+  });
 for (const kind of ["focusin", "mouseover"])
   byId("matrix").addEventListener(kind, (event) => {
     if (event.target.title) byId("detail").textContent = event.target.title;
   });
+restore();
 drawScores();
 
 // ---- plots that no filter changes

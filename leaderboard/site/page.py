@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from stbench import __version__
 from stbench.board.board import Board
 from stbench.board.columns import preset_text
 from stbench.board.tables import notes, shares
@@ -40,6 +41,7 @@ def page(board: Board) -> str:
         board=board,
         numbers=numbers,
         words=in_words(board),
+        citation=_citation(numbers["facts"]),
         notes=list(notes(board)),
         shares=shares(board),
         methods=methods(board),
@@ -57,6 +59,20 @@ def page(board: Board) -> str:
         script=Markup((HERE / "page.js").read_text("utf-8")),
         plotly=Markup(get_plotlyjs()),
         datatables=_uri("text/javascript", (bundle / "dt_bundle.js").read_text("utf-8")),
+    )
+
+
+def _citation(facts: dict[str, Any]) -> str:
+    """A BibTeX entry for this board: what it compares, and when its runs were made."""
+    last = facts["last_run"] or ""
+    made = f", runs until {last}" if last else ""
+    year = f"  year = {{{last[:4]}}},\n" if last else ""
+    return (
+        "@misc{stbench,\n"
+        "  title = {stbench: a fair benchmark of gene prediction in spatial transcriptomics},\n"
+        f"{year}"
+        f"  note = {{Version {__version__}, board of {facts['n_methods']} methods on {facts['n_datasets']} "
+        f"datasets{made}}}\n}}"
     )
 
 

@@ -153,6 +153,31 @@ def test_filters_change_what_is_shown(shown):
     assert shown.get_log("browser") == []
 
 
+def test_the_board_can_be_cited(shown):
+    text = shown.find_element("id", "citation").get_attribute("textContent")
+    assert text.startswith("@misc{stbench,")
+    assert re.search(r"board of 2 methods on 2 datasets, runs until 20\d\d-", text)
+    assert text.count("{") == text.count("}")
+
+
+def test_a_link_shows_what_its_sender_saw(shown, browser):
+    choose(shown, "metric", "rmse")
+    choose(shown, "family", "baseline")
+    link, seen = shown.current_url, texts(shown, "#matrix td, #matrix th")
+    assert link.endswith("#scores?metric=rmse&family=baseline")
+    browser.get("about:blank")
+    browser.get(link)
+    wait(browser, lambda: browser.execute_script("return document.body.dataset.ready"))
+    assert texts(browser, "#matrix td, #matrix th") == seen
+    browser.get("about:blank")
+    browser.get(link.replace("rmse", "no-metric"))
+    wait(browser, lambda: browser.execute_script("return document.body.dataset.ready"))
+    assert browser.execute_script("return document.getElementById('metric').value") == "pcc"
+    choose(browser, "family", "all families")
+    assert browser.current_url.endswith("#scores")
+    assert browser.get_log("browser") == []
+
+
 def test_the_numbers_are_those_of_the_summary(shown, results):
     from stbench.board.collect import collect
     from stbench.runs.results import Results
