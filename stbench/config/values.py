@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -27,10 +28,13 @@ def names(value: str | Iterable[Any]) -> tuple[str, ...]:
 
     A name with a comma in a text is quoted, unless the text is the path of a folder.
     """
-    if isinstance(value, str) and "," in value and "\0" not in value and Path(value).is_dir():
+    if isinstance(value, str) and "," in value and os.path.isdir(value):
         value = [value]
     elif isinstance(value, str):
-        value = next(csv.reader([value], skipinitialspace=True), [])
+        try:
+            value = next(csv.reader([value], skipinitialspace=True), [])
+        except csv.Error as error:  # a line break
+            raise ValueError(f"takes names with commas, not '{value}' ({error})") from error
     texts = list(value)
     require(all(isinstance(text, str) for text in texts), "names", value)
     return tuple(text.strip() for text in texts if text.strip())

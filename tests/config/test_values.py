@@ -60,6 +60,11 @@ def test_lists_may_be_written_with_commas(tmp_path):
     assert values.names("a, b") == values.names(["a", "b"]) == ("a", "b")
     (tmp_path / "a, b").mkdir()
     assert values.names(str(tmp_path / "a, b")) == (str(tmp_path / "a, b"),)
+    many = [f"Gene{i}" for i in range(10_000)]  # more than the name of a file may have
+    assert values.names(",".join(many)) == tuple(many)
+    with pytest.raises(ValueError, match="takes names with commas"):
+        values.names("a\nb")
+    assert values.names("a,b\0") == ("a", "b\0")
     assert values.names('"H2,K1", b') == values.names(["H2,K1", "b"]) == ("H2,K1", "b")
     assert values.paths("a,b") == (Path("a"), Path("b"))
     assert values.paths(Path("a,b")) == (Path("a,b"),)
