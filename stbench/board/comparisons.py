@@ -6,6 +6,10 @@ Within a dataset, the baselines and methods that are ``ok`` there are compared; 
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import numpy as np
 import pandas as pd
 
@@ -24,9 +28,30 @@ from stbench.board.statistics import (
 )
 from stbench.errors import StbenchError
 
+T = TypeVar("T")
+
 PAIR = ["method", "preset", "other_method", "other_preset"]
 
 
+def once(function: Callable[..., T]) -> Callable[..., T]:
+    """Decorator: the result for the same board and arguments is kept on the board, for all renderers.
+
+    Nobody may change it.
+    """
+
+    @functools.wraps(function)
+    def call(board: Board, *arguments: Any) -> T:
+        kept = vars(board).setdefault("_kept", {})
+        key = function.__name__, *arguments
+        if key not in kept:
+            kept[key] = function(board, *arguments)
+        found: T = kept[key]
+        return found
+
+    return call
+
+
+@once
 def paired_tests(board: Board, metric: str | None = None) -> pd.DataFrame:
     """Wilcoxon tests over genes between all pairs, dataset by dataset, with Holm's correction in each.
 
@@ -108,6 +133,7 @@ def differences(board: Board, row: tuple[str, str, str], metric: str | None = No
     return table.drop(index=[row])
 
 
+@once
 def _over_columns(board: Board, metric: str) -> tuple[pd.Series, np.ndarray]:
     """The means over datasets of all ranked rows, and the same in every resample, (n_resamples, n_rows)."""
     rows = board.ranked

@@ -17,6 +17,7 @@ from rich.table import Table
 from stbench.cli.options import DataFolders
 from stbench.cli.pair_report import show
 from stbench.cli.table import console
+from stbench.config.options import Options, named
 from stbench.data.limit import Limit
 from stbench.data.sources import catalogue, data_folders, dataset_called, dataset_in
 from stbench.errors import StbenchError
@@ -164,11 +165,9 @@ def convert(
     ] = None,
     reference_layer: Annotated[str | None, typer.Option(help="Layer with the counts, or raw.")] = None,
     spatial_layer: Annotated[str | None, typer.Option(help="Layer with the counts, or raw.")] = None,
-    sections: Annotated[
-        str | None, typer.Option(help="Column of the spatial obs with the section of each spot, or one.")
-    ] = None,
+    sections: Annotated[str | None, typer.Option(help=named(Options, "sections").metadata["help"])] = None,
     match_genes: Annotated[
-        bool, typer.Option("--match-genes", help="Match names of genes that differ in writing only.")
+        bool, typer.Option("--match-genes", help=named(Options, "match_genes").metadata["help"])
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Make every guess an error.")] = False,
 ) -> None:

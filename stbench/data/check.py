@@ -11,7 +11,7 @@ from anndata import AnnData
 from stbench.data.decisions import Decisions
 from stbench.data.genenames import DATES
 from stbench.data.health import Pattern, Side, Structure, pattern, side, structure
-from stbench.data.prepare import Pair, prepare, usable
+from stbench.data.prepare import Pair, prepare_usable, usable
 from stbench.data.split import N_FOLDS
 from stbench.dataset import Card
 from stbench.errors import StbenchError
@@ -61,7 +61,7 @@ def check_pair(reference: AnnData, spatial: AnnData, card: Card) -> Fitness:
     try:
         reference, spatial = usable(reference, spatial, card, notes)
         cells, spots = side(reference), side(spatial)
-        pair = prepare(reference, spatial, card)
+        pair = prepare_usable(reference, spatial, card, notes)
     except StbenchError as error:
         shared = len(set(reference.var_names) & set(spatial.var_names))
         stop = Finding("stop", str(error))

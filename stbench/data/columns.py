@@ -12,37 +12,19 @@ import numpy as np
 import pandas as pd
 
 ROW_NAMES = {  # names of cells, spots or genes
-    *("barcode", "barcodes", "cell", "cells", "cellid", "cellname", "entityid", "spot", "spots", "spotid"),
-    *("bead", "beadid", "index", "unnamed:0", "row", "rownames", "rowid", "id", "name", "objectid", "binid"),
-    *("gene", "genes", "geneid", "genename", "genesymbol", "symbol", "ensembl", "ensemblid", "feature"),
-    *("featurename", "featureid", "cellbarcode", "obsnames", "varnames", "locationid", "roi", "roiid"),
+    *("barcode", "barcodes", "cell", "cells", "cellid", "cellname", "entityid", "spot", "spots"),
+    *("spotid", "bead", "beadid", "index", "unnamed:0", "row", "rownames", "rowid", "id", "name"),
+    *("objectid", "binid", "gene", "genes", "geneid", "genename", "genesymbol", "symbol", "ensembl"),
+    *("ensemblid", "feature", "featurename", "featureid", "cellbarcode", "obsnames", "varnames"),
+    *("locationid", "roi", "roiid"),
 }
 ABOUT_ROWS = {  # measurements of a cell or spot beside its genes
-    *(
-        "fov",
-        "volume",
-        "area",
-        "ncounts",
-        "ngenes",
-        "ngenesbycounts",
-        "totalcounts",
-        "ncountrna",
-        "nfeaturerna",
-    ),
-    *(
-        "ncountspatial",
-        "nfeaturespatial",
-        "percentmt",
-        "pctcountsmt",
-        "minx",
-        "maxx",
-        "miny",
-        "maxy",
-        "centerz",
-    ),
-    *("intissue", "arrayrow", "arraycol", "leiden", "louvain", "seuratclusters", "celltype", "libraryid"),
-    *("cellarea", "nucleusarea", "transcriptcounts", "controlprobecounts", "numtranscripts", "numi", "ngene"),
-    *("numumis", "numumi", "numgenes", "sampleid", "sectionid", "sliceid", "batch", "origident", "timestamp"),
+    *("fov", "volume", "area", "ncounts", "ngenes", "ngenesbycounts", "totalcounts", "ncountrna"),
+    *("nfeaturerna", "ncountspatial", "nfeaturespatial", "percentmt", "pctcountsmt", "minx", "maxx"),
+    *("miny", "maxy", "centerz", "intissue", "arrayrow", "arraycol", "leiden", "louvain"),
+    *("seuratclusters", "celltype", "libraryid", "cellarea", "nucleusarea", "transcriptcounts"),
+    *("controlprobecounts", "numtranscripts", "numi", "ngene", "numumis", "numumi", "numgenes"),
+    *("sampleid", "sectionid", "sliceid", "batch", "origident", "timestamp"),
 }
 PLACES = (  # the names of x and y on each platform, the best ones first
     ("x", "y"),
@@ -67,8 +49,6 @@ PLACES = (  # the names of x and y on each platform, the best ones first
     ("array_col", "array_row"),
     ("col", "row"),
 )
-
-
 EXACT = 1 << 24  # the largest whole numbers that float32 holds exactly
 NEARLY_ALL = 0.9
 
@@ -124,3 +104,15 @@ def as_names(values: pd.Series | pd.Index) -> pd.Index:
     if pd.api.types.is_float_dtype(values.dtype) and np.all(np.mod(np.asarray(values), 1) == 0):
         values = values.astype(np.int64)
     return pd.Index([v.decode() if isinstance(v, bytes) else str(v) for v in values])
+
+
+def cells_of_fields(table: pd.DataFrame) -> pd.Index | None:
+    """Names of cells from ``cell_ID`` and ``fov``, as squidpy makes them; None without both columns.
+
+    CosMx counts the cells of each field of view from 1.
+    """
+    by_name = {plain(column): column for column in table.columns}
+    if not {"fov", "cellid"} <= by_name.keys():
+        return None
+    cell, field = (as_names(table[by_name[name]]) for name in ("cellid", "fov"))
+    return cell + "_" + field

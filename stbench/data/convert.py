@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from scipy import sparse
 from stbench.data.columns import as_names, generated, plain
 from stbench.data.decisions import Decisions
 from stbench.data.features import only_genes
-from stbench.data.genenames import REMEDY, gene_names, matched, normal
+from stbench.data.genenames import gene_names, matched, normal
 from stbench.data.places import places_of, read_coordinates, read_frame
 from stbench.data.prepare import require_usable
 from stbench.data.read import is_text, read_table
@@ -35,8 +34,6 @@ from stbench.files import whole_folder
 SECTION = "section"  # the column of obs that is written
 HALF = 0.5  # of the names of rows, or of columns
 MIN_ROWS = 10  # cells or spots; fewer are no table of counts
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ def convert(sources: Sources, out: Path) -> None:
     shared = len(set(reference.var_names) & set(spatial.var_names))
     cells = f"{reference.n_obs} cells x {reference.n_vars} genes"
     spots = f"{spatial.n_obs} spots x {spatial.n_vars} genes"
-    log.info("%s: %s, %s, %d shared", out, cells, spots, shared)
+    known.say(f"{out}: {cells}, {spots}, {shared} shared")
 
 
 def _oriented(
@@ -183,10 +180,13 @@ def _raw(table: AnnData, layer: str | None, what: str, known: Decisions) -> AnnD
         )
     if not np.isfinite(values.data).all():
         raise StbenchError(f"The {what} has NaN or infinite values. Give raw counts or intensities.")
-    if text := fractions(table):
-        known.warn(f"{what}: {text}: all are treated as intensities")
-    elif not whole_numbers(values):
-        known.warn(f"{what}: values are not whole numbers and are kept as they are")
+    if not whole_numbers(values):
+        text = fractions(table)
+        known.warn(
+            f"{what}: {text}: all are treated as intensities"
+            if text
+            else f"{what}: values are not whole numbers and are kept as they are"
+        )
     return table
 
 
@@ -240,13 +240,13 @@ def _matched(
         known.say(f"genes: {found}. The names were matched")
         reference, spatial = matched(reference, spatial, found)
     elif found.shared == 0:
-        reasons = f" {'. '.join(found.reasons)}{REMEDY if found.explained else ''}." if found.reasons else ""
         raise StbenchError(
             f"'{sources.reference}' and '{sources.spatial}' share no gene name. "
-            f"They have, for example, '{reference.var_names[0]}' and '{spatial.var_names[0]}'.{reasons}"
+            f"They have, for example, '{reference.var_names[0]}' and '{spatial.var_names[0]}'."
+            f"{found.why_none}"
         )
     elif found.reasons:
-        known.warn(f"genes: {found}{REMEDY if found.explained else ''}")
+        known.warn(f"genes: {found}{found.advice}")
     else:
         known.say(f"genes: {found}")
     return reference, spatial

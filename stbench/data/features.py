@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from stbench.data.columns import ROW_NAMES, as_names, describes_rows, generated, names_rows, plain
+from stbench.data.columns import (
+    ROW_NAMES,
+    as_names,
+    cells_of_fields,
+    describes_rows,
+    generated,
+    names_rows,
+    plain,
+)
 from stbench.data.decisions import Decisions
 from stbench.errors import StbenchError
 
@@ -76,14 +84,14 @@ def _rows_named(table: AnnData, what: str, decisions: Decisions) -> AnnData:
     """The table with names of rows from a column of ``obs`` where the rows have only numbers."""
     if not generated(table.obs_names):
         return table
-    by_name = {plain(column): column for column in table.obs.columns}
-    if {"fov", "cellid"} <= by_name.keys():  # CosMx counts the cells of each field of view from 1
-        cell, field = (as_names(table.obs[by_name[name]]) for name in ("cellid", "fov"))
-        names = cell + "_" + field
-        table = table[names.notna() & (cell != "0")].copy()  # cell 0 is what lies outside of cells
-        table.obs_names = names[cell != "0"]
+    names = cells_of_fields(table.obs)
+    if names is not None:
+        inside = ~names.str.startswith("0_")  # cell 0 is what lies outside of cells
+        table = table[inside].copy()
+        table.obs_names = names[inside]
         decisions.say(f"{what}: names from cell_ID and fov, as squidpy makes them")
         return table
+    by_name = {plain(column): column for column in table.obs.columns}
     for key in ("barcode", "barcodes", *sorted(ROW_NAMES & by_name.keys())):
         if key in by_name and (names := as_names(table.obs[by_name[key]])).is_unique:
             table = table.copy()

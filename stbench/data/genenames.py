@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, reduce
 from importlib.resources import files
 
 import numpy as np
@@ -16,21 +16,12 @@ from stbench.data.columns import plain
 
 ENSEMBL = re.compile(r"ENS[A-Z]*G\d{6,}(\.\d+)?")
 DATES = re.compile(r"\d{1,2}-(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)", re.IGNORECASE)
-NAME_COLUMNS = (  # of var, with other names of the genes
-    *("featurename", "genesymbols", "genesymbol", "symbol", "symbols", "genename", "genenames", "geneids"),
-    *(
-        "geneid",
-        "ensemblid",
-        "ensembl",
-        "ensemblids",
-        "featureid",
-        "featureids",
-        "genes",
-        "gene",
-        "accession",
-    ),
-    *("genename", "genesshort", "geneshortname", "hgncsymbol", "mgisymbol", "featureskey", "index"),
-)
+NAME_COLUMNS = {  # of var, with other names of the genes
+    *("featurename", "genesymbols", "genesymbol", "symbol", "symbols", "genename", "genenames"),
+    *("geneids", "geneid", "ensemblid", "ensembl", "ensemblids", "featureid", "featureids", "genes"),
+    *("gene", "accession", "genesshort", "geneshortname", "hgncsymbol", "mgisymbol"),
+    *("featureskey", "index"),
+}
 SHOWN = 3
 REMEDY = ". To match them: --match-genes, match_genes=True in Python, or match_genes = true in card.toml"
 
@@ -80,7 +71,7 @@ RULES: dict[str, Callable[[str], str]] = {  # why two names differ, and what mak
 
 def normal(name: str) -> str:
     """The name after all of `RULES`: equal for two names that may mean the same gene."""
-    return _current(_r_name(_prefix(_version(_spaces(name))))).casefold()
+    return reduce(lambda changed, rule: rule(changed), RULES.values(), name)
 
 
 @dataclass(frozen=True)
@@ -104,6 +95,16 @@ class GeneNames:
     def explained(self) -> bool:
         """Whether there is a remedy for some genes."""
         return bool(self.renamed or self.reference_column or self.spatial_column)
+
+    @property
+    def advice(self) -> str:
+        """How to apply the remedy; empty where there is none."""
+        return REMEDY if self.explained else ""
+
+    @property
+    def why_none(self) -> str:
+        """The reasons and the remedy, behind an error that says that no gene is shared."""
+        return f" {'. '.join(self.reasons)}{self.advice}." if self.reasons else ""
 
     def __str__(self) -> str:
         text = f"{self.shared} of {self.measured} measured genes are in the reference"
@@ -145,9 +146,8 @@ def gene_names(reference: AnnData, spatial: AnnData) -> GeneNames:
             shown = ", ".join(f"{a}/{b}" for a, b in list(hits.items())[:SHOWN])
             reasons.append(f"{len(hits)} {'differs' if len(hits) == 1 else 'differ'} by {reason} ({shown})")
     if dates := [name for name in missing if DATES.fullmatch(name)]:
-        reasons.append(
-            f"{_are(len(dates), 'date')} made by a spreadsheet ({dates[0]}): take the original names"
-        )
+        are = "1 is a date" if len(dates) == 1 else f"{len(dates)} are dates"
+        reasons.append(f"{are} made by a spreadsheet ({dates[0]}): take the original names")
     ids = [bool(ENSEMBL.fullmatch(name)) for name in missing]
     reference_ids = np.mean([bool(ENSEMBL.fullmatch(name)) for name in known]) > 0.5
     unlike = sum(ids) if not reference_ids else len(ids) - sum(ids) - len(dates)
@@ -171,10 +171,6 @@ def matched(reference: AnnData, spatial: AnnData, found: GeneNames) -> tuple[Ann
     names = _named_by(spatial, found.spatial_column)
     spatial.var_names = [found.renamed.get(name, name) for name in names]
     return reference, spatial
-
-
-def _are(number: int, noun: str) -> str:
-    return f"1 is a {noun}" if number == 1 else f"{number} are {noun}s"
 
 
 def _hits(

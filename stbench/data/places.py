@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from anndata import AnnData
 
-from stbench.data.columns import PLACES, ROW_NAMES, as_names, generated, place_columns, plain
+from stbench.data.columns import PLACES, ROW_NAMES, as_names, cells_of_fields, generated, place_columns, plain
 from stbench.data.decisions import Decisions
 from stbench.data.textmatrix import sniffed
 from stbench.errors import StbenchError, first_line, unknown_name
@@ -118,16 +118,12 @@ def read_frame(path: Path) -> pd.DataFrame:
             path,
             sep=text.delimiter,
             encoding=text.encoding,
-            decimal="," if text.delimiter != "," and _decimal_commas(text.sample) else ".",
+            decimal=text.decimal,
             header=None if bare else 0,
             names=VISIUM if bare else None,
         )
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         raise StbenchError(f"File '{path}' is not a table ({first_line(error)}).") from error
-
-
-def _decimal_commas(sample: list[list[str]]) -> bool:
-    return any(re.fullmatch(r"-?\d+,\d+", value.strip()) for row in sample for value in row)
 
 
 def _matched(
@@ -166,11 +162,10 @@ def _matched(
 
 def _keys(table: pd.DataFrame, columns: list[str]) -> dict[str, pd.Index]:
     """What may name the rows: columns of text or with a known name, and the index, by a description."""
-    by_name = {plain(column): column for column in table.columns}
     keys = {}
-    if {"fov", "cellid"} <= by_name.keys():
-        cell, field = (as_names(table[by_name[name]]) for name in ("cellid", "fov"))
-        keys["cell_ID and fov"] = cell + "_" + field
+    names = cells_of_fields(table)
+    if names is not None:
+        keys["cell_ID and fov"] = names
     for column in table.columns:
         if column in columns:
             continue

@@ -17,15 +17,6 @@ class Layout:
     places: tuple[str, ...]
 
 
-VISIUM_TABLES = ("*filtered_feature_bc_matrix.h5", "filtered_feature_bc_matrix", "*raw_feature_bc_matrix.h5")
-VISIUM_PLACES = (
-    *(
-        "spatial/tissue_positions.parquet",
-        "spatial/tissue_positions.csv",
-        "spatial/tissue_positions_list.csv",
-    ),
-    *("*tissue_positions*.parquet", "*tissue_positions*.csv", "*tissue_positions*.csv.gz"),
-)
 LAYOUTS = (
     Layout(
         "Xenium",
@@ -34,16 +25,21 @@ LAYOUTS = (
     ),
     Layout("MERSCOPE", ("*cell_by_gene*.csv", "*cell_by_gene*.csv.gz"), ("*cell_metadata*.csv*",)),
     Layout("CosMx", ("*exprMat_file.csv*", "*exprMat*.csv*"), ("*metadata_file.csv*", "*metadata*.csv*")),
-    Layout("Visium", VISIUM_TABLES, VISIUM_PLACES),
     Layout(
-        "Visium HD",
-        tuple(
-            f"binned_outputs/square_{size}um/filtered_feature_bc_matrix.h5" for size in ("008", "016", "002")
+        "Visium",
+        ("*filtered_feature_bc_matrix.h5", "filtered_feature_bc_matrix", "*raw_feature_bc_matrix.h5"),
+        (
+            *(f"spatial/tissue_positions{end}" for end in (".parquet", ".csv", "_list.csv")),
+            *(f"*tissue_positions*{end}" for end in (".parquet", ".csv", ".csv.gz")),
         ),
-        tuple(
-            f"binned_outputs/square_{size}um/spatial/tissue_positions.parquet"
-            for size in ("008", "016", "002")
-        ),
+    ),
+    *(
+        Layout(
+            "Visium HD",
+            (f"binned_outputs/square_{size}um/filtered_feature_bc_matrix.h5",),
+            (f"binned_outputs/square_{size}um/spatial/tissue_positions.parquet",),
+        )
+        for size in ("008", "016", "002")
     ),
 )
 
@@ -57,10 +53,10 @@ def platform_folder(folder: Path) -> tuple[str, Path, Path] | None:
         table = _first(folder, layout.tables)
         if table is None:
             continue
-        places = _first(folder, layout.places, beside=table)
+        places = _first(folder, layout.places)
         if places is not None:
             return layout.platform, table, places
-        if layout.platform not in ("Visium",):
+        if layout.platform != "Visium":  # its matrix is also that of cells without places
             raise StbenchError(
                 f"Folder '{folder}' of {layout.platform} has '{table.name}' but no coordinates "
                 f"({', '.join(layout.places)}). Give them with --coordinates, and '{table}' as the table."
@@ -68,12 +64,10 @@ def platform_folder(folder: Path) -> tuple[str, Path, Path] | None:
     return None
 
 
-def _first(folder: Path, patterns: tuple[str, ...], *, beside: Path | None = None) -> Path | None:
-    """The one path that the first fitting pattern finds, in the folder of ``beside`` where that is nested."""
+def _first(folder: Path, patterns: tuple[str, ...]) -> Path | None:
+    """The one path that the first fitting pattern finds."""
     for pattern in patterns:
         found = sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
-        if beside is not None and "square_" in str(beside.relative_to(folder)):
-            found = [path for path in found if beside.parent in path.parents]
         if len(found) > 1:
             names = ", ".join(path.name for path in found)
             raise StbenchError(

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from stbench.data.decisions import Decisions
 from stbench.data.features import only_genes
-from stbench.data.genenames import REMEDY, gene_names, matched
+from stbench.data.genenames import gene_names, matched
 from stbench.data.limit import Limit
 from stbench.data.places import places_of
 from stbench.data.sections import apart
@@ -101,9 +101,15 @@ def prepare(reference: AnnData, spatial: AnnData, card: Card, limit: Limit | Non
     Raises `StbenchError` for negative or missing values, repeated names, an empty table, no shared genes, and
     coordinates that are missing for some spots or are none.
     """
-    limit = limit or Limit()
     notes = Decisions(quiet=True)
-    reference, spatial = usable(reference, spatial, card, notes)
+    return prepare_usable(*usable(reference, spatial, card, notes), card, notes, limit)
+
+
+def prepare_usable(
+    reference: AnnData, spatial: AnnData, card: Card, notes: Decisions, limit: Limit | None = None
+) -> Pair:
+    """As `prepare`, for the two tables that `usable` returned and the notes that it made."""
+    limit = limit or Limit()
     report: dict[str, Any] = {
         "notes": notes.lines,
         "cells_raw": reference.n_obs,
@@ -155,11 +161,13 @@ def usable(reference: AnnData, spatial: AnnData, card: Card, notes: Decisions) -
         require_values(table, what)
         table = only_genes(table, part, notes)
         require_usable(table, what)
+        tables.append(table)
+        if whole_numbers(table.X):
+            continue
         if text := fractions(table):
             notes.warn(f"{part}: {text}: all are treated as intensities")
-        elif not whole_numbers(table.X) and (layer := layer_with_counts(table)):
+        elif layer := layer_with_counts(table):
             notes.warn(f"{part}: X has no counts and is taken as intensities, although '{layer}' has counts")
-        tables.append(table)
     reference, spatial = tables
     if "cell_type" in reference.obs:
         types = labels(reference.obs["cell_type"])
@@ -179,7 +187,7 @@ def usable(reference: AnnData, spatial: AnnData, card: Card, notes: Decisions) -
         for table, what in ((reference, "reference"), (spatial, "spatial table")):
             require_usable(table, f"{what} of '{card.name}' with the matched names")
     elif found.reasons:
-        notes.warn(f"{found}{REMEDY if found.explained else ''}")
+        notes.warn(f"{found}{found.advice}")
     return reference, spatial
 
 
@@ -318,10 +326,9 @@ def _choose_genes(
     report["genes_shared"] = len(shared)
     if not shared:
         found = gene_names(reference, spatial)
-        reasons = f" {'. '.join(found.reasons)}{REMEDY if found.explained else ''}." if found.reasons else ""
         raise StbenchError(
             f"The two tables of '{card.name}' share no gene names. They have, for example, "
-            f"'{reference.var_names[0]}' and '{spatial.var_names[0]}'.{reasons}"
+            f"'{reference.var_names[0]}' and '{spatial.var_names[0]}'.{found.why_none}"
         )
     scores = pd.Series(variance(spatial[:, shared].X), index=shared)
     usable = varies(spatial[:, shared].X) & varies(reference[:, shared].X)

@@ -6,21 +6,21 @@ import gzip
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import anndata
 import numpy as np
 import pandas as pd
+from anndata import AnnData
+from scipy import sparse
 
 from stbench.data.decisions import Decisions
+from stbench.data.features import only_genes
 from stbench.data.mex import matrix_file, read_mex
 from stbench.data.places import read_coordinates
 from stbench.data.platforms import platform_folder
 from stbench.data.textmatrix import read_text_matrix
 from stbench.errors import StbenchError, first_line
 from stbench.files import read_h5ad
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 TEXT = (".csv", ".tsv", ".txt")
 FORMATS = (
@@ -59,7 +59,7 @@ def _read(path: Path, decisions: Decisions) -> tuple[str, AnnData]:
     plain = path.with_suffix("") if path.suffix == ".gz" else path
     if plain.suffix == ".h5ad":
         return "AnnData", read_h5ad(path) if plain == path else _unpacked(path)
-    if path.suffix not in (".zarr", ".h5", ".hdf5", ".loom", ".parquet") and (matrix := matrix_file(path)):
+    if matrix := matrix_file(path):
         return "MEX", read_mex(matrix)
     if path.is_dir() and path.suffix != ".zarr" and (found := platform_folder(path)):
         platform, table, places = found
@@ -72,8 +72,6 @@ def _read(path: Path, decisions: Decisions) -> tuple[str, AnnData]:
             case ".loom":
                 return "loom", _loom(path)
             case ".zarr":
-                import anndata
-
                 return "zarr", anndata.read_zarr(_spatialdata_table(path) or path)
             case ".parquet":
                 return "parquet", _parquet(path)
@@ -87,8 +85,6 @@ def _read(path: Path, decisions: Decisions) -> tuple[str, AnnData]:
 
 def _with_places(table: AnnData, places: Path, decisions: Decisions) -> AnnData:
     """The table of a platform with its coordinates in ``obsm``."""
-    from stbench.data.features import only_genes
-
     table = only_genes(table, "spatial table", decisions)
     table.obsm["spatial"] = read_coordinates(places, table.obs_names, decisions)
     return table
@@ -123,7 +119,6 @@ def _hdf5(file: Path) -> tuple[str, AnnData]:
 
 def _loom(file: Path) -> AnnData:
     """A loom file; its names of cells and genes are the first known attributes."""
-    import anndata
     import h5py
 
     with h5py.File(file) as content:
@@ -137,9 +132,6 @@ def _loom(file: Path) -> AnnData:
 
 def _parquet(file: Path) -> AnnData:
     """A table of numbers; columns of text are in ``obs``."""
-    from anndata import AnnData
-    from scipy import sparse
-
     frame = pd.read_parquet(file)
     numbers = frame.select_dtypes("number")
     if numbers.shape[1] == 0:

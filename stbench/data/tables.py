@@ -112,11 +112,8 @@ def cell_types(reference: AnnData, column: str | None) -> pd.DataFrame:
         raise unknown_name("column of the reference's obs", column, reference.obs.columns)
     source = column or "cell_type"
     obs = pd.DataFrame(index=reference.obs_names)
-    if source in reference.obs:
-        obs["cell_type"] = labels(reference.obs[source]).to_numpy()
-        if obs["cell_type"].isna().all():
-            return obs[[]]
-        obs["cell_type"] = pd.Categorical(obs["cell_type"])
+    if source in reference.obs and (found := labels(reference.obs[source])).notna().any():
+        obs["cell_type"] = pd.Categorical(found)
     return obs
 
 

@@ -88,6 +88,13 @@ class Text:
     sample: list[list[str]]
     said: tuple[str, ...]
 
+    @property
+    def decimal(self) -> str:
+        """The sign between a number and its decimals."""
+        values = (value.strip() for row in self.sample for value in row)
+        commas = self.delimiter != "," and any(re.fullmatch(r"-?\d+,\d+", value) for value in values)
+        return "," if commas else "."
+
 
 def sniffed(file: Path) -> Text:
     """The encoding and the delimiter of a text table by its first lines; `StbenchError` for no table."""
@@ -146,7 +153,7 @@ def _layout(file: Path, named_rows: bool | None) -> _Layout:
         )
     header = dict(enumerate(["", *fields] if shift else fields))
     columns = list(itertools.zip_longest(*text.sample, fillvalue=""))[: len(header)]
-    decimal = "," if text.delimiter != "," and any(_has_comma(column) for column in columns) else "."
+    decimal = text.decimal
     kinds = {i: _kind(column, decimal) for i, column in enumerate(columns)}
     rows: int | None = 0
     if named_rows is False or (named_rows is None and not (shift or _names_rows(header, columns, kinds))):
@@ -189,10 +196,6 @@ def _kind(column: tuple[str, ...], decimal: str) -> str:
     present = [value for value in column if value.strip() not in ("", "NA", "nan", "NaN")]
     wrong = sum(not _is_number(value.replace(",", ".") if decimal == "," else value) for value in present)
     return "text" if wrong > len(present) / 2 else "number"
-
-
-def _has_comma(column: tuple[str, ...]) -> bool:
-    return any(re.fullmatch(r"-?\d+,\d+", value.strip()) for value in column)
 
 
 def _blocks(file: Path, layout: _Layout) -> arrow.CSVStreamingReader:

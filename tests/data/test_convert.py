@@ -1,12 +1,9 @@
-import gzip
-
 import anndata
 import command
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.io import mmwrite
+from formats import write_10x, write_mex
 
 from stbench.data.cache import load
 from stbench.data.convert import Sources, convert
@@ -17,44 +14,15 @@ from stbench.data.sources import catalogue, dataset_called
 from stbench.errors import StbenchError
 
 
-def write_10x_h5(table, path):
-    """As Cell Ranger 3 writes it: columns are cells."""
-    columns = table.X.tocsr()
-    with h5py.File(path, "w") as file:
-        matrix = file.create_group("matrix")
-        matrix["barcodes"] = np.array(list(table.obs_names), dtype="S")
-        matrix["data"] = columns.data.astype(np.int32)
-        matrix["indices"] = columns.indices.astype(np.int64)
-        matrix["indptr"] = columns.indptr.astype(np.int64)
-        matrix["shape"] = np.array(table.shape[::-1], dtype=np.int32)
-        features = matrix.create_group("features")
-        names = np.array(list(table.var_names), dtype="S")
-        features["id"], features["name"] = names, names
-        features["feature_type"] = np.array(["Gene Expression"] * table.n_vars, dtype="S")
-        features["genome"] = np.array(["mm10"] * table.n_vars, dtype="S")
-
-
-def write_mex(table, folder):
-    folder.mkdir()
-    mmwrite(folder / "matrix.mtx", table.X.T.astype(int))
-    with open(folder / "matrix.mtx", "rb") as plain, gzip.open(folder / "matrix.mtx.gz", "wb") as packed:
-        packed.write(plain.read())
-    (folder / "matrix.mtx").unlink()
-    with gzip.open(folder / "features.tsv.gz", "wt") as file:
-        file.writelines(f"{gene}\t{gene}\tGene Expression\n" for gene in table.var_names)
-    with gzip.open(folder / "barcodes.tsv.gz", "wt") as file:
-        file.writelines(f"{cell}\n" for cell in table.obs_names)
-
-
 def write(table, folder, name):
     """The table in the format that ``name`` says; the path."""
     path = folder / name
     if name.endswith(".h5ad"):
         table.write_h5ad(path)
     elif name == "mex":
-        write_mex(table, path)
+        write_mex(table, path, packed=True)
     elif name.endswith(".h5"):
-        write_10x_h5(table, path)
+        write_10x(table, path)
     elif name.endswith(".loom"):
         bare = anndata.AnnData(table.X.copy(), obs=table.obs[[]].copy(), var=table.var.copy())
         bare.obs.index.name, bare.var.index.name = "CellID", "Gene"

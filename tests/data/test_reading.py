@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from formats import write_10x, write_mex
 from scipy import sparse
-from scipy.io import mmwrite
 
 from stbench.data.columns import generated, plain
 from stbench.data.convert import Sources, convert
@@ -34,41 +34,6 @@ def hash_of(folder, *, coordinates=True):
         spatial.obsm.clear()
     reference.obs = reference.obs[[]]
     return prepare(reference, spatial, Card("x")).hash
-
-
-def write_10x(table, path, kinds=None):
-    values = table.X.tocsr()
-    with h5py.File(path, "w") as file:
-        matrix = file.create_group("matrix")
-        matrix["barcodes"] = np.array(list(table.obs_names), dtype="S")
-        matrix["data"], matrix["indices"] = values.data.astype(np.int32), values.indices.astype(np.int64)
-        matrix["indptr"], matrix["shape"] = (
-            values.indptr.astype(np.int64),
-            np.array(table.shape[::-1], np.int32),
-        )
-        features = matrix.create_group("features")
-        names = np.array(list(table.var_names), dtype="S")
-        features["id"], features["name"] = names, names
-        features["feature_type"] = np.array(kinds or ["Gene Expression"] * table.n_vars, dtype="S")
-        features["genome"] = np.array(["mm10"] * table.n_vars, dtype="S")
-
-
-def write_mex(table, folder, *, start="", packed=False, genes="features.tsv", columns=3, values=np.int32):
-    folder.mkdir(parents=True)
-    mmwrite(folder / "m.mtx", table.X.T.astype(values))
-    ids = [f"ENSG{i:011d}" for i in range(table.n_vars)]
-    rows = {1: zip(table.var_names, strict=True), 2: zip(ids, table.var_names, strict=True)}
-    rows[3] = ((a, b, "Gene Expression") for a, b in zip(ids, table.var_names, strict=True))
-    texts = {
-        "matrix.mtx": (folder / "m.mtx").read_bytes(),
-        genes: "".join("\t".join(row) + "\n" for row in rows[columns]).encode(),
-        "barcodes.tsv": "".join(f"{name}\n" for name in table.obs_names).encode(),
-    }
-    (folder / "m.mtx").unlink()
-    for name, content in texts.items():
-        file = folder / f"{start}{name}{'.gz' if packed else ''}"
-        file.write_bytes(gzip.compress(content) if packed else content)
-    return folder
 
 
 def write_text(table, path, rng):
