@@ -149,11 +149,18 @@ def test_a_template_and_its_runs_end_with_the_grid(data_folder, tmp_path):
     command = [sys.executable, "-m", "stbench", "run", "--methods", "harm_sleeps", "--datasets", "planted"]
     command += ["--data", str(data_folder), "--plugin", str(HARM), "--set", "harm_sleeps.seconds=600"]
     grid = subprocess.Popen([*command, "--out", str(tmp_path / "out")], stdout=subprocess.DEVNULL)
-    template = wait_for(lambda: [p for p in psutil.Process(grid.pid).children() if p.children()])[0]
-    (child,) = template.children()
+    template, child = wait_for(lambda: _template_and_run(grid.pid))
     os.kill(grid.pid, signal.SIGKILL)
     grid.wait()
     wait_for(lambda: not template.is_running() and not _runs(child))
+
+
+def _template_and_run(pid: int) -> tuple[psutil.Process, psutil.Process] | None:
+    for template in psutil.Process(pid).children():
+        with suppress(psutil.NoSuchProcess):  # the grid also starts processes that end at once
+            for run in template.children():
+                return template, run
+    return None
 
 
 def _runs(process: psutil.Process) -> bool:
