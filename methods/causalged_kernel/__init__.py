@@ -10,13 +10,15 @@ from stbench.methods import Context, Method, Prediction, Shape, Task, dense, reg
 if TYPE_CHECKING:
     import numpy as np
 
+    from .process import Fitted
+
 
 @register(
     "causalged-kernel",
     family="kernel",
     paper="this project, after Sadia, Ahamed and Cheng 2025",
     doi="10.48550/arXiv.2502.07751",
-    version="3",
+    version="4",
     packages=("torch",),
 )
 @dataclass(frozen=True)
@@ -58,7 +60,11 @@ class CausalGeDKernel(Method):
     n_folds
         Folds of visible genes for the cross-fitted attention and for the intervals.
     level
-        Nominal level of the intervals; None: no intervals, in ``1 / (n_folds + 1)`` of the time.
+        Nominal level of the intervals; None: no intervals, in less time.
+    texture
+        Whether the maps are a draw instead of the mean: a random combination of the errors of left-out
+        visible genes is added to each, see `process.Fitted.errors`, so that it is as grainy as a measured
+        map. Every seed is another draw. A draw has a lower correlation than the mean, and no intervals.
 
     Deviations
     ----------
@@ -74,60 +80,101 @@ class CausalGeDKernel(Method):
     attended_cells: int = 12_000
     n_folds: int = 5
     level: float | None = 0.9
+    texture: bool = False
 
     def predict(self, task: Task, ctx: Context) -> np.ndarray | Prediction:
-        """Maps on the scale of ``X``, (n_spots, n_targets), with intervals unless ``level`` is None."""
+        """Maps on the scale of ``X``, (n_spots, n_targets), with intervals unless ``level`` is None.
+
+        The errors behind the intervals are those of maps with the same kernel, weight and smoothing: some
+        fifteen numbers, fitted on all visible genes once.
+        """
         from stbench.toolbox.conformal import conformal
         from stbench.toolbox.tiles import part_of_tissue
 
-        if self.level is None:
-            return self.maps(task, ctx)
+        fitted = self.fitted(task, ctx)
+        if self.level is None or self.texture:
+            return self.maps(task, fitted, ctx)
         return conformal(
             task,
-            lambda inner: self.maps(inner, ctx),
+            lambda inner: self.maps(inner, fitted, ctx),
             level=self.level,
             n_folds=self.n_folds,
             seed=ctx.seed,
             measured_on=part_of_tissue(task, self.fit_spots, ctx.seed),
         )
 
-    def maps(self, task: Task, ctx: Context) -> np.ndarray:
+    def fitted(self, task: Task, ctx: Context) -> Fitted:
+        """Kernel, weight of the attention and smoothing, from the visible genes."""
+        import numpy as np
+
+        from stbench.toolbox.scale import zscore
+        from stbench.toolbox.tiles import part_of_tissue
+
+        from .process import GeneFeatures, fit
+        from .smoothing import smoothers
+
+        genes = self.fit_names(task, ctx)
+        features = GeneFeatures.of(dense(task.reference, genes + task.targets))
+        part = part_of_tissue(task, self.fit_spots, ctx.seed)
+        smooth = smoothers(part, self.neighbours)
+        maps, attended = zscore(dense(part.spatial, genes)), self.left_out_attention(part, genes, ctx)
+        observed = features.rows(np.arange(len(genes)))
+        fitted = fit(observed, [s(maps) for s in smooth], [s(attended) for s in smooth])
+        found = fitted.correlation, fitted.attention, np.round(fitted.shares, 2)
+        ctx.log.info("left-out correlation %.3f, attention %.2f, smoothing %s", *found)
+        return fitted
+
+    def maps(self, task: Task, fitted: Fitted, ctx: Context) -> np.ndarray:
         """Predicted values alone, (n_spots, n_targets)."""
         import numpy as np
 
         from stbench.toolbox.scale import from_zscores, zscore
-        from stbench.toolbox.tiles import part_of_reference, part_of_tissue
+        from stbench.toolbox.tiles import part_of_reference
 
-        from .attention import attend, cross_attend
-        from .process import GeneFeatures, fit
+        from .attention import attend
+        from .process import GeneFeatures
         from .smoothing import smoothers
 
         genes = task.varying_genes()
         features = GeneFeatures.of(dense(task.reference, genes + task.targets))
-        fitted_on = np.sort(np.random.default_rng(ctx.seed).permutation(len(genes))[: self.fit_genes])
-        names = [genes[i] for i in fitted_on]
-        part = part_of_tissue(task, self.fit_spots, ctx.seed)
-        smooth = smoothers(part, self.neighbours)
-        maps = zscore(dense(part.spatial, names))  # (n_spots of the part, n_genes)
-        few = part_of_reference(part, self.attended_cells, ctx.seed)
-        attended = cross_attend(few, names, self.temperature, self.n_folds, ctx.seed)
-        fitted = fit(features.rows(fitted_on), [s(maps) for s in smooth], [s(attended) for s in smooth])
-        found = fitted.correlation, fitted.attention, np.round(fitted.shares, 2)
-        ctx.log.info("left-out correlation %.3f, attention %.2f, smoothing %s", *found)
-
-        smooth = smoothers(task, self.neighbours) if part is not task else smooth
+        smooth = smoothers(task, self.neighbours)
         raw = zscore(dense(task.spatial, genes)) @ fitted.gene_weights(features, len(genes))
         few = part_of_reference(task, self.attended_cells, ctx.seed)
-        raw += fitted.attention * attend(few, genes, self.temperature)
-        mixed = np.sum([share * s(raw) for share, s in zip(fitted.shares, smooth, strict=True)], axis=0)
-        # Least squares shrinks a map to sd r, which costs ssim; sd 1 costs js. Their geometric mean, sqrt(r).
+        mixed = fitted.smoothed(raw + fitted.attention * attend(few, genes, self.temperature), smooth)
         shrunk = np.clip(fitted.scale * mixed.std(axis=0), 0, 1)
-        return from_zscores(task, np.sqrt(shrunk) * zscore(mixed))
+        if not self.texture:
+            # Least squares shrinks a map to sd r, which costs ssim; sd 1 costs js. Their geometric mean.
+            return from_zscores(task, np.sqrt(shrunk) * zscore(mixed))
+        known = self.fit_names(task, ctx)
+        columns = [genes.index(gene) for gene in known]
+        left_out = zscore(dense(task.spatial, known)), self.left_out_attention(task, known, ctx)
+        errors = fitted.errors(features.rows(np.array(columns)), *left_out, smooth)
+        draws = np.random.default_rng([ctx.seed, 1]).normal(size=(len(known), len(task.targets)))
+        return from_zscores(task, shrunk * zscore(mixed) + np.sqrt(1 - shrunk**2) * zscore(errors @ draws))
+
+    def fit_names(self, task: Task, ctx: Context) -> list[str]:
+        """Names of at most ``fit_genes`` visible genes, in their order."""
+        import numpy as np
+
+        genes = task.varying_genes()
+        chosen = np.random.default_rng(ctx.seed).permutation(len(genes))[: self.fit_genes]
+        return [genes[i] for i in np.sort(chosen)]
+
+    def left_out_attention(self, task: Task, genes: list[str], ctx: Context) -> np.ndarray:
+        """Maps of visible genes by the attention to cells, each without the genes of its fold."""
+        from stbench.toolbox.tiles import part_of_reference
+
+        from .attention import cross_attend
+
+        few = part_of_reference(task, self.attended_cells, ctx.seed)
+        return cross_attend(few, genes, self.temperature, self.n_folds, ctx.seed)
 
     def memory_bytes(self, shape: Shape) -> int:
         """Smoothed maps and their moments for the fit, gene x gene matrices, blocks of the attention."""
         genes, fitted = shape.visible + shape.targets, min(shape.visible, self.fit_genes)
         n, spots = len(self.neighbours) + 1, min(shape.spots, self.fit_spots)
         fit = (6 * n + 3) * spots * fitted + (2 * n * n + 60) * fitted**2
+        if self.texture:
+            fit += 4 * shape.spots * fitted
         maps = (6 * shape.spots + 3 * shape.cells + 10 * genes) * genes
         return 8 * (fit + maps + 4 * 1024 * shape.cells)

@@ -11,6 +11,8 @@ from scipy.optimize import minimize
 
 from stbench.toolbox.scale import zscore
 
+from .smoothing import Smoother
+
 PRIOR = 0.01  # weight of the squared distance from the start per log parameter, for flat directions
 STEPS = 60  # of L-BFGS; more steps changed nothing
 
@@ -97,13 +99,37 @@ class Fitted:
         observed = features.observed(self.kernel)
         return torch.linalg.solve(observed[:n_visible, :n_visible], observed[:n_visible, n_visible:]).numpy()
 
+    def smoothed(self, maps: np.ndarray, smooth: Sequence[Smoother]) -> np.ndarray:
+        """Sum of the smoothed ``maps`` (n_spots, n_genes), each smoother with its share."""
+        return np.sum([share * s(maps) for share, s in zip(self.shares, smooth, strict=True)], axis=0)
+
+    def errors(
+        self, features: GeneFeatures, maps: np.ndarray, attended: np.ndarray, smooth: Sequence[Smoother]
+    ) -> np.ndarray:
+        """Errors of the predictions of left-out genes, z-scored, (n_spots, n_genes).
+
+        ``maps`` are the z-scored maps of the genes of ``features`` and ``attended`` those by attention.
+        """
+        weights = left_out_weights(features.observed(self.kernel)).numpy()
+        predicted = self.smoothed(maps @ weights + self.attention * attended, smooth)
+        return zscore(maps - self.scale * predicted)
+
+
+def left_out_weights(observed: torch.Tensor) -> torch.Tensor:
+    """Weights from measured maps to the prediction of each one from the others, (n_genes, n_genes).
+
+    ``I - K^-1 / diag(K^-1)`` with a diagonal of zeros, for the covariance K of the measured maps (Rasmussen
+    and Williams, Eq. 5.12).
+    """
+    inverse = torch.linalg.inv(observed)
+    return torch.eye(len(observed), dtype=observed.dtype) - inverse / torch.diagonal(inverse)
+
 
 class LeftOut:
     """Moments of the predictions of left-out genes as functions of the parameters, without a sum over spots.
 
-    The process predicts the left-out gene i as ``Y (I - A)``, column i, with ``A = K^-1 / diag(K^-1)``
-    (Rasmussen and Williams, Eq. 5.12). Smoothing and attention are linear too, so a correlation needs only
-    second moments of the maps, gene x gene, which are computed once.
+    The process predicts the left-out genes as ``Y`` times `left_out_weights`. Smoothing and attention are
+    linear too, so a correlation needs only second moments of the maps, gene x gene, which are computed once.
     """
 
     def __init__(self, maps: Sequence[np.ndarray], attended: Sequence[np.ndarray]):
@@ -125,8 +151,7 @@ class LeftOut:
         self, observed: torch.Tensor, shares: torch.Tensor, attention: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Covariance with the truth, and variance, of each prediction, (n_genes,); ``observed`` has noise."""
-        inverse = torch.linalg.inv(observed)
-        take = torch.eye(len(observed), dtype=observed.dtype) - inverse / torch.diagonal(inverse)
+        take = left_out_weights(observed)
         yy, yq = (torch.einsum("a,b,abij->ij", shares, shares, part) for part in (self.yy, self.yq))
         covariance = (torch.einsum("a,aij->ij", shares, self.ty) * take.T).sum(1)
         covariance = covariance + attention * shares @ self.tq

@@ -4,10 +4,11 @@ import torch
 
 from stbench.methods import REGISTRY, Context, Prediction
 from stbench.methods.causalged_kernel.attention import attend, cross_attend
-from stbench.methods.causalged_kernel.process import START, GeneFeatures, LeftOut, fit
+from stbench.methods.causalged_kernel.process import START, Fitted, GeneFeatures, LeftOut, fit
 from stbench.methods.causalged_kernel.smoothing import neighbour_means, smoothers
 from stbench.tables import dense
 from stbench.task import Task
+from stbench.toolbox.moran import morans_i, spot_graph
 from stbench.toolbox.scale import zscore
 from stbench.toolbox.tuning import mean_pearson
 
@@ -61,6 +62,12 @@ def test_left_out_moments_equal_those_of_leaving_genes_out(planted):
     )
     np.testing.assert_allclose(covariance, (maps * predicted).mean(axis=0), atol=1e-10)
     np.testing.assert_allclose(variance, predicted.var(axis=0), atol=1e-10)
+
+    start = {name: torch.tensor(value[0]) for name, value in START.items()}
+    start["noise"] = torch.tensor(np.log(0.4))
+    fitted = Fitted(start, attention, tuple(shares), 0.8, 0.0)
+    errors = fitted.errors(features, maps, attended, [lambda maps: maps, lambda maps: mean @ maps])
+    np.testing.assert_allclose(errors, zscore(maps - 0.8 * predicted), atol=1e-10)
 
 
 def test_fit_recovers_a_planted_structure(planted):
@@ -162,3 +169,28 @@ def test_predicts_a_simulated_tissue_with_intervals(make_task):
     assert np.mean((part.lower <= truth) & (truth <= part.upper)) > 0.7
     alone = REGISTRY.get("causalged-kernel")(level=None).predict(task, Context())
     np.testing.assert_array_equal(alone, answer.mean)
+
+
+def test_intervals_cost_no_further_fit(make_task, monkeypatch):
+    fits = []
+    monkeypatch.setattr(
+        "stbench.methods.causalged_kernel.process.fit", lambda *given: fits.append(1) or fit(*given)
+    )
+    REGISTRY.get("causalged-kernel")().predict(make_task()[0], Context())
+    assert len(fits) == 1
+
+
+def test_a_draw_is_as_grainy_as_the_truth_and_the_mean_of_draws_is_the_prediction(make_task):
+    task, truth = make_task(n_cells=200, n_spots=300)
+    weights = spot_graph(task.coordinates())
+
+    def moran(maps):
+        return morans_i(zscore(maps), weights).mean()
+
+    method = REGISTRY.get("causalged-kernel")
+    mean = method(level=None).predict(task, Context())
+    draws = [method(texture=True).predict(task, Context(seed=seed)) for seed in range(12)]
+    assert abs(moran(draws[0]) - moran(truth)) < abs(moran(mean) - moran(truth)) / 2
+    assert mean_pearson(truth, draws[0]) < mean_pearson(truth, np.mean(draws, axis=0))
+    assert mean_pearson(mean, np.mean(draws, axis=0)) > 0.9
+    assert not np.allclose(draws[0], draws[1])
