@@ -52,7 +52,7 @@ def read_scores(file: Path) -> Board:
     except (ValueError, OSError) as error:
         raise StbenchError(f"File '{file}' is not a readable parquet table ({error}).") from error
     if missing := [name for name in COLUMNS if name not in table]:
-        raise StbenchError(f"'{file}' has no column '{missing[0]}'. Write such files with stbench export.")
+        raise StbenchError(f"'{file}' has no column '{missing[0]}'. Write such files with stbench pack.")
     texts = [name for name in table if table[name].dtype == "category"]
     table = table.astype(dict.fromkeys(texts, object)).astype({"value": float})
     scores = table[table["gene"].notna()]
@@ -62,7 +62,7 @@ def read_scores(file: Path) -> Board:
         if metrics[str(name)].definition != definition:
             raise StbenchError(
                 f"'{file}' has {name} by definition {definition}; here it is "
-                f"{metrics[str(name)].definition}. Export the results folder again."
+                f"{metrics[str(name)].definition}. Pack the results folder again."
             )
     runs = table[table["status"].notna()].drop_duplicates(KEYS)
     return Board(

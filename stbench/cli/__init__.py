@@ -36,7 +36,7 @@ PANELS = {
     "Run": (run.run, status.status, run.run_one),
     "Judge": (
         *(results.leaderboard, results.compare, results.show, results.score, run.audit),
-        *(results.export, results.merge, results.verify),
+        *(results.pack, results.merge, results.verify),
     ),
     "Use": (applied.choose, applied.predict),
     "Extend": (new.new, listing.list_plugins, doctor.doctor),

@@ -25,7 +25,7 @@ def leaderboard(
     results: Annotated[
         Path,
         typer.Argument(
-            help="The --out of stbench run or export, or a CSV file dataset,method,gene,metric,value."
+            help="The --out of stbench run or pack, or a CSV file dataset,method,gene,metric,value."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the leaderboard.")] = Path("board"),
@@ -69,16 +69,16 @@ def leaderboard(
         webbrowser.open(pages[0].resolve().as_uri())
 
 
-def export(
+def pack(
     results: Annotated[
-        list[Path], typer.Argument(help="Results folders and files of stbench export; later ones replace.")
+        list[Path], typer.Argument(help="Results folders and files of stbench pack; later ones replace.")
     ],
     out: Annotated[Path, typer.Option(help="File to write, with the end .parquet.")],
     plugin: Plugins = None,
 ) -> None:
     """Write all scores, gene by gene, into one small file: to publish, to merge, to render again.
 
-    Example: stbench export published.parquet results --out published.parquet
+    Example: stbench pack published.parquet results --out published.parquet
     """
     from stbench.board.scoretable import SUFFIX, merged, write_scores
 
@@ -93,7 +93,7 @@ def export(
 
 
 def _board(results: Path, data: list[Path]) -> Board:
-    """The board of a results folder, of a file of `export`, or of a published benchmark."""
+    """The board of a results folder, of a file of `pack`, or of a published benchmark."""
     from stbench.board.collect import collect
     from stbench.board.longtable import read_long_table
     from stbench.board.scoretable import SUFFIX, read_scores
@@ -107,7 +107,7 @@ def _board(results: Path, data: list[Path]) -> Board:
 def compare(
     first: Annotated[str, typer.Argument(help="A method of --results, or a results folder or file.")],
     second: Annotated[str, typer.Argument(help="Another one of the same kind.")],
-    results: Annotated[Path, typer.Option(help="Results folder or exported file with both methods.")] = Path(
+    results: Annotated[Path, typer.Option(help="Results folder or packed file with both methods.")] = Path(
         "results"
     ),
     metric: Annotated[str | None, typer.Option(help="A metric; by default the headline metric.")] = None,

@@ -1,4 +1,4 @@
-"""A board in one file, and boards merged: `stbench export`."""
+"""A board in one file, and boards merged: `stbench pack`."""
 
 from __future__ import annotations
 
@@ -105,16 +105,16 @@ def test_wrong_files_are_one_line(board, tmp_path):
 
 def test_the_commands(results, tmp_path):
     file = tmp_path / "scores.parquet"
-    done = stbench("export", results, "--out", file)
+    done = stbench("pack", results, "--out", file)
     assert done.returncode == 0, done.stderr
-    done = stbench("export", file, results, "--out", tmp_path / "both.parquet")
+    done = stbench("pack", file, results, "--out", tmp_path / "both.parquet")
     assert done.returncode == 0, done.stderr
     board = tmp_path / "board"
     done = stbench("leaderboard", tmp_path / "both.parquet", "--common", "--figures", "none", "--out", board)
     assert done.returncode == 0, done.stderr
     assert (board / "index.html").is_file()
     assert "| knn |" in (board / "leaderboard.md").read_text()
-    done = stbench("export", results, "--out", tmp_path / "scores.csv")
+    done = stbench("pack", results, "--out", tmp_path / "scores.csv")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert ".parquet" in done.stderr
 

@@ -40,9 +40,9 @@ def test_two_methods_and_two_boards(results, tmp_path):
     done = stbench("compare", "ridge", "knn", "--results", results)
     assert done.returncode == 0, done.stderr
     assert re.search(r"simulated .*[+-]0\.\d{3} to [+-]0\.\d{3}", done.stdout)
-    exported = tmp_path / "scores.parquet"
-    assert stbench("export", results, "--out", exported).returncode == 0
-    boards = stbench("compare", exported, results)
+    packed = tmp_path / "scores.parquet"
+    assert stbench("pack", results, "--out", packed).returncode == 0
+    boards = stbench("compare", packed, results)
     assert re.search(r"knn .*[+-]0\.000 +[+-]0\.000 to [+-]0\.000", boards.stdout), boards.stderr
     wrong = stbench("compare", "ridge", "kernel", "--results", results)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
