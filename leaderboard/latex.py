@@ -13,6 +13,7 @@ from stbench.board.board import Board
 from stbench.board.columns import ROW
 from stbench.board.comparisons import over_datasets
 from stbench.board.statistics import Friedman
+from stbench.board.submitted import ELSEWHERE
 from stbench.board.tables import Block, Cell, Line, headers, notes, rank_columns, table1
 from stbench.leaderboard import register
 
@@ -85,13 +86,15 @@ def _tables(board: Board) -> Iterator[str]:
 
 
 def _block(block: Block, columns: slice) -> list[str]:
-    """The rows of one metric: its name, the methods, the controls."""
+    """The rows of one metric: its name, the methods, those run elsewhere, the controls."""
     span = f"\\multicolumn{{{len(block.lines[0].cells[columns]) + 2}}}{{@{{}}l}}"
     rows = [f"{span}{{\\textbf{{{escape(block.name)}}} ({block.direction})}} \\\\"]
     rows += [_line(line, columns) for line in block.methods]
-    if block.controls:
-        rows.append(f"{span}{{\\textit{{controls}}}} \\\\")
-    return rows + [_line(line, columns) for line in block.controls]
+    for name, lines in ((ELSEWHERE, block.submitted), ("controls", block.controls)):
+        if lines:
+            rows.append(f"{span}{{\\textit{{{name}}}}} \\\\")
+            rows += [_line(line, columns) for line in lines]
+    return rows
 
 
 def _tabular(columns: str, head: list[str], groups: Iterable[list[str]]) -> Iterator[str]:

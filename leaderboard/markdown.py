@@ -13,6 +13,7 @@ from stbench.board.columns import COLUMN, ROW, keys_of, preset_text
 from stbench.board.comparisons import over_datasets
 from stbench.board.pipes import escape, mean_sd, pipe_table
 from stbench.board.statistics import ALPHA, paired_wilcoxon
+from stbench.board.submitted import ELSEWHERE, SUBMITTED
 from stbench.board.tables import (
     Block,
     Cell,
@@ -45,7 +46,8 @@ def _table1(board: Board) -> Iterator[str]:
     yield from ("# Methods x datasets", "")
     for block in table1(board):
         yield from (f"## {block.name} ({block.direction})", "")
-        for title, lines in (("method", block.methods), ("control", block.controls)):
+        parts = {"method": block.methods, ELSEWHERE: block.submitted, "control": block.controls}
+        for title, lines in parts.items():
             rows = [[escape(x.method), escape(x.setting), *(_text(cell) for cell in x.cells)] for x in lines]
             if rows:
                 yield from pipe_table([title, "preset", *headers(board)], rows)
@@ -54,11 +56,15 @@ def _table1(board: Board) -> Iterator[str]:
 def _leaderboard(board: Board) -> Iterator[str]:
     ranks = board.ranks()
     control = ranks["kind"] == "control"
+    apart = (ranks["kind"] == SUBMITTED) & ranks["kind"].isin(board.outside)
     yield from ("# Leaderboard", "")
     if words := in_words(board):
         yield from (escape(" ".join(words)), "")
     yield from ("## Ranks", "")
-    yield from _ranks(board, ranks[~control], ("chosen", "scaled"))
+    yield from _ranks(board, ranks[~control & ~apart], ("chosen", "scaled"))
+    if apart.any():
+        yield from ("Run elsewhere, not ranked:", "")
+        yield from _ranks(board, ranks[apart], ())
     yield from ("Controls, not ranked:", "")
     yield from _ranks(board, ranks[control], ())
     yield from (_over_datasets(board), "")
@@ -108,12 +114,13 @@ def _dataset(board: Board, blocks: list[Block], i: int) -> Iterator[str]:
     yield from (f"## {escape(board.column_names[dataset, limit])}", "")
     head = ["preset", *(block.name for block in blocks), f"95 % interval of {board.headline}"]
     head += [*shares(board).values(), "genes", "unscored", "splits x seeds", "status"]
-    tables: dict[bool, list[list[str]]] = {False: [], True: []}
+    names = {SUBMITTED: ELSEWHERE, "control": "control"}  # others are methods
+    tables: dict[str, list[list[str]]] = {"method": [], ELSEWHERE: [], "control": []}
     for lines in zip(*(block.lines for block in blocks), strict=True):
         method, kind, preset = lines[0].method, lines[0].kind, lines[0].preset
         if found := details.get((method, kind, preset)):
             interval = f"{found['low']:.3f} to {found['high']:.3f}"
-            tables[kind == "control"].append(
+            tables[names.get(kind, "method")].append(
                 [escape(method), escape(preset_text(preset))]
                 + [_text(line.cells[i], shown=found["status"]) for line in lines]
                 + [NOTHING if isnan(found["low"]) else interval]
@@ -121,9 +128,9 @@ def _dataset(board: Board, blocks: list[Block], i: int) -> Iterator[str]:
                 + [str(found["n_genes"]), str(found["n_genes_unscored"])]
                 + [f"{found['n_splits']} x {found['n_seeds']}", found["status"]]
             )
-    for is_control, rows in tables.items():
+    for title, rows in tables.items():
         if rows:
-            yield from pipe_table(["control" if is_control else "method", *head], rows)
+            yield from pipe_table([title, *head], rows)
     yield from _tests(board, dataset, limit)
 
     failures = board.failures().query(here).astype(str)

@@ -106,7 +106,8 @@ def _heat(
     best: Best = "high",
 ) -> Figure:
     """A heat map with cells of ``width`` x ``height`` inches; ``best`` as in `score_heatmap`."""
-    size = 1.6 + width * table.shape[1], 1.2 + height * len(table)
+    names = 0.07 * max(0, max(map(len, table.index)) - 12)  # more room for longer ones
+    size = 1.6 + names + width * table.shape[1], 1.2 + height * len(table)
     figure = Figure(figsize=size, layout="constrained")
     ax = figure.subplots()
     figure.colorbar(score_heatmap(table, ax, best=best), ax=ax, shrink=0.6, label=label)

@@ -9,6 +9,7 @@ import pandas as pd
 from stbench.board.board import SHARES, Board
 from stbench.board.columns import COLUMN, COST, ROW, column_name, keys_of
 from stbench.board.comparisons import name_pairs, over_datasets, overall, paired_tests, win_table
+from stbench.board.submitted import SUBMITTED
 from stbench.board.tables import direction
 from stbench.plot.style import styles
 
@@ -21,7 +22,8 @@ def content(board: Board) -> dict[str, Any]:
     """All numbers of the page, ready for JSON (None for a missing one).
 
     ``columns`` (datasets), ``rows`` (methods, best first), ``metrics``, ``cells`` by metric, row and column
-    (fields `CELL`), ``headline`` (its name), ``shares`` (controls by field), ``comparisons``, ``facts``.
+    (fields `CELL`), ``headline`` (its name), ``outside`` (kinds that do not
+    compete), ``shares`` (controls by field), ``comparisons``, ``facts``.
     """
     scored = set(board.scores["metric"])
     best = {name: board.metrics[name].best for name in board.metric_order if name in scored}
@@ -31,6 +33,7 @@ def content(board: Board) -> dict[str, Any]:
         "metrics": [{"name": name, "best": b, "direction": direction(b)} for name, b in best.items()],
         "cells": _cells(board),
         "fields": CELL,
+        "outside": board.outside,
         "shares": SHARES,
         "headline": board.headline,
         "comparisons": _comparisons(board),
@@ -45,7 +48,7 @@ def _rows(board: Board) -> list[dict[str, Any]]:
     looks = styles(names)
     families = pd.concat([board.runs, board.scores]).groupby(ROW)["family"].first()
     ok = board.runs[board.runs["status"] == "ok"]
-    cost = ok.groupby(ROW)[COST].agg(lambda values: values.astype(float).median())
+    cost = ok.astype(dict.fromkeys(COST, float)).groupby(ROW)[COST].median()
     table = ranks.merge(families.reset_index(), how="left", on=ROW).merge(cost, how="left", on=ROW)
     table["place"] = table["AS"].rank(ascending=False, method="min")
     table = table.join(overall(board)[["low", "high", "group"]], on=ROW)
@@ -114,7 +117,7 @@ def _facts(board: Board) -> dict[str, Any]:
     """The numbers of the line under the title."""
     started = [manifest["started"][:10] for manifest in board.manifests if manifest.get("started")]
     return {
-        "n_methods": sum(kind != "control" for _, kind, _ in board.names),
+        "n_methods": sum(kind not in ("control", SUBMITTED) for _, kind, _ in board.names),
         "n_datasets": len(board.columns),
         "n_runs": len(board.runs),
         "n_not_ok": int((board.runs["status"] != "ok").sum()),

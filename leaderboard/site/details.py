@@ -13,6 +13,7 @@ from anndata import AnnData
 from stbench.board.archive import Archive, Column, row_of
 from stbench.board.board import SHARES, Board
 from stbench.board.columns import COLUMN, COST, ROW, column_name, keys_of
+from stbench.board.submitted import SUBMITTED, UNKNOWN
 from stbench.data.health import side
 from stbench.methods import REGISTRY
 from stbench.plot.style import styles
@@ -33,12 +34,12 @@ def methods(board: Board) -> list[dict[str, Any]]:
                 "colour": looks[board.names[row]].colour,
                 "kind": row[1],
                 "info": cls.info if cls else None,
-                "sections": _sections(inspect.getdoc(cls) or "") if cls else [],
+                "sections": _sections(inspect.getdoc(cls) or "") if cls else _submitted(own),
                 "parameters": [values for values in parameters.values() if values],
                 "named": {
                     key: [_values(*item) for item in rows.get(row, {}).items()] for key, rows in named.items()
                 },
-                "costs": _costs(board, row),
+                "costs": [] if row[1] == SUBMITTED else _costs(board, row),
             }
         )
     return panels
@@ -49,6 +50,14 @@ def _sections(text: str) -> list[tuple[str, str]]:
     parts = re.split(r"^([^\n]+)\n-{3,}\n", text, flags=re.MULTILINE)
     titles = ["", *parts[1::2]]
     return [(title, re.sub(r"``?", "", body).strip()) for title, body in zip(titles, parts[::2], strict=True)]
+
+
+def _submitted(own: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The card of a row that was run elsewhere, as `_sections`; empty for another row."""
+    about = own[0].get("submitted") if own else None
+    if about is None:
+        return []
+    return [("", UNKNOWN), *((name.capitalize(), text) for name, text in about["card"].items() if text)]
 
 
 def _values(name: str, values: Counter[str]) -> str:

@@ -78,7 +78,7 @@ function drawMatrix(view) {
   const ok = (row, column) => view.cells.get(`${row.i} ${column.i}`)?.[field.status] === "ok";
   const high = view.show in data.shares || view.metricInfo.best !== "low";
   const best = view.columns.map((column) => {
-    const rivals = view.rows.filter((row) => row.kind !== "control" && ok(row, column));
+    const rivals = view.rows.filter((row) => !data.outside.includes(row.kind) && ok(row, column));
     const values = rivals.map((row) => value(row, column)).filter((x) => x !== null);
     return view.metricInfo.best === "level" ? null : high ? Math.max(...values) : Math.min(...values);
   });
@@ -104,7 +104,7 @@ function drawMatrix(view) {
       const td = element("td", found === null ? status : write(found), "num");
       td.dataset.order = found === null ? (high ? -1e9 : 1e9) : found;
       if (found === null) td.classList.add("missing");
-      else if (row.kind !== "control" && found === best[i]) td.classList.add("best");
+      else if (!data.outside.includes(row.kind) && found === best[i]) td.classList.add("best");
       if (cell) [td.title, td.tabIndex] = [describe(row, column, cell), 0];
       line.append(td);
       return ok(row, column) || row.kind === "control" ? found : null;

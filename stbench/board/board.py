@@ -31,6 +31,7 @@ from stbench.board.columns import (
 )
 from stbench.board.statistics import DIGITS, bootstrap_intervals
 from stbench.board.statuses import FAILURES, statuses
+from stbench.board.submitted import ELSEWHERE, SUBMITTED, UNKNOWN
 from stbench.errors import StbenchError
 from stbench.metric import Metric, headline
 from stbench.scoring.controls import CEILING
@@ -60,6 +61,8 @@ class Board:
         The results folder behind the board, None for a board of scores alone.
     origin
         The file that scores were imported from, empty for scores that stbench computed.
+    include_submitted
+        Whether rows that were run elsewhere compete with the measured ones, in ranks and in tests.
 
     Raises
     ------
@@ -72,6 +75,7 @@ class Board:
     metrics: Mapping[str, Metric]
     archive: Archive | None = None
     origin: str = ""
+    include_submitted: bool = False
 
     def __post_init__(self) -> None:
         if self.runs.empty:
@@ -84,6 +88,11 @@ class Board:
         for status in self.runs["status"].unique():
             if status not in ("ok", *FAILURES):
                 raise StbenchError(f"Unknown status '{status}' of a run. Known: ok, {', '.join(FAILURES)}.")
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """The kinds of rows that do not compete: they have no rank, no test and no mark of the best."""
+        return ("control",) if self.include_submitted else ("control", SUBMITTED)
 
     @cached_property
     def columns(self) -> list[tuple[str, str]]:
@@ -98,10 +107,10 @@ class Board:
 
     @cached_property
     def names(self) -> dict[tuple[str, str, str], str]:
-        """The name of each row (method, kind, preset), with a preset that is reduced or one of several."""
+        """The name of each row (method, kind, preset), with a preset that is marked or one of several."""
         rows = set(keys_of(self.runs, ROW)) | set(keys_of(self.scores, ROW))
         methods = [method for method, _, _ in rows]
-        marked = {row for row in rows if methods.count(row[0]) > 1 or row[2] == REDUCED}
+        marked = {row for row in rows if methods.count(row[0]) > 1 or row[2] in (REDUCED, ELSEWHERE)}
         return {row: f"{row[0]} [{row[2]}]" if row in marked else row[0] for row in sorted(rows)}
 
     def names_of(self, table: pd.DataFrame) -> list[str]:
@@ -228,9 +237,9 @@ class Board:
         return table.astype({"median": float, "low": float, "high": float})[BOOTSTRAP]
 
     def gene_table(self, dataset: str, limit: str, metric: str) -> pd.DataFrame:
-        """Scores of one metric, genes x (method, kind, preset), of rows that are ``ok`` and no control."""
+        """Scores of one metric, genes x (method, kind, preset), of rows that are ``ok`` and compete."""
         here = "dataset == @dataset and limit == @limit and metric == @metric"
-        ok = self._summary.query(f"{here} and status == 'ok' and kind != 'control'")
+        ok = self._summary.query(f"{here} and status == 'ok' and kind not in @self.outside")
         scores = self.gene_scores.query(here)
         wide = scores.pivot(index="gene", columns=ROW, values="value").dropna(how="all")
         return wide.reindex(columns=pd.MultiIndex.from_frame(ok[ROW]))
@@ -270,9 +279,9 @@ class Board:
         return self._everywhere(self._summary["status"] == "ok")
 
     def _everywhere(self, valid: pd.Series) -> pd.MultiIndex:
-        """The rows, without controls, that are ``valid`` in every column for every primary metric."""
+        """The rows that compete and are ``valid`` in every column for every primary metric."""
         table = self._summary.assign(valid=valid)
-        table = table[table["metric"].isin(self.primary) & (table["kind"] != "control")]
+        table = table[table["metric"].isin(self.primary) & ~table["kind"].isin(self.outside)]
         valid = table.groupby(ROW)["valid"].all()
         return valid.index[valid]
 
@@ -310,6 +319,9 @@ class Board:
         table = table.join(self._reasons()).reset_index()
         control = table["kind"] == "control"
         table["reason"] = table["reason"].fillna("").mask(control, "control")
+        submitted = table["kind"] == SUBMITTED
+        why = table["reason"].radd("; ").where(table["reason"] != "", "")
+        table.loc[submitted, "reason"] = UNKNOWN + why[submitted]
         order = ["control", "AS", "method", "preset"]
         table = table.assign(control=control).sort_values(order, ascending=[True, False, True, True])
         return table.drop(columns="control").reset_index(drop=True)
@@ -320,7 +332,8 @@ class Board:
         ``AS``, ``AS_without_rmse`` (see `without_redundant`) and ``AS_failures_last`` (see `accuracy`) are
         means over the columns. So are the headline metric and the shares of ceiling and oracle. Only rows
         that are ok in every column have these: means over different datasets do not compare. ``n_ok`` counts
-        the columns that are ok; ``reason`` states why a row has no rank.
+        the columns that are ok; ``reason`` states why a row has no rank, and what is unknown of
+        one that was run elsewhere.
         """
         return self._ranks.copy()
 

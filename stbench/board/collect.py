@@ -18,6 +18,7 @@ import pandas as pd
 from stbench.board.archive import Archive
 from stbench.board.board import Board
 from stbench.board.columns import DETAILS, OUTCOME, SCORES
+from stbench.board.submitted import uncounted
 from stbench.data.visible import visible_spatial
 from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import InvalidPrediction
@@ -34,16 +35,20 @@ from stbench.tables import frame
 log = logging.getLogger(__name__)
 
 
-def collect(results: Results, data: Iterable[Path] = ()) -> Board:
+def collect(results: Results, data: Iterable[Path] = (), *, include_submitted: bool = False) -> Board:
     """The board of a results folder: every run, every score, and the controls of the scorer.
 
     Damaged runs are left out with a warning, and so are runs of an older preparation of a dataset or of an
     older version of a method, and metrics that raise. ``data`` are folders where the renderers find the
-    references.
+    references. ``include_submitted`` is that of the `Board`.
     """
     for part, reason in results.damaged().items():
         log.warning("Left out, damaged: %s (%s) The same stbench run repeats it.", part, reason)
     manifests = newest(results.manifests())
+    if manifests:
+        left_out = uncounted(pd.DataFrame(map(_identity, manifests)), include_submitted=include_submitted)
+        splits = ((run["dataset"], run["limit"], run["split"]["hash"]) for run in manifests)
+        manifests = [run for run, split in zip(manifests, splits, strict=True) if split not in left_out]
     names = default_metrics()
     while True:
         try:
@@ -56,7 +61,8 @@ def collect(results: Results, data: Iterable[Path] = ()) -> Board:
     scores = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=SCORES)
     runs = pd.DataFrame([_identity(run) | _outcome(run) for run in manifests])
     metrics = {name: REGISTRY.get(name) for name in names}
-    return Board(scores, runs, metrics, Archive(results, manifests, tuple(data)))
+    archive = Archive(results, manifests, tuple(data))
+    return Board(scores, runs, metrics, archive, include_submitted=include_submitted)
 
 
 def newest(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:

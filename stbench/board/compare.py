@@ -8,6 +8,7 @@ import pandas as pd
 from stbench.board.board import Board
 from stbench.board.columns import COLUMN, ROW
 from stbench.board.statistics import N_RESAMPLES, paired_wilcoxon, quantiles, resampled_means
+from stbench.board.submitted import SUBMITTED
 from stbench.errors import StbenchError, unknown_name
 
 Row = tuple[str, str, str]
@@ -36,8 +37,12 @@ def compare_methods(board: Board, first: Row, second: Row, metric: str | None = 
 
     One line per dataset: the means of both, ``difference`` with its 95 % interval ``low`` to ``high`` (as in
     `stbench.board.statistics.bootstrap_intervals`), ``p`` of Wilcoxon's signed-rank test, and ``genes``.
-    Raises `StbenchError` where the rows share no dataset.
+    Raises `StbenchError` where the rows share no dataset, and where one was run elsewhere unless the board
+    includes such rows.
     """
+    for row in (first, second):
+        if row[1] == SUBMITTED and SUBMITTED in board.outside:
+            raise StbenchError(f"'{row[0]}' was run elsewhere: add --include-submitted to compare it.")
     metric = metric or board.headline
     rng = np.random.default_rng(0)
     lines, resampled = {}, []
@@ -71,14 +76,14 @@ def compare_methods(board: Board, first: Row, second: Row, metric: str | None = 
 def compare_boards(first: Board, second: Board) -> pd.DataFrame:
     """``first`` minus ``second`` for every row of both, over the genes and datasets that both have.
 
-    Columns as in `compare_methods`, without the test; one line per row. Raises `StbenchError` where the
-    boards share nothing.
+    Columns as in `compare_methods`, without the test; one line per row that competes on ``first``. Raises
+    `StbenchError` where the boards share nothing.
     """
     metric = first.headline
     keys = [*COLUMN, *ROW, "gene"]
     scores = [b.gene_scores[b.gene_scores["metric"] == metric][[*keys, "value"]] for b in (first, second)]
     both = scores[0].merge(scores[1], on=keys, suffixes=("_first", "_second")).dropna()
-    both = both[both["kind"] != "control"]
+    both = both[~both["kind"].isin(first.outside)]
     rng = np.random.default_rng(0)
     lines = {}
     for row, own in both.groupby(ROW):

@@ -6,12 +6,14 @@ A row is the score of a gene by a metric, with the run that it comes from; a run
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from stbench.board.board import Board
 from stbench.board.columns import CELL, COLUMN, COST, DETAILS, OUTCOME, ROW, RUNS, SCORES, column_name
+from stbench.board.submitted import SUBMITTED, uncounted
 from stbench.errors import StbenchError
 from stbench.files import whole_file
 from stbench.metric import REGISTRY
@@ -39,8 +41,8 @@ def write_scores(board: Board, file: Path) -> None:
         )
 
 
-def read_scores(file: Path) -> Board:
-    """The board of a file by `write_scores`.
+def read_scores(file: Path, *, include_submitted: bool = False) -> Board:
+    """The board of a file by `write_scores`; ``include_submitted`` is that of the `Board`.
 
     Raises `StbenchError` for a file that is missing or no such table, and for a metric that is unknown or has
     another definition here.
@@ -55,6 +57,11 @@ def read_scores(file: Path) -> Board:
         raise StbenchError(f"'{file}' has no column '{missing[0]}'. Write such files with stbench pack.")
     texts = [name for name in table if table[name].dtype == "category"]
     table = table.astype(dict.fromkeys(texts, object)).astype({"value": float})
+    runs = table[table["status"].notna()].drop_duplicates(KEYS)
+    left_out = uncounted(runs, include_submitted=include_submitted)
+    runs, table = (
+        part[~pd.MultiIndex.from_frame(part[[*COLUMN, "split"]]).isin(left_out)] for part in (runs, table)
+    )
     scores = table[table["gene"].notna()]
     metrics = {}
     for name, definition in scores.groupby("metric")["definition"].first().items():
@@ -64,9 +71,11 @@ def read_scores(file: Path) -> Board:
                 f"'{file}' has {name} by definition {definition}; here it is "
                 f"{metrics[str(name)].definition}. Pack the results folder again."
             )
-    runs = table[table["status"].notna()].drop_duplicates(KEYS)
     return Board(
-        scores[SCORES].reset_index(drop=True), runs[[*RUNS, *DETAILS]].reset_index(drop=True), metrics
+        scores[SCORES].reset_index(drop=True),
+        runs[[*RUNS, *DETAILS]].reset_index(drop=True),
+        metrics,
+        include_submitted=include_submitted,
     )
 
 
@@ -97,16 +106,17 @@ def merged(boards: Sequence[Board]) -> Board:
 
 
 def common_cells(board: Board) -> Board:
-    """The board on those cells (split, seed) of every dataset for which every method has a run.
+    """The board on those cells (split, seed) of every dataset for which every method that competes has a run.
 
     Methods with ten rotations and methods with three are then compared on the same genes.
     """
-    n_rows = len(board.runs[ROW].drop_duplicates())
-    counts = board.runs.groupby([*COLUMN, *CELL]).size()
+    competing = board.runs[board.runs["kind"].ne(SUBMITTED) | board.include_submitted]
+    n_rows = len(competing[ROW].drop_duplicates())
+    counts = competing.groupby([*COLUMN, *CELL]).size()
     kept = counts.index[counts == n_rows]
     runs = board.runs[pd.MultiIndex.from_frame(board.runs[[*COLUMN, *CELL]]).isin(kept)]
     splits = pd.MultiIndex.from_frame(runs[[*COLUMN, "split"]].drop_duplicates())
     scores = board.scores[pd.MultiIndex.from_frame(board.scores[[*COLUMN, "split"]]).isin(splits)]
     if runs.empty:
         raise StbenchError("No rotation has a run of every method. Leave out --common.")
-    return Board(scores.reset_index(drop=True), runs.reset_index(drop=True), board.metrics, board.archive)
+    return replace(board, scores=scores.reset_index(drop=True), runs=runs.reset_index(drop=True))

@@ -12,6 +12,7 @@ import pandas as pd
 from stbench.board.board import MIN_CONTROL, SHARES, Board
 from stbench.board.columns import COLUMN, REDUCED, ROW, preset_text
 from stbench.board.statistics import DIGITS
+from stbench.board.submitted import ELSEWHERE, SUBMITTED
 from stbench.metric import Best
 from stbench.scoring.controls import CEILING
 from stbench.scoring.oracle import ORACLE
@@ -65,7 +66,13 @@ class Block:
     @property
     def methods(self) -> list[Line]:
         """Lines of baselines and methods that are not empty."""
-        return [line for line in self.lines if line.kind != "control" and not line.empty]
+        apart = "control", SUBMITTED
+        return [line for line in self.lines if line.kind not in apart and not line.empty]
+
+    @property
+    def submitted(self) -> list[Line]:
+        """Lines of rows that were run elsewhere and are not empty."""
+        return [line for line in self.lines if line.kind == SUBMITTED and not line.empty]
 
     @property
     def controls(self) -> list[Line]:
@@ -85,7 +92,7 @@ def headers(board: Board) -> list[str]:
 
 
 def metric_block(board: Board, metric: str) -> Block:
-    """Mean and sd of one metric; the best and second best of the ok rows, controls excepted, are marked."""
+    """Mean and sd of one metric; the best and second best of the ok rows that compete are marked."""
     summary = board.summary()
     return _block(board, metric, board.metrics[metric].best, summary[summary["metric"] == metric])
 
@@ -143,7 +150,7 @@ def _block(board: Board, name: str, best: Best, table: pd.DataFrame) -> Block:
         mean[("mean", "")] = mean.mean(axis=1).where(everywhere)
         sd[("mean", "")] = float("nan")
         status[("mean", "")] = everywhere.map({True: "ok", False: ""})
-    compete = mean.where(status == "ok")[order.get_level_values("kind") != "control"].round(DIGITS)
+    compete = mean.where(status == "ok")[~order.get_level_values("kind").isin(board.outside)].round(DIGITS)
     places = compete.rank(method="dense", ascending=best == "low").reindex(order)
     names = {} if best == "level" else {1.0: "best", 2.0: "second"}
     marks = places.map(lambda place: names.get(place, ""))
@@ -171,6 +178,13 @@ def notes(board: Board) -> Iterator[str]:
         "Best in bold, second underlined, among baselines and methods whose runs are all ok in that column. "
         "Controls are listed apart and do not compete."
     )
+    if (board.runs["kind"] == SUBMITTED).any():
+        together = "Here they compete with the others" if board.include_submitted else "They have no rank"
+        yield (
+            f"Rows with the preset '{ELSEWHERE}' are predictions that stbench scored and did not make: time, "
+            "memory, and whether the hidden values were seen, are unknown. They are listed apart. "
+            f"{together}."
+        )
     text = {"high": "Higher is better", "low": "Lower is better"}
     text["level"] = "Best at the nominal level of the intervals, where no method is marked"
     for best, words in text.items():
@@ -206,7 +220,7 @@ def notes(board: Board) -> Iterator[str]:
             f"{name} = {board.metrics[name].redundant} by algebra, so AS counts the same property twice; "
             f"AS without {name} counts it once."
         )
-    presets = _listed(board.runs["preset"]) or "none"
+    presets = _listed(board.runs.loc[board.runs["kind"] != SUBMITTED, "preset"]) or "none"
     yield (
         f"Preset: the named set of parameters (here: {presets}); other parameters "
         f"are in the name of the method. The preset {REDUCED} is reduced, smaller or shorter than that of "

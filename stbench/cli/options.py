@@ -28,6 +28,10 @@ ResultsFolder = Annotated[Path, typer.Argument(help="Results folder: the --out o
 DataFolders = Annotated[
     list[Path] | None, typer.Option("--data", help="Folder of datasets; also $STBENCH_DATA.")
 ]
+IncludeSubmitted = Annotated[
+    bool,
+    typer.Option("--include-submitted", help="Rank rows run elsewhere with the measured ones."),
+]
 Plugins = Annotated[  # loaded as the flag is read, before the command starts
     list[Path] | None,
     typer.Option("--plugin", callback=_load, help="Python file or card (.toml) with further plugins."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stbench.cli.options import DataFolders, Plugins, ResultsFolder
+from stbench.cli.options import DataFolders, IncludeSubmitted, Plugins, ResultsFolder
 from stbench.cli.serve import serve_folder
 from stbench.cli.table import console, show_comparison
 from stbench.config.values import names
@@ -38,6 +38,7 @@ def leaderboard(
     common: Annotated[
         bool, typer.Option("--common", help="Only rotations and seeds for which every method has a run.")
     ] = False,
+    include_submitted: IncludeSubmitted = False,
     data: DataFolders = None,
     plugin: Plugins = None,
 ) -> None:
@@ -50,7 +51,7 @@ def leaderboard(
     from stbench.board.scoretable import common_cells
     from stbench.board.words import in_words
 
-    board = _board(results, data or [])
+    board = _board(results, data or [], include_submitted)
     if common:
         board = common_cells(board)
     paths = render(board, writable_folder(out), names(only), slow=True, figures=figures)
@@ -84,7 +85,7 @@ def pack(
 
     if out.suffix != SUFFIX:
         raise StbenchError(f"The file of --out ends in {SUFFIX}, but '{out}' does not.")
-    board = merged([_board(path, []) for path in results])
+    board = merged([_board(path, [], include_submitted=True) for path in results])
     writable_folder(out.parent)
     write_scores(board, out)
     print(
@@ -92,7 +93,7 @@ def pack(
     )
 
 
-def _board(results: Path, data: list[Path]) -> Board:
+def _board(results: Path, data: list[Path], include_submitted: bool) -> Board:
     """The board of a results folder, of a file of `pack`, or of a published benchmark."""
     from stbench.board.collect import collect
     from stbench.board.longtable import read_long_table
@@ -101,7 +102,9 @@ def _board(results: Path, data: list[Path]) -> Board:
 
     if results.suffix == ".csv":
         return read_long_table(results)
-    return read_scores(results) if results.suffix == SUFFIX else collect(Results.open(results), data)
+    if results.suffix == SUFFIX:
+        return read_scores(results, include_submitted=include_submitted)
+    return collect(Results.open(results), data, include_submitted=include_submitted)
 
 
 def compare(
@@ -111,6 +114,7 @@ def compare(
         "results"
     ),
     metric: Annotated[str | None, typer.Option(help="A metric; by default the headline metric.")] = None,
+    include_submitted: IncludeSubmitted = False,
 ) -> None:
     """Compare two methods, or two boards, gene by gene: differences with 95 % intervals.
 
@@ -119,10 +123,10 @@ def compare(
     from stbench.board.compare import compare_boards, compare_methods, row_called
 
     if all(Path(name).exists() for name in (first, second)):
-        table = compare_boards(*(_board(Path(name), []) for name in (first, second)))
+        table = compare_boards(*(_board(Path(name), [], include_submitted) for name in (first, second)))
         titles = first, second
     else:
-        board = _board(results, [])
+        board = _board(results, [], include_submitted)
         rows = [row_called(board, name) for name in (first, second)]
         if metric is not None and metric not in board.metrics:
             raise unknown_name("metric", metric, board.metrics)

@@ -25,9 +25,10 @@ def console() -> Console:
 
 
 def show(board: Board, console: Console) -> None:
-    """Print methods x datasets of the mean headline metric, with AS; controls are below the methods.
+    """Print methods x datasets of the mean headline metric, with AS.
 
-    For more than `MAX_COLUMNS` datasets: their mean, and the number of datasets that are ok.
+    Rows that were run elsewhere are below the methods, and controls below them. For more than `MAX_COLUMNS`
+    datasets: their mean, and the number of datasets that are ok.
     """
     from stbench.board.tables import headers, metric_block
     from stbench.board.words import in_words
@@ -41,7 +42,7 @@ def show(board: Board, console: Console) -> None:
         table.add_column(Text(name), justify="right")
 
     rows = ranks.set_index(["method", "kind", "preset"]).to_dict("index")
-    for lines in (block.methods, block.controls):
+    for lines in (block.methods, block.submitted, block.controls):
         for line in lines:
             row = rows[line.method, line.kind, line.preset]
             scores = [_number(row[name]) for name in ("AS", *board.without_redundant)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
@@ -50,8 +50,9 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
 
     The name determines the style, so a method looks the same on every board. When two names have one style,
     the later name gets the next style; registered methods come first, whether shown or not. Controls are
-    grey.
+    grey. A name that ends in ``[run elsewhere]`` has a star, which no measured method has.
     """
+    from stbench.board.submitted import ELSEWHERE
     from stbench.method import REGISTRY
     from stbench.scoring.controls import CEILING, PERFECT
     from stbench.scoring.oracle import ORACLE
@@ -70,7 +71,11 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
         taken.add(place)
         shape, colour = divmod(place, len(PALETTE))
         chosen[name] = Style(PALETTE[colour], MARKERS[shape], SYMBOLS[shape])
-    return {name: chosen[base(name)] for name in names}
+    looks = {name: chosen[base(name)] for name in names}
+    return {
+        name: replace(look, marker="*", symbol="star") if name.endswith(f"[{ELSEWHERE}]") else look
+        for name, look in looks.items()
+    }
 
 
 def base(name: str) -> str:

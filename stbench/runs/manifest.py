@@ -30,6 +30,15 @@ class _Split(BaseModel):
     split_seed: int
 
 
+class _Submitted(BaseModel):
+    """What is known of a prediction that was made elsewhere."""
+
+    card: dict[Text, Text]
+    file: Text
+    sha256: Hash
+    n_other_genes: int
+
+
 class _Manifest(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -56,6 +65,7 @@ class _Manifest(BaseModel):
     prediction_sha256: Hash | None = None
     prediction_bytes: int | None = None
     chosen: dict[Text, Any] = {}
+    submitted: _Submitted | None = None
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -11,8 +11,11 @@ import pytest
 
 from stbench.board.board import Board
 from stbench.board.columns import BOOTSTRAP, RUNS, SCORES, SUMMARY, column_name
+from stbench.board.compare import compare_methods
 from stbench.board.comparisons import over_datasets, paired_tests, win_table
-from stbench.board.tables import rank_columns, table1
+from stbench.board.scoretable import common_cells
+from stbench.board.submitted import uncounted
+from stbench.board.tables import metric_block, rank_columns, table1
 from stbench.errors import StbenchError
 from stbench.metrics import Metric
 
@@ -472,3 +475,70 @@ def test_the_declarations_name_the_columns(maker):
         "ssim": "mean ssim",
     }  # fmt: skip
     assert ranks["ssim"].tolist() == [0.3]
+
+
+def elsewhere(maker, name="theirs", **fields):
+    return maker.all_four(name, pcc=0.9, ssim=0.9, rmse=0.1, js=0.1, **SUBMITTED_ROW | fields)
+
+
+SUBMITTED_ROW = {"kind": "submitted", "preset": "run elsewhere"}
+
+
+def test_a_row_run_elsewhere_changes_no_rank_and_no_test_unless_asked(maker):
+    maker.all_four("a", pcc=0.5).all_four("b", pcc=0.4)
+    alone = maker.board()
+    with_it = elsewhere(maker).board()
+    measured = with_it.ranks().query("method != 'theirs'")
+    pd.testing.assert_frame_equal(alone.ranks(), measured.reset_index(drop=True))
+    theirs = rank(with_it, "theirs")
+    assert pd.isna(theirs["AS"])
+    assert theirs["pcc"] == 0.9
+    assert theirs["reason"] == "run elsewhere: time, memory and whether the truth was seen are unknown"
+    assert with_it.names["theirs", "submitted", "run elsewhere"] == "theirs [run elsewhere]"
+    for table in (paired_tests, win_table):
+        pd.testing.assert_frame_equal(table(alone), table(with_it))
+    pcc = metric_block(with_it, "pcc")
+    assert [line.method for line in pcc.methods] == ["a", "b"]
+    assert [line.method for line in pcc.submitted] == ["theirs"]
+    assert pcc.submitted[0].cells[0].mark == ""
+    assert pcc.methods[0].cells[0].mark == "best"
+
+    asked = replace(with_it, include_submitted=True)
+    assert rank(asked, "theirs")["AS"] == 1
+    assert metric_block(asked, "pcc").submitted[0].cells[0].mark == "best"
+    assert len(win_table(asked)) == 6
+
+
+def test_a_row_run_elsewhere_that_is_partial_says_both(maker):
+    maker.all_four("a").all_four("a", split="s1")
+    reason = rank(elsewhere(maker).board(), "theirs")["reason"]
+    assert reason.endswith("are unknown; partial (1 of 2) on d")
+
+
+def test_splits_that_were_only_run_elsewhere_do_not_count(maker, caplog):
+    elsewhere(maker.all_four("a")).all_four("theirs", **SUBMITTED_ROW, split="s1")
+    maker.all_four("theirs", **SUBMITTED_ROW, dataset="other")
+    runs = pd.DataFrame(maker.runs)
+    left_out = uncounted(runs, include_submitted=False)
+    assert sorted(left_out) == [("d", "", "s1"), ("other", "", "s0")]
+    assert "2 runs elsewhere left out" in caplog.text
+    assert len(uncounted(runs, include_submitted=True)) == 0
+    assert len(uncounted(runs[runs["kind"] == "submitted"], include_submitted=False)) == 0
+
+
+def test_common_cells_are_those_of_the_measured_rows(maker):
+    maker.all_four("a").all_four("b").all_four("b", split="s1")
+    board = common_cells(elsewhere(maker, split="s1").board())
+    assert set(board.runs["split"]) == {"s0"}
+    assert set(board.runs["method"]) == {"a", "b"}
+
+
+def test_a_row_run_elsewhere_is_compared_only_when_asked(maker):
+    for method in ("a", "b"):
+        maker.run(method, pcc=[0.1, 0.2, 0.3])
+    maker.run("theirs", pcc=[0.2, 0.3, 0.4], **SUBMITTED_ROW)
+    rows = ("a", "method", "cpu"), ("theirs", "submitted", "run elsewhere")
+    with pytest.raises(StbenchError, match="'theirs' was run elsewhere: add --include-submitted"):
+        compare_methods(maker.board(), *rows)
+    table = compare_methods(replace(maker.board(), include_submitted=True), *rows)
+    assert table["difference"].iloc[0] == pytest.approx(-0.1)
