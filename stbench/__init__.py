@@ -1,6 +1,7 @@
 """stbench: a fair benchmark of gene prediction in spatial transcriptomics.
 
-In Python: `run`, `score`, `make_leaderboard`, `choose` and `predict`, as the commands of these names.
+In Python: `run`, `score`, `make_leaderboard`, `choose`, `predict`, `export` and `submit`, as the commands of
+these names.
 """
 
 from importlib import import_module
@@ -8,7 +9,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_FUNCTIONS = ("choose", "make_leaderboard", "predict", "run", "score")
+_FUNCTIONS = ("choose", "export", "make_leaderboard", "predict", "run", "score", "submit")
 
 
 def __getattr__(name: str) -> Any:

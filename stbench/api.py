@@ -1,4 +1,4 @@
-"""The commands as Python functions: ``run``, ``score``, ``make_leaderboard``, ``choose``, ``predict``.
+"""The commands as Python functions: ``run``, ``score``, ``make_leaderboard``, ``choose``, ``predict``, ...
 
 Parameters are the options of the commands, see `stbench.config.options`. The other names are those of scanpy,
 squidpy and tangram.
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stbench.config.options import ChooseOptions, Options, PredictOptions, RunOptions, takes
+from stbench.config.options import ChooseOptions, ExportOptions, Options, PredictOptions, RunOptions, takes
 from stbench.errors import StbenchError
 from stbench.files import writable_folder
 from stbench.renderer import Figures
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from stbench.applied.choosing import Choice
+    from stbench.blind.manifest import Exported
     from stbench.board.board import Board
     from stbench.data.prepare import Pair
 
@@ -69,20 +70,58 @@ def score(
 
 
 def make_leaderboard(
-    results: str | Path, out: str | Path | None = None, *, figures: Figures = "main"
+    results: str | Path,
+    out: str | Path | None = None,
+    *,
+    figures: Figures = "main",
+    include_submitted: bool = False,
 ) -> pd.DataFrame:
     """The ranks of all methods in a results folder, best first: ``stbench leaderboard``.
 
-    With ``out``, tables and page are written there too, and ``none``, the ``main`` or ``all`` figures.
+    With ``out``, tables and page are written there too, and ``none``, the ``main`` or ``all`` figures. With
+    ``include_submitted``, rows that were run elsewhere are ranked with the measured ones.
     """
     from stbench.board.collect import collect
     from stbench.board.render import render
     from stbench.runs.results import Results
 
-    board = collect(Results.open(Path(results)))
+    board = collect(Results.open(Path(results)), include_submitted=include_submitted)
     if out is not None:
         render(board, writable_folder(Path(out)), slow=True, figures=figures)
     return board.ranks()
+
+
+@takes(ExportOptions, "datasets")
+def export(options: ExportOptions) -> Exported:
+    """The manifest of the tasks that were written for methods that run elsewhere: ``stbench export``."""
+    from stbench.blind.export import export as export_tasks
+
+    return export_tasks(options)
+
+
+def submit(
+    predictions: str | Path,
+    *,
+    name: str,
+    card: str | Path,
+    tasks: str | Path = "tasks",
+    out: str | Path = "results",
+    data: Iterable[str | Path] = (),
+) -> pd.DataFrame:
+    """Mean scores, tasks x metrics, of predictions that were made elsewhere: ``stbench submit``.
+
+    They are stored in the results folder ``out`` as a row that is marked, see `stbench.blind.submit.submit`.
+    """
+    from stbench.blind.submit import submit as submit_predictions
+
+    return submit_predictions(
+        Path(predictions),
+        name=name,
+        card=Path(card),
+        tasks=Path(tasks),
+        out=Path(out),
+        data=map(Path, data),
+    )
 
 
 @takes(ChooseOptions)

@@ -90,6 +90,23 @@ def read_json(file: Path) -> Any:
         raise StbenchError(f"File '{file}' is not readable JSON ({error}).") from error
 
 
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """A new name ``target`` for the file ``source``, or a copy on a disk without such links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def refuse_links(folder: Path, what: str) -> None:
+    """Raise `StbenchError` for anything below ``folder``, a ``what``, that is neither a file nor a folder."""
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(parent, name)
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise StbenchError(f"'{path}' is a link or a device. A {what} holds plain files only.")
+
+
 @contextmanager
 def whole_file(file: Path) -> Iterator[Path]:
     """A new file to write; it replaces ``file`` when it is complete."""
@@ -115,8 +132,9 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     part.mkdir(parents=True)
     try:
         yield part
-        for file in part.iterdir():
-            _to_disk(file)
+        for file in part.rglob("*"):
+            if file.is_file():
+                _to_disk(file)
         if folder.exists():
             old = _beside(folder)
             os.rename(folder, old)

@@ -7,9 +7,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData, read_h5ad
 from command import stbench
@@ -21,8 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 
 
-def follow(page: Path, folder: Path) -> list[str]:
+def follow(page: Path, folder: Path, python: str = sys.executable) -> list[str]:
     """Write the page's files, run its console blocks in ``folder``; the commands, in order.
+
+    ``python`` is the interpreter of the page's own programs.
 
     A block of code whose first line is a comment with a file's name is that file. The lines below a command
     are the first lines that it must print.
@@ -37,19 +41,19 @@ def follow(page: Path, folder: Path) -> list[str]:
         for block in re.split(r"^\$ ", text, flags=re.M)[1:]:
             command, *expected = block.splitlines()
             commands.append(command)
-            done = call(command, folder)
+            done = call(command, folder, python)
             assert done.stdout.splitlines()[: len(expected)] == expected
     return commands
 
 
-def call(command: str, folder: Path) -> subprocess.CompletedProcess:
+def call(command: str, folder: Path, python: str = sys.executable) -> subprocess.CompletedProcess:
     """Run a command of a page, which must succeed."""
     program, *arguments = shlex.split(command)
     if program == "stbench":
         done = stbench(*arguments, cwd=folder)
     else:
         assert program == "python"
-        run = [sys.executable, *arguments]
+        run = [python, *arguments]
         done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done
@@ -117,6 +121,7 @@ def test_page(page, tmp_path):
 def test_every_page_with_commands_is_followed():
     followed = {
         "add-a-method",
+        "blind-exchange",
         "external-methods",
         "causalged",
         "data",
@@ -165,6 +170,39 @@ def test_the_published_board_is_made_from_its_scores(tmp_path):
     ten = {"causalged", "spadit", "stdiff", "spatialscope", "tangram", "scvi", "spage", "stplus", "novosparc"}
     assert ten | {"spaotsc"} <= set(board.runs["method"])
     assert tool.SCORES.stat().st_size < 2e6
+
+
+@pytest.fixture
+def plain_numpy(tmp_path):
+    """The interpreter of an environment that has numpy and nothing else."""
+    environment = tmp_path / "elsewhere"
+    venv.create(environment, symlinks=True)
+    (site,) = (environment / "lib").glob("python3*/site-packages")
+    for package in Path(np.__file__).parent.parent.glob("numpy*"):
+        (site / package.name).symlink_to(package)
+    python = str(environment / "bin" / "python")
+    for package, found in (("numpy", True), ("pandas", False), ("stbench", False)):
+        test = [python, "-c", f"import {package}"]
+        done = subprocess.run(test, cwd=tmp_path, capture_output=True, check=False)
+        assert (done.returncode == 0) == found
+    return python
+
+
+def test_blind_exchange(tmp_path, plain_numpy):
+    """Export, predictions by the program of the page in another environment, submission, board."""
+    assert len(follow(DOCS / "blind-exchange.md", tmp_path, plain_numpy)) == 7
+    alone, together = (
+        pd.read_csv(tmp_path / board / "leaderboard.csv").query("metric == 'pcc'").set_index("method")
+        for board in ("board", "board_together")
+    )
+    theirs = alone.loc["their_ridge"]
+    assert theirs[["kind", "preset", "status"]].tolist() == ["submitted", "run elsewhere", "ok"]
+    assert together["mean"].equals(alone["mean"])
+    assert theirs["mean"] > alone.loc["random", "mean"]
+    ranks = {name: (tmp_path / name / "leaderboard.md").read_text() for name in ("board", "board_together")}
+    row = r"^\| their\\_ridge \| submitted \| run elsewhere \| {} \|"
+    assert re.search(row.format("–"), ranks["board"], re.M)
+    assert re.search(row.format(r"[01]\.\d\d\d"), ranks["board_together"], re.M)
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="Rscript is not installed")

@@ -30,7 +30,7 @@ FLOORS = [
     ["config"],
     ["scoring"],
     ["runs"],
-    ["board", "audit"],
+    ["board", "audit", "blind"],
     ["plot"],
     ["applied"],
     ["testing", "scaffold"],

@@ -8,7 +8,6 @@ unpickled.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any
 from stbench.board.collect import newest
 from stbench.board.columns import column_name
 from stbench.errors import StbenchError
-from stbench.files import sha256, whole_folder
+from stbench.files import refuse_links, sha256, whole_folder
 from stbench.runs.manifest import OK
 from stbench.runs.results import Results
 from stbench.scoring.prediction import stored_scores
@@ -90,23 +89,12 @@ def merge(folders: Sequence[Path], out: Path) -> int:
 def _runs(folder: Path) -> list[_Run]:
     """The current runs of a results folder that are not damaged."""
     results = Results.open(folder)
-    _refuse_links(folder)
+    refuse_links(folder, "results folder")
     damaged = results.damaged(thorough=True)
     for part, reason in damaged.items():
         log.warning("Left out, damaged: %s (%s)", folder / part, reason)
     runs = [_Run(results, manifest) for manifest in newest(results.manifests())]
     return [run for run in runs if not damaged.keys() & run.parts]
-
-
-def _refuse_links(folder: Path) -> None:
-    """Raise for anything below ``folder`` that is neither a file nor a folder."""
-    for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(parent, name)
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise StbenchError(
-                    f"'{path}' is a link or a device. A results folder holds plain files only."
-                )
 
 
 def _truths(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:

@@ -14,6 +14,7 @@ import typer
 from stbench import __version__
 from stbench.cli import (
     applied,
+    blind,
     check,
     data,
     doctor,
@@ -38,6 +39,7 @@ PANELS = {
         *(results.leaderboard, results.compare, results.show, results.score, run.audit),
         *(results.pack, results.merge, results.verify),
     ),
+    "Exchange": (blind.export, blind.submit),
     "Use": (applied.choose, applied.predict),
     "Extend": (new.new, listing.list_plugins, doctor.doctor),
 }

@@ -13,7 +13,7 @@ import typer
 
 from stbench import method
 from stbench.config import values
-from stbench.config.options import Options, Positive, flag
+from stbench.config.options import DataOptions, Options, Positive, flag
 from stbench.data.sources import catalogue, data_folders
 from stbench.plugins import load_plugin
 
@@ -46,7 +46,7 @@ PANELS = {  # of the options of every command that runs methods
 }
 
 
-def takes(options: type[Options], *left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes(options: type[DataOptions], *left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorator: the command gets ``options`` first, made from its flags and its ``--config`` file.
 
     Flags are read as text, and the options give them types. Options in ``left_out`` have no flag.

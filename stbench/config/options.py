@@ -39,8 +39,8 @@ def option(help: str, default: Any, parse: Parser | None = None, *, many: bool =
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """The options of all commands that run methods: parameters, and where and how the methods run."""
+class DataOptions:
+    """The options of all commands that read datasets."""
 
     data: tuple[Path, ...] = option("Folder of datasets; also $STBENCH_DATA.", (), values.paths, many=True)
     match_genes: bool = option("Match names of genes that differ in writing only.", False)
@@ -49,40 +49,13 @@ class Options:
     )
     sections: Text | None = option("Column of the spatial obs with the section of each spot, or one.", None)
     limit: Limit = option("cells=N,spots=N,genes=N: a seeded subsample.", Limit(), Limit.parse)
-    preset: Literal["cpu", "paper"] | None = option(
-        "cpu or paper: size of the models. By default paper on a GPU, else cpu.", None
-    )
-    set: Settings = option("method.parameter=value; may be repeated.", (), values.settings, many=True)
     plugin: tuple[Path, ...] = option(
         "Python file or card (.toml) with further plugins.", (), values.paths, many=True
     )
-    device: Text = option("auto, cpu, cuda or cuda:i.", "auto")
-    jobs: Positive | None = option("Runs at the same time. By default one per core.", None)
-    threads: Positive | None = option("Threads per run. By default cores / jobs.", None)
-    timeout: float | None = option("Kill a run after 90s, 30m or 2h.", None, values.seconds)
-    memory_limit: int | None = option(
-        "Kill a run that uses more, for example 8GB. By default 90 % of the machine.", None, values.n_bytes
-    )
-    memory_budget: int | None = option(
-        "Estimated memory of all runs at one time. By default 90 % of the machine.", None, values.n_bytes
-    )
-    disk_limit: int = option("Kill a run that writes more to disk.", 20 * 10**9, values.n_bytes)
-    isolation: Literal["auto", "fork", "spawn"] = option(
-        "auto, fork or spawn: how the process of a run starts. auto is fork on Linux, spawn elsewhere.",
-        "auto",
-    )
-    executor: Literal["local", "dask"] = option("local or dask.", "local")
-    scheduler: Text | None = option("Address or scheduler file of a Dask cluster.", None)
-    cluster: Path | None = option("TOML file of a cluster for dask-jobqueue.", None, values.path)
-    shared: Path | None = option("Folder that all Dask workers see.", None, values.path)
 
     def __post_init__(self) -> None:
         for one in fields(self):
             object.__setattr__(self, one.name, read(type(self), one, getattr(self, one.name)))
-        if self.executor == "local":
-            for name in ("scheduler", "cluster", "shared"):
-                if getattr(self, name) is not None:
-                    raise StbenchError(f"--{name} needs --executor dask.")
 
     @property
     def rules(self) -> dict[str, Any]:
@@ -109,6 +82,53 @@ class Options:
             return {name: read(cls, named(cls, name), value) for name, value in given.items()}
         except StbenchError as error:
             raise StbenchError(f"Config file '{file}': {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(DataOptions):
+    """The options of all commands that run methods: parameters, and where and how the methods run."""
+
+    preset: Literal["cpu", "paper"] | None = option(
+        "cpu or paper: size of the models. By default paper on a GPU, else cpu.", None
+    )
+    set: Settings = option("method.parameter=value; may be repeated.", (), values.settings, many=True)
+    device: Text = option("auto, cpu, cuda or cuda:i.", "auto")
+    jobs: Positive | None = option("Runs at the same time. By default one per core.", None)
+    threads: Positive | None = option("Threads per run. By default cores / jobs.", None)
+    timeout: float | None = option("Kill a run after 90s, 30m or 2h.", None, values.seconds)
+    memory_limit: int | None = option(
+        "Kill a run that uses more, for example 8GB. By default 90 % of the machine.", None, values.n_bytes
+    )
+    memory_budget: int | None = option(
+        "Estimated memory of all runs at one time. By default 90 % of the machine.", None, values.n_bytes
+    )
+    disk_limit: int = option("Kill a run that writes more to disk.", 20 * 10**9, values.n_bytes)
+    isolation: Literal["auto", "fork", "spawn"] = option(
+        "auto, fork or spawn: how the process of a run starts. auto is fork on Linux, spawn elsewhere.",
+        "auto",
+    )
+    executor: Literal["local", "dask"] = option("local or dask.", "local")
+    scheduler: Text | None = option("Address or scheduler file of a Dask cluster.", None)
+    cluster: Path | None = option("TOML file of a cluster for dask-jobqueue.", None, values.path)
+    shared: Path | None = option("Folder that all Dask workers see.", None, values.path)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.executor == "local":
+            for name in ("scheduler", "cluster", "shared"):
+                if getattr(self, name) is not None:
+                    raise StbenchError(f"--{name} needs --executor dask.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(DataOptions):
+    """The options of ``stbench export``."""
+
+    datasets: tuple[str, ...] = option("Names with commas, or all.", ("all",), values.names)
+    out: Path = option("New folder for the tasks.", Path("tasks"), values.path)
+    splits: Annotated[int, Interval(ge=1, le=N_FOLDS)] = option(f"Rotations over genes, 1 to {N_FOLDS}.", 1)
+    split_seed: Annotated[int, Ge(0)] = option("Seed of the folds of genes.", 0)
+    tables: Literal["h5ad", "text"] = option("h5ad (AnnData) or text (MatrixMarket and CSV).", "h5ad")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +189,7 @@ class AuditOptions(RunOptions):
     out: Path = option("Folder for the page, the table and the runs.", Path("audit"), values.path)
 
 
-def named(cls: type[Options], name: str) -> Field[Any]:
+def named(cls: type[DataOptions], name: str) -> Field[Any]:
     """The option called ``name``; `StbenchError` names the closest ones if there is none."""
     known = {one.name: one for one in fields(cls)}
     if name not in known:
@@ -177,7 +197,7 @@ def named(cls: type[Options], name: str) -> Field[Any]:
     return known[name]
 
 
-def read(cls: type[Options], one: Field[Any], value: Any) -> Any:
+def read(cls: type[DataOptions], one: Field[Any], value: Any) -> Any:
     """The typed value of an option; `StbenchError` names its flag and the values that it takes."""
     kind = get_type_hints(cls, include_extras=True)[one.name]
     if value is None and type(None) in get_args(kind):
@@ -196,7 +216,7 @@ def flag(one: Field[Any]) -> str:
     return "--" + one.name.replace("_", "-")
 
 
-def takes(options: type[Options], *positional: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+def takes(options: type[DataOptions], *positional: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Decorator: the function gets ``options`` first, made from the keywords that its caller gives.
 
     The signature shows every option with its default, behind the function's own parameters; the docstring

@@ -7,8 +7,6 @@ A task folder holds ``reference.h5ad``, ``spatial.h5ad`` and ``task.json`` (`Tas
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from scipy import sparse
 
 from stbench.errors import StbenchError
-from stbench.files import open_h5ad, read_h5ad, read_json, write_json
+from stbench.files import link_or_copy, open_h5ad, read_h5ad, read_json, write_json
 from stbench.method import Prediction
 from stbench.task import Task
 
@@ -49,7 +47,7 @@ class TaskFile(BaseModel):
     )
 
     format: Literal[1] = Field(default=1, description="Version of the folder contract.")
-    method: str = Field(description="Name of the method.")
+    method: str = Field(description="Name of the method; empty in an exported task.")
     parameters: dict[str, Any] = Field(description="Its parameters, with the preset and --set applied.")
     targets: Annotated[list[str], AfterValidator(_unique)] = Field(
         min_length=1,
@@ -92,10 +90,7 @@ def write_tables(folder: Path, reference: Path, spatial: AnnData) -> None:
     The reference is a link where the disk allows it, because every run gets a copy.
     """
     folder.mkdir(parents=True)
-    try:
-        os.link(reference, folder / "reference.h5ad")
-    except OSError:  # a disk without links
-        shutil.copyfile(reference, folder / "reference.h5ad")
+    link_or_copy(reference, folder / "reference.h5ad")
     spatial.write_h5ad(folder / "spatial.h5ad")
 
 

@@ -14,6 +14,7 @@ shape are bounds of 90 % intervals.
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from anndata import AnnData
 from scipy import sparse
 from scipy.io import mmwrite
 
+from stbench.errors import first_line
 from stbench.exchange.taskfolder import InvalidPrediction, TaskFile
 
 
@@ -50,21 +52,54 @@ def collect_prediction(folder: Path) -> None:
     """Write ``prediction.h5ad`` from the text files; `InvalidPrediction` for text that is no table."""
     if not (folder / "prediction.csv").is_file():
         raise InvalidPrediction("the program ended without prediction.csv")
-    mean = _read(folder / "prediction.csv")
+    read_answer(folder).write_h5ad(folder / "prediction.h5ad")
+
+
+def read_answer(folder: Path, ending: str = ".csv") -> AnnData:
+    """The prediction in ``folder``, spots x genes, with bounds as layers where their files are there.
+
+    The files end in ``.csv``, ``.tsv`` or ``.parquet``. In parquet the spots are the index, or the first
+    column where there is none. Raises `InvalidPrediction` for a file that is no table of numbers.
+    """
+    mean = _read(folder / f"prediction{ending}")
     table = AnnData(mean, uns={"level": 0.9})
-    for file in (folder / "lower.csv", folder / "upper.csv"):
+    for file in (folder / f"lower{ending}", folder / f"upper{ending}"):
         if file.is_file():
             bound = _read(file)
-            if bound.shape != mean.shape:
-                raise InvalidPrediction(f"{file.name} has shape {bound.shape}, prediction.csv {mean.shape}")
+            if not (bound.index.equals(mean.index) and bound.columns.equals(mean.columns)):
+                raise InvalidPrediction(f"{file.name} has not the rows and columns of prediction{ending}")
             table.layers[file.stem] = bound.to_numpy()
-    table.write_h5ad(folder / "prediction.h5ad")
+    return table
 
 
 def _read(file: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(file, index_col=0)
-        table.index = table.index.astype(str)
-        return table.astype(float)
-    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
-        raise InvalidPrediction(f"{file.name} is not a table of numbers ({error})") from error
+        if file.suffix == ".parquet":
+            table = pd.read_parquet(file)
+            if isinstance(table.index, pd.RangeIndex):
+                table = table.set_index(table.columns[0])
+        else:
+            table = _read_text(file, {".csv": ",", ".tsv": "\t"}[file.suffix])
+        table.index, table.columns = table.index.astype(str), table.columns.astype(str)
+        return table.rename_axis(index=None, columns=None).astype(float)
+    except (ValueError, OSError, IndexError) as error:  # pandas' parser errors are ValueErrors
+        raise InvalidPrediction(f"{file.name} is not a table of numbers ({first_line(error)})") from error
+
+
+def _read_text(file: Path, separator: str) -> pd.DataFrame:
+    """The table with the names of its header as they are: pandas would rename a gene that is there twice."""
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        header = next(csv.reader(lines, delimiter=separator), [])
+    table = pd.read_csv(
+        file,
+        sep=separator,
+        index_col=0,
+        header=None,
+        skiprows=1,
+        dtype={0: str},  # as text: 001 is a name
+        float_precision="round_trip",  # the default is off by one bit, which breaks ties of ranks
+    )
+    shift = len(header) - table.shape[1]  # 0: as R writes it, without a name of the first column
+    if shift not in (0, 1):
+        raise ValueError(f"a header of {len(header)} fields, lines of {table.shape[1] + 1}")
+    return table.set_axis(header[shift:], axis=1)
