@@ -66,6 +66,7 @@ def export(options: ExportOptions) -> Exported:
 
 def _tasks(pair: Pair, options: ExportOptions, out: Path) -> Iterator[tuple[str, ExportedTask]]:
     """Write the tasks of a pair below ``out``; their names and their entries in the manifest."""
+    data_hash = pair.hash
     with tempfile.TemporaryDirectory(dir=out) as temporary:
         reference = Path(temporary) / ("reference" if options.tables == "text" else "reference.h5ad")
         if options.tables == "text":
@@ -79,7 +80,7 @@ def _tasks(pair: Pair, options: ExportOptions, out: Path) -> Iterator[tuple[str,
                 name,
                 ExportedTask(
                     dataset=pair.name,
-                    data_hash=pair.hash,
+                    data_hash=data_hash,
                     units=pair.card.units or "counts",
                     rotation=split.rotation,
                     split=split.hash,

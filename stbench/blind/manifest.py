@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from stbench.data.limit import Limit
 from stbench.data.split import N_FOLDS
 from stbench.errors import StbenchError
 from stbench.files import read_json, sha256, write_json
@@ -46,7 +47,7 @@ class Exported(_Part):
     format: Literal[1] = 1
     stbench: str
     tables: Literal["h5ad", "text"]
-    limit: str
+    limit: Annotated[str, AfterValidator(Limit.parse), AfterValidator(str)]
     split_seed: int = Field(ge=0)
     rules: Rules
     tasks: dict[str, ExportedTask]

@@ -24,12 +24,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Answer:
-    """The prediction of one task: ``table`` spots x targets with bounds as layers, read from ``file``.
+    """The prediction of one task: ``table`` spots x targets, with bounds as layers.
 
     ``n_other_genes`` were in the file too and are left out.
     """
 
-    file: Path
     table: AnnData
     n_other_genes: int
 
@@ -98,7 +97,7 @@ def read_prediction_file(file: Path, spots: list[str], targets: list[str], n_gen
     answer.uns["level"] = table.uns.get("level", 0.9)
     if not isinstance(answer.uns["level"], float) or not 0 < answer.uns["level"] < 1:
         raise StbenchError(f"'{file}': the level of its intervals is no number between 0 and 1.")
-    return Answer(file, answer, n_others)
+    return Answer(answer, n_others)
 
 
 def _read(file: Path, most_bytes: int) -> AnnData:

@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from anndata import AnnData
 
 from stbench.blind.manifest import Exported, ExportedTask
-from stbench.blind.predictions import Answer, prediction_files, read_prediction_file
+from stbench.blind.predictions import prediction_files, read_prediction_file
+from stbench.board.merge import Run, copy_run
 from stbench.board.submitted import ELSEWHERE, SUBMITTED, UNKNOWN
 from stbench.cards import read_card
 from stbench.data.cache import load
 from stbench.data.limit import Limit
 from stbench.data.prepare import Pair
-from stbench.data.sources import catalogue, data_folders, dataset_called
+from stbench.data.sources import Dataset, catalogue, data_folders, dataset_called
 from stbench.data.split import make_splits
 from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import InvalidPrediction
 from stbench.files import disk_errors, sha256
 from stbench.method import REGISTRY
 from stbench.runs.claims import Claims
-from stbench.runs.manifest import OK
+from stbench.runs.manifest import OK, title
 from stbench.runs.provenance import environment
 from stbench.runs.results import Results, run_manifest
 from stbench.runs.spec import RunSpec
@@ -54,21 +54,6 @@ class Card:
     doi: str = ""
     deviations: str = ""
     environment: str = ""
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """A scored answer that is not stored yet; its prediction is in ``folder``."""
-
-    spec: RunSpec
-    pair: Pair
-    answer: Answer
-    folder: Path
-    scores: pd.DataFrame
-
-    @property
-    def digest(self) -> str:
-        return sha256(self.answer.file)
 
 
 def submit(
@@ -101,24 +86,21 @@ def submit(
     about = _card(card)
     exported = Exported.read(tasks)
     exported.check(tasks)
-    results = Results(out)
-    _check_name(name, results)
+    _check_name(name, Results(out))
     files = prediction_files(predictions, exported)
-    pairs = _pairs(exported, data)
+    known = catalogue(data_folders(data))
     means: dict[str, pd.Series] = {}
     with tempfile.TemporaryDirectory(prefix="stbench-submit-") as work:
-        scored = []
-        for i, (task_name, task) in enumerate(exported.tasks.items()):
-            pair = pairs[task.dataset]
-            spec = _spec(task_name, task, exported, pair, name, about.version)
-            spots, n_genes = list(pair.spatial.obs_names), pair.reference.n_vars + pair.spatial.n_vars
-            answer = read_prediction_file(files[task_name], spots, task.targets, n_genes)
-            folder = Path(work, str(i))
-            folder.mkdir()
-            scored.append(_Scored(spec, pair, answer, folder, _scores(answer, folder, pair.spatial, task)))
-            means[task_name] = scored[-1].scores.groupby("metric", sort=False)["value"].mean()
-        new = [one for one in scored if _is_new(one, results)]
-        _store(new, Results.create(out), asdict(about))
+        submission = Results.create(Path(work))  # whole before anything is stored in `out`
+        for dataset in dict.fromkeys(task.dataset for task in exported.tasks.values()):
+            pair = _pair(dataset, exported, known)
+            submission.store_truth(pair)
+            for task_name, task in exported.tasks.items():
+                if task.dataset == dataset:
+                    spec = _spec(task_name, task, exported, pair, name, about.version)
+                    scores = _store(spec, files[task_name], pair, about, submission)
+                    means[task_name] = scores.groupby("metric", sort=False)["value"].mean()
+        _copy_new(submission, out)
     return pd.DataFrame(means).T
 
 
@@ -142,22 +124,18 @@ def _check_name(name: str, results: Results) -> None:
         raise StbenchError(f"The name '{name}' is taken by a method of stbench. Give another with --name.")
 
 
-def _pairs(exported: Exported, data: Iterable[Path]) -> dict[str, Pair]:
-    """The prepared datasets by name; `StbenchError` where one is not that of the tasks."""
-    known = catalogue(data_folders(data))
+def _pair(name: str, exported: Exported, known: dict[str, Dataset]) -> Pair:
+    """The prepared dataset; `StbenchError` where it is not that of its tasks."""
     rules = exported.rules.model_dump()
-    pairs = {}
+    pair = load(dataset_called(name, known).with_rules(**rules), Limit.parse(exported.limit))
+    found = pair.hash
     for task in exported.tasks.values():
-        if task.dataset not in pairs:
-            dataset = dataset_called(task.dataset, known).with_rules(**rules)
-            pairs[task.dataset] = load(dataset, Limit.parse(exported.limit))
-        found = pairs[task.dataset].hash
-        if found != task.data_hash:
+        if task.dataset == name and task.data_hash != found:
             raise StbenchError(
-                f"Dataset '{task.dataset}' is not the one of the tasks (hash {found[:12]} here, "
+                f"Dataset '{name}' is not the one of the tasks (hash {found[:12]} here, "
                 f"{task.data_hash[:12]} there). Give its folder with --data, or export again."
             )
-    return pairs
+    return pair
 
 
 def _spec(
@@ -179,7 +157,7 @@ def _spec(
         preset=ELSEWHERE,
         parameters={},
         dataset=pair.name,
-        data_hash=pair.hash,
+        data_hash=task.data_hash,
         units=task.units,
         limit=exported.limit,
         split=split,
@@ -190,39 +168,51 @@ def _spec(
     )
 
 
-def _scores(answer: Answer, folder: Path, truth: AnnData, task: ExportedTask) -> pd.DataFrame:
-    """The scores of an answer, whose prediction file is written into ``folder``."""
-    answer.table.write_h5ad(folder / "prediction.h5ad")
+def _store(spec: RunSpec, file: Path, pair: Pair, card: Card, submission: Results) -> pd.DataFrame:
+    """Score the prediction in ``file`` and store it in ``submission`` as the run ``spec``; the scores."""
+    spots, n_genes = list(pair.spatial.obs_names), pair.reference.n_vars + pair.spatial.n_vars
+    answer = read_prediction_file(file, spots, list(spec.split.test), n_genes)
+    work = submission.folder / "answer"
+    work.mkdir(exist_ok=True)
+    answer.table.write_h5ad(work / "prediction.h5ad")
     try:
-        return score_prediction(folder / "prediction.h5ad", truth, task.targets)
+        scores = score_prediction(work / "prediction.h5ad", pair.spatial, spec.split.test)
     except InvalidPrediction as error:
-        raise StbenchError(f"'{answer.file}': {error}.") from error
+        raise StbenchError(f"'{file}': {error}.") from error
+    about = {"card": asdict(card), "file": file.name, "sha256": sha256(file)}
+    manifest = run_manifest(
+        spec,
+        **environment(),
+        status=OK,
+        reason=UNKNOWN,
+        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        submitted=about | {"n_other_genes": answer.n_other_genes},
+    )
+    submission.store_split(spec.split)
+    submission.store_run(manifest, work, scores)
+    return scores
 
 
-def _is_new(one: _Scored, results: Results) -> bool:
-    """Whether a run is not stored yet; `StbenchError` where its version has another prediction."""
-    key = one.spec.key
+def _copy_new(submission: Results, out: Path) -> None:
+    """Copy the runs that ``out`` does not have; `StbenchError` where it has another prediction of one."""
+    results = Results(out)
+    new = [manifest for manifest in submission.manifests() if _is_new(manifest, results)]
+    Results.create(out)
+    with disk_errors(out), Claims(results.claims_folder).alone():
+        for manifest in new:
+            if results.run_folder(manifest["key"]).exists():  # damaged
+                results.remove(f"runs/{manifest['key']}")
+            copy_run(Run(submission, manifest), results)
+
+
+def _is_new(manifest: dict[str, Any], results: Results) -> bool:
+    key = manifest["key"]
     if not results.run_folder(key).exists() or results.damage(key) is not None:
         return True
-    stored: dict[str, Any] = results.manifest(key) or {}
-    if stored.get("submitted", {}).get("sha256") != one.digest:
+    stored = results.manifest(key) or {}
+    if stored["submitted"]["sha256"] != manifest["submitted"]["sha256"]:
         raise StbenchError(
-            f"'{one.spec.label}' has another prediction of {one.spec.title} in '{results.folder}' already. "
-            "Raise the version on its card."
+            f"'{results.folder}' has another prediction of '{title(manifest)}' already. "
+            "Raise the version on the card."
         )
     return False
-
-
-def _store(scored: list[_Scored], results: Results, card: dict[str, str]) -> None:
-    claims = Claims(results.claims_folder)
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with disk_errors(results.folder), claims.alone():
-        for one in scored:
-            results.store_truth(one.pair)
-            results.store_split(one.spec.split)
-            about: dict[str, Any] = {"card": card, "file": one.answer.file.name, "sha256": one.digest}
-            about["n_other_genes"] = one.answer.n_other_genes
-            manifest = run_manifest(
-                one.spec, **environment(), status=OK, reason=UNKNOWN, started=now, submitted=about
-            )
-            results.store_run(manifest, one.folder, one.scores)

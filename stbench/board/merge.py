@@ -29,7 +29,7 @@ DATASET_FILES = ("dataset.json", "truth.h5ad")
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """One run and the results folder that it is taken from."""
 
     results: Results
@@ -78,33 +78,38 @@ def merge(folders: Sequence[Path], out: Path) -> int:
     runs.sort(key=lambda run: (run.manifest["status"] == OK, run.manifest.get("started") or ""))
     chosen = {run.manifest["key"]: run for run in runs}  # the last run with a key remains
     merged = Results.create(out)
-    for key, run in chosen.items():
-        dataset = run.manifest["dataset"], run.manifest["data_hash"]
-        _copy(run.data_folder, merged.dataset_folder(*dataset), DATASET_FILES)
-        merged.store_split(run.results.split(run.manifest["split"]["hash"]))
-        _copy(run.folder, merged.run_folder(key), RUN_FILES)
+    for run in chosen.values():
+        copy_run(run, merged)
     return len(chosen)
 
 
-def _runs(folder: Path) -> list[_Run]:
+def copy_run(run: Run, results: Results) -> None:
+    """Copy a run into another results folder, with its dataset and its split, unless they are there."""
+    dataset = run.manifest["dataset"], run.manifest["data_hash"]
+    _copy(run.data_folder, results.dataset_folder(*dataset), DATASET_FILES)
+    results.store_split(run.results.split(run.manifest["split"]["hash"]))
+    _copy(run.folder, results.run_folder(run.manifest["key"]), RUN_FILES)
+
+
+def _runs(folder: Path) -> list[Run]:
     """The current runs of a results folder that are not damaged."""
     results = Results.open(folder)
     refuse_links(folder, "results folder")
     damaged = results.damaged(thorough=True)
     for part, reason in damaged.items():
         log.warning("Left out, damaged: %s (%s)", folder / part, reason)
-    runs = [_Run(results, manifest) for manifest in newest(results.manifests())]
+    runs = [Run(results, manifest) for manifest in newest(results.manifests())]
     return [run for run in runs if not damaged.keys() & run.parts]
 
 
-def _truths(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
+def _truths(runs: list[Run]) -> Iterator[tuple[str, str, Path]]:
     for folder, results in {run.data_folder: run.results for run in runs}.items():
         if not (folder / "truth.h5ad").is_file():
             raise StbenchError(f"'{folder}' has no truth.h5ad: the results folder is not complete.")
         yield folder.name, sha256(folder / "truth.h5ad"), results.folder
 
 
-def _definitions(runs: list[_Run]) -> Iterator[tuple[str, str, Path]]:
+def _definitions(runs: list[Run]) -> Iterator[tuple[str, str, Path]]:
     for run in runs:
         file = run.folder / "scores.parquet"
         if run.manifest["status"] == OK and file.is_file():

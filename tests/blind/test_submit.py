@@ -308,6 +308,11 @@ def leave_the_folder(tasks: Path) -> None:
     edit(tasks, lambda task: task.update(dataset="../planted"))
 
 
+def change_the_limit(tasks: Path) -> None:
+    text = (tasks / "manifest.json").read_text()
+    (tasks / "manifest.json").write_text(text.replace('"limit": ""', '"limit": "rows=5"'))
+
+
 def edit(tasks: Path, change: Callable[[dict], object]) -> None:
     manifest = json.loads((tasks / "manifest.json").read_text())
     change(manifest["tasks"]["planted/split0"])
@@ -323,6 +328,7 @@ def edit(tasks: Path, change: Callable[[dict], object]) -> None:
         (change_the_data, "Dataset 'planted' is not the one of the tasks"),
         (change_a_table, "spatial.h5ad' has changed since it was exported"),
         (lose_a_table, "split1/spatial.h5ad' is missing"),
+        (change_the_limit, "manifest.json', limit: .*takes cells=N"),
         (leave_the_folder, "manifest.json', tasks.planted/split0.dataset"),
         (shutil.rmtree, "has no manifest.json. Give the --out of stbench export"),
     ],
@@ -364,6 +370,17 @@ def test_the_same_again_changes_nothing_and_another_needs_a_new_version(submit, 
     submit(answers, card=card)
     board = collect(Results.open(submit.results))
     assert set(board.runs.query("method == 'theirs'")["version"]) == {"2"}
+
+
+def test_a_damaged_run_is_stored_again(submit, place):
+    submit(place / "answers")
+    before = content(submit.results)
+    (manifest, _) = (run for run in Results(submit.results).manifests() if run["method"] == "theirs")
+    (submit.results / "runs" / manifest["key"] / "prediction.h5ad").unlink()
+    submit(place / "answers")
+    after = content(submit.results)
+    assert set(after) == set(before)
+    assert Results(submit.results).damaged(thorough=True) == {}
 
 
 def test_a_wrong_card_names_its_field(submit, place, tmp_path):
