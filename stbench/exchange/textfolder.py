@@ -8,8 +8,8 @@ A table is a folder with
 
 ``targets.csv`` (``name``) and ``settings.csv`` (``name``, ``value``: seed, threads, units, parameters, ...)
 repeat ``task.json`` for programs that read no JSON. The prediction is ``prediction.csv``: names of the spots
-in the first column, then a column per target, with a header; ``lower.csv`` and ``upper.csv`` of the same
-shape are bounds of 90 % intervals.
+in the first column, then a column per target, with a header; ``lower.csv`` and ``upper.csv`` with the same
+rows and columns are bounds of 90 % intervals.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from scipy.io import mmread
 
 from stbench.errors import StbenchError, Unsupported
 from stbench.exchange.taskfolder import InvalidPrediction
-from stbench.exchange.textfolder import write_table
+from stbench.exchange.textfolder import read_answer, write_table
 from stbench.files import cache_folder
 from stbench.methods import REGISTRY, Context
 from stbench.plugins import load_plugin
@@ -129,6 +129,37 @@ def test_the_versions_command_is_asked(tmp_path):
         made("ext_bad", "import sys; sys.exit('no such package')").versions()
     with pytest.raises(StbenchError, match="a name and a version per line, but printed: just words here"):
         made("ext_words", "print('just words here')").versions()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"","A","B"\n"001",0.1,2\n"1e3",3,4\n',  # write.csv of R
+        "A,B\n001,0.1,2\n1e3,3,4\n",  # write.table of R: no name above the names
+        "\ufeffspot,A,B\r\n001,0.1,2\r\n1e3,3,4\r\n",  # a spreadsheet
+    ],
+)
+def test_tables_of_other_programs_are_read_as_they_are_written(tmp_path, text):
+    (tmp_path / "prediction.csv").write_text(text, encoding="utf-8", newline="")
+    (tmp_path / "lower.csv").write_text(text, encoding="utf-8", newline="")
+    table = read_answer(tmp_path)
+    assert list(table.obs_names) == ["001", "1e3"]
+    assert list(table.var_names) == ["A", "B"]
+    np.testing.assert_array_equal(table.X, [[0.1, 2], [3, 4]])
+    np.testing.assert_array_equal(table.layers["lower"], table.X)
+    (tmp_path / "lower.csv").write_text("spot,B,A\n001,1,2\n1e3,3,4\n")
+    with pytest.raises(InvalidPrediction, match="lower.csv has not the rows and columns of prediction.csv"):
+        read_answer(tmp_path)
+
+
+def test_numbers_are_read_without_rounding_and_names_without_renaming(tmp_path):
+    values = np.random.default_rng(0).normal(size=(200, 2))
+    frame = pd.DataFrame(values, index=[f"spot{i}" for i in range(200)], columns=["A", "A"])
+    frame.to_csv(tmp_path / "prediction.csv")
+    with pytest.warns(UserWarning, match="not unique"):
+        table = read_answer(tmp_path)
+    np.testing.assert_array_equal(table.X, values)
+    assert list(table.var_names) == ["A", "A"]
 
 
 def test_a_program_that_fails_says_so(make_card, tmp_path):
