@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 
@@ -94,9 +95,10 @@ def read_prediction_file(file: Path, spots: list[str], targets: list[str], n_gen
     layers = {name: table.layers[name] for name in ("lower", "upper") if name in table.layers}
     obs, var = pd.DataFrame(index=spots), pd.DataFrame(index=targets)
     answer = AnnData(table.X, obs=obs, var=var, layers=layers)
-    answer.uns["level"] = table.uns.get("level", 0.9)
-    if not isinstance(answer.uns["level"], float) or not 0 < answer.uns["level"] < 1:
+    level = table.uns.get("level", 0.9)
+    if not isinstance(level, float | np.floating) or not 0 < level < 1:
         raise StbenchError(f"'{file}': the level of its intervals is no number between 0 and 1.")
+    answer.uns["level"] = float(level)
     return Answer(answer, n_others)
 
 

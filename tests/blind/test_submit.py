@@ -243,6 +243,12 @@ def write_no_table(answers: Path) -> None:
     (answers / "planted/split0/prediction.csv").rename(answers / "planted/split0/prediction.h5ad")
 
 
+def write_a_wrong_level(answers: Path) -> None:
+    folder = answers / "planted/split0"
+    AnnData(table(answers), uns={"level": "high"}).write_h5ad(folder / "prediction.h5ad")
+    (folder / "prediction.csv").unlink()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -262,6 +268,10 @@ def write_no_table(answers: Path) -> None:
         (link_a_file, "prediction.csv' is a link or a device"),
         (link_a_folder, "split0' is a link or a device"),
         (change_a_copied_task, "split0/task.json' has changed since it was exported"),
+        (
+            write_a_wrong_level,
+            "split0/prediction.h5ad': the level of its intervals is no number",
+        ),
         (write_no_table, "split0/prediction.h5ad': the file is damaged"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
