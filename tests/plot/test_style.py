@@ -22,3 +22,10 @@ def test_no_two_methods_look_alike_and_controls_are_grey(monkeypatch):
     assert len(set(methods)) == len(methods)
     assert {looks["random"], looks["ceiling"]} == {CONTROL}
     assert CONTROL not in methods
+
+
+def test_a_row_run_elsewhere_has_a_star_and_no_measured_one_has():
+    looks = styles([*REGISTRY.items(), "theirs [run elsewhere]", "theirs"])
+    starred = {name for name, look in looks.items() if (look.marker, look.symbol) == ("*", "star")}
+    assert starred == {"theirs [run elsewhere]"}
+    assert looks["theirs [run elsewhere]"].colour == looks["theirs"].colour
