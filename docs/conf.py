@@ -39,7 +39,7 @@ def method_cards() -> str:
     parts = ["# Methods\n\nWhat each method does, where its defaults come from, and how it deviates.\n"]
     for name, cls in sorted(METHODS.items().items()):
         info = cls.info
-        source = f"{info.paper}, [doi:{info.doi}](https://doi.org/{info.doi})" if info.doi else info.paper
+        source = f"{info.paper}, <{info.link}>" if info.link else info.paper
         needs = ", ".join(info.packages) or "nothing beyond the core"
         parts.append(f"## {name}\n\n*{info.family}*. {source}. Needs {needs}. Version {info.version}.\n")
         parts.append(f"```{{eval-rst}}\n.. autoclass:: {cls.__module__}.{cls.__name__}\n```\n")

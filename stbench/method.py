@@ -91,11 +91,17 @@ class MethodInfo:
     packages: tuple[str, ...] = ()
     gpu: bool = False
     tuned: tuple[str, ...] = ()
+    url: str = ""
 
     @property
     def kind(self) -> str:
         """``control`` (unranked), ``baseline`` or ``method``."""
         return self.family if self.family in ("control", "baseline") else "method"
+
+    @property
+    def link(self) -> str:
+        """The address of the paper, or of a package that has none; empty where neither is known."""
+        return f"https://doi.org/{self.doi}" if self.doi else self.url
 
 
 @dataclass(frozen=True)
@@ -156,19 +162,21 @@ def register(
     packages: tuple[str, ...] = (),
     gpu: bool = False,
     tuned: tuple[str, ...] = (),
+    url: str = "",
 ) -> Callable[[type[Method]], type[Method]]:
     """Class decorator that registers a method under ``name``.
 
     ``family`` is one of `FAMILIES`; ``paper`` a short citation; ``version`` changes when predictions
     change (runs of the old version are then run again); ``packages`` are the distributions it needs beyond
     the core, recorded with every run; ``gpu`` is whether it can use CUDA; ``tuned`` names what the method
-    chooses on the validation genes, and reports with ``ctx.chosen``, unless a parameter fixes it.
+    chooses on the validation genes, and reports with ``ctx.chosen``, unless a parameter fixes it; ``url`` is
+    the page of a package that has no paper, in place of a doi.
     """
     if family not in FAMILIES:
         raise StbenchError(f"Method '{name}': unknown family '{family}'. Known: {', '.join(FAMILIES)}.")
 
     def add(cls: type[Method]) -> type[Method]:
-        cls.info = MethodInfo(name, family, paper, doi, version, packages, gpu, tuned)
+        cls.info = MethodInfo(name, family, paper, doi, version, packages, gpu, tuned, url)
         REGISTRY.add(name, cls, cls.__module__)
         return cls
 

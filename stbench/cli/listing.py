@@ -52,7 +52,7 @@ def _one(kind: str, name: str, folders: list[Path]) -> None:
     else:
         cls = method.REGISTRY.get(name)
         info = cls.info
-        source = f"{info.paper}, doi {info.doi}" if info.doi else info.paper
+        source = f"{info.paper}, {info.link}" if info.link else info.paper
         needs = ", ".join(info.packages) or "nothing more"
         print(f"{name}: {info.family}, version {info.version}. {source}. Needs {needs}.")
         if missing := cls.missing():

@@ -48,6 +48,7 @@ class Card:
     command: list[str]
     summary: str
     doi: str = ""
+    url: str = ""
     deviations: str = ""
     format: Literal["h5ad", "text"] = "h5ad"
     versions: list[str] = field(default_factory=list)
@@ -202,7 +203,13 @@ def register_card(file: Path, module: str) -> type[Method]:
     )
     cls.__module__ = module
     return register(
-        card.name, family=card.family, paper=card.paper, doi=card.doi, version=card.version, gpu=card.gpu
+        card.name,
+        family=card.family,
+        paper=card.paper,
+        doi=card.doi,
+        version=card.version,
+        gpu=card.gpu,
+        url=card.url,
     )(cls)
 
 

@@ -103,8 +103,8 @@ def states_its_source(method: Method, scratch: Path) -> None:
     info, text = method.info, inspect.getdoc(type(method)) or ""
     if not info.paper or not text:
         raise Breach("it has no paper, or no docstring")
-    if info.kind == "method" and not info.doi:
-        raise Breach("a published method needs the doi of its paper")
+    if info.kind == "method" and not info.link:
+        raise Breach("a published method needs the doi of its paper, or the url of a package without one")
     if info.kind == "method" and "Deviations" not in text:
         raise Breach("the docstring has no section 'Deviations' (from the authors' code; None is allowed)")
 

@@ -369,6 +369,7 @@ def test_one_plugin_with_all_that_is_known_of_it():
     assert [line.split() for line in shown.splitlines() if line.startswith("latent ")] == [
         ["latent", "256", "16"]
     ]
+    assert "https://doi.org/10.1093/nar/gkaa740" in stbench("list", "methods", "spage").stdout
     assert "Pearson correlation" in stbench("list", "metrics", "pcc").stdout
     assert "median total" in stbench("list", "datasets", "simulated").stdout
     assert_one_line_error(stbench("list", "methods", "causalgd"), "Did you mean 'causalged'")
