@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 MANY_TYPES = 100  # most cell types that the estimate of memory expects
 N_CLUSTERS = 50  # of cells without labels
-N_COMPONENTS = 30  # of the visible genes, for these clusters
 
 
 @register(
@@ -91,12 +90,11 @@ class Tangram(Method):
         import numpy as np
         from scipy.sparse import csr_matrix, identity
 
+        from stbench.toolbox.groups import cell_groups
+
         if self.mode == "cells":
             return identity(task.reference.n_obs, format="csr")
-        labels = task.reference.obs.get("cell_type")
-        if labels is None or labels.isna().any():
-            labels = clusters(task, seed)
-        names, types = np.unique(labels.astype(str), return_inverse=True)
+        names, types = cell_groups(task, N_CLUSTERS, seed)
         n_cells = len(types)
         return csr_matrix((np.ones(n_cells), (types, np.arange(n_cells))), shape=(len(names), n_cells))
 
@@ -145,16 +143,3 @@ class Tangram(Method):
         mapped = shape.cells if self.mode == "cells" else min(shape.cells, MANY_TYPES)
         # float32: W, its gradient, the two moments of Adam, M, its gradient and a product
         return (7 * 4 + 8) * mapped * shape.spots + 4 * 8 * (shape.cells + shape.spots) * shape.visible
-
-
-def clusters(task: Task, seed: int) -> np.ndarray:
-    """The k-means cluster of every cell, (n_cells,), in the leading components of its visible genes."""
-    from sklearn.cluster import MiniBatchKMeans
-
-    from stbench.toolbox.components import leading_components
-    from stbench.toolbox.scale import zscore
-
-    cells = zscore(dense(task.reference, task.visible))
-    _, axes = leading_components(cells.T @ cells, N_COMPONENTS)
-    n_clusters = min(N_CLUSTERS, len(cells))
-    return MiniBatchKMeans(n_clusters, n_init=3, random_state=seed).fit_predict(cells @ axes)
