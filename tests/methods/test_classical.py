@@ -8,7 +8,13 @@ import pytest
 from stbench.methods import REGISTRY, Context
 
 QUICK = {"tangram": {"num_epochs": 20}, "scvi": {"steps": 6}, "stplus": {"n_hidden": 200}}
-NEEDS = {"tangram": "tangram", "scvi": "scvi", "stplus": "torch", "harmony": "harmonypy"}
+NEEDS = {
+    "tangram": "tangram",
+    "scvi": "scvi",
+    "stplus": "torch",
+    "harmony": "harmonypy",
+    "cellmapper": "cellmapper",
+}
 UNTRAINED = ["tangram", "scvi"]  # at so few steps
 NAMES = ["ridge", "ridge_genes", "knn", "kernel", "spage", "novosparc", "spaotsc", *NEEDS]
 

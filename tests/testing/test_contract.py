@@ -33,6 +33,13 @@ TINY: dict[str, dict[str, object]] = {
         "steps": 20,
         "n_samples": 4,
     },
+    "cellpin": {
+        "n_latent": 4,
+        "n_hidden": 16,
+        "encoder_layers": 1,
+        "pretrain_epochs": 1,
+        "train_epochs": 1,
+    },
     "scvi": {"max_steps": 32},
     "spatialscope": {"max_updates": 6, "n_levels": 3, "n_inner": 1, "n_replicates": 1, "val_spots": 20},
     "spadit": {"hidden": 8, "depth": 1, "heads": 2, "max_updates": 4, "check_every": 2, "sampling_steps": 2},
