@@ -41,6 +41,7 @@ TINY: dict[str, dict[str, object]] = {
         "train_epochs": 1,
     },
     "scvi": {"max_steps": 32},
+    "spaim": {"epochs": 3},
     "spatialscope": {"max_updates": 6, "n_levels": 3, "n_inner": 1, "n_replicates": 1, "val_spots": 20},
     "spadit": {"hidden": 8, "depth": 1, "heads": 2, "max_updates": 4, "check_every": 2, "sampling_steps": 2},
     "stplus": {"n_hidden": 50},
