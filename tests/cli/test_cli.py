@@ -370,6 +370,7 @@ def test_one_plugin_with_all_that_is_known_of_it():
         ["latent", "256", "16"]
     ]
     assert "https://doi.org/10.1093/nar/gkaa740" in stbench("list", "methods", "spage").stdout
+    assert "https://github.com/uhlerlab" in stbench("list", "methods", "spagim").stdout  # no paper
     assert "Pearson correlation" in stbench("list", "metrics", "pcc").stdout
     assert "median total" in stbench("list", "datasets", "simulated").stdout
     assert_one_line_error(stbench("list", "methods", "causalgd"), "Did you mean 'causalged'")
