@@ -27,7 +27,9 @@ MIN_SPOTS = 10  # the package averages the neighbourhoods of the 10 nearest spot
 )
 @dataclass(frozen=True)
 class ImputeFISH(Method):
-    """ImputeFISH (A. K. Swain, 2025, no paper), by ``GeneEnhancement`` of its package 0.0.7 (MIT licence).
+    """ImputeFISH (A. K. Swain, 2025, no paper), by ``GeneEnhancement`` of its package 0.0.7.
+
+    The licence is MIT by the metadata of the package; its licence file is empty.
 
     1. Visible genes are divided by their standard deviation, in each dataset.
     2. A spot also gets the mean of its 5 nearest spots in the tissue, itself included. A cell gets the mean

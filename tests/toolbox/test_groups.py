@@ -19,8 +19,8 @@ def test_cells_without_labels_are_clustered(labels):
         del task.reference.obs["cell_type"]
     else:
         task.reference.obs.iloc[3, task.reference.obs.columns.get_loc("cell_type")] = np.nan
-    names, groups = cell_groups(task, 4, seed=0)
-    assert len(names) == 4
-    assert set(groups) == {0, 1, 2, 3}
-    np.testing.assert_array_equal(cell_groups(task, 4, seed=0)[1], groups)
+    names, groups = cell_groups(task, 5, seed=0)
+    assert len(names) == 5
+    assert set(groups) == {0, 1, 2, 3, 4}
+    np.testing.assert_array_equal(cell_groups(task, 5, seed=0)[1], groups)
     assert len(cell_groups(task, 1000, seed=0)[0]) <= task.reference.n_obs
