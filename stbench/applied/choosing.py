@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stbench.applied.crossval import CrossValidation, cross_validate
+from stbench.applied.crossval import ACCURACY, CHOICE, CrossValidation, cross_validate
 from stbench.board.statistics import bootstrap_intervals
 from stbench.config.options import ChooseOptions, Options
 from stbench.config.variants import Variant, select_methods, variants
@@ -118,6 +118,7 @@ def choose(options: ChooseOptions, pair: Pair, reporter: Reporter) -> Choice:
     ``options.out`` keeps the runs, and the same call resumes from there; None keeps nothing.
     """
     methods = candidates(options, options.methods)
+    reporter.stages([CHOICE, ACCURACY])
     with kept_folder(options.out) as folder:
         return conclude(cross_validate(pair, methods, options, folder, reporter, nested=True))
 

@@ -25,6 +25,7 @@ from stbench.runs.results import Results
 from stbench.runs.spec import RunSpec, plan
 from stbench.scoring.prediction import score_prediction
 
+CHOICE, ACCURACY = "choose the method", "measure its accuracy"  # stages, for the reporter
 INNER = "inner"  # folder of the inner runs, in the results folder of the outer ones
 SPLIT_SEED = 0
 
@@ -82,7 +83,9 @@ def cross_validate(
         )
         if nested:
             inner_specs = [replace(spec, split=inner_split(spec.split)) for spec in specs]
+            reporter.stage(CHOICE)
             inner = scores(inner_specs, Results.create(folder / INNER))
+        reporter.stage(ACCURACY)
         outer = scores(specs, results)
     inner, outer = (table[~table["method"].isin(failures)] for table in (inner, outer))
     return CrossValidation(pair, results, specs, outer, inner, failures)

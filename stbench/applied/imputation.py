@@ -19,7 +19,7 @@ from anndata import AnnData, read_h5ad
 from stbench import __version__, machine
 from stbench.applied.accuracy import Accuracy, accuracy
 from stbench.applied.choosing import LEVEL, candidates, conclude, similarity
-from stbench.applied.crossval import CrossValidation, cross_validate
+from stbench.applied.crossval import ACCURACY, CHOICE, CrossValidation, cross_validate
 from stbench.config.options import Options, PredictOptions
 from stbench.data.prepare import Pair
 from stbench.data.split import Split, make_splits
@@ -39,6 +39,7 @@ from stbench.toolbox.conformal import bounded
 
 log = logging.getLogger(__name__)
 
+PREDICTION = "predict the genes"  # a stage, for the reporter
 BLOCK_VALUES = 100_000_000  # of a block of genes at all spots: 0.8 GB
 MEMORY_SHARE = 0.5  # of the machine, for the method's own estimate of a block
 
@@ -51,6 +52,7 @@ def predict(options: PredictOptions, pair: Pair, reporter: Reporter) -> AnnData:
     """
     best = options.method == "best"
     methods = candidates(options, options.methods if best else [options.method])
+    reporter.stages([*([CHOICE] if best else []), ACCURACY, PREDICTION])
     genes = unmeasured(pair, None if options.genes == ("all",) else options.genes)
     with kept_folder(options.work) as folder, kept_folder(None) as scratch:
         validation = cross_validate(pair, methods, options, folder, reporter, nested=best)
@@ -64,7 +66,8 @@ def predict(options: PredictOptions, pair: Pair, reporter: Reporter) -> AnnData:
                 raise StbenchError(f"{label} gave no prediction: {validation.failures[label]}")
             chosen = dict.fromkeys(range(options.splits), label)
         file = options.out or scratch / "imputed.h5ad"
-        write_imputation(validation, label, genes, file, options, chosen=chosen)
+        reporter.stage(PREDICTION)
+        write_imputation(validation, label, genes, file, options, reporter, chosen=chosen)
         return read_h5ad(file, backed="r" if options.out else None)
 
 
@@ -99,6 +102,7 @@ def write_imputation(
     genes: Sequence[str],
     out: Path,
     options: Options,
+    reporter: Reporter,
     *,
     chosen: Mapping[int, str],
 ) -> None:
@@ -146,7 +150,7 @@ def write_imputation(
                 for matrix, values in zip(matrices, (answer.mean, answer.lower, answer.upper), strict=True):
                     matrix[:, done : done + len(block)] = values
                 done += len(block)
-                log.info("%d of %d genes predicted", done, len(genes))
+                reporter.advanced(done, len(genes), "genes")
 
 
 def _blocks(pair: Pair, spec: RunSpec, genes: Sequence[str]) -> Iterator[list[str]]:

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from stbench.cli.options import takes
-from stbench.cli.progress import live
 from stbench.config.options import ChooseOptions, PredictOptions
 from stbench.files import writable_folder
 from stbench.metric import headline
+from stbench.runs.progress import shown
 
 if TYPE_CHECKING:
     from stbench.applied.choosing import Choice
@@ -30,7 +30,7 @@ def choose(options: ChooseOptions, pair: PairArgument) -> None:
     from stbench.applied.pairs import pair_called
 
     tissue = pair_called(options, pair)
-    with live() as reporter:
+    with shown(options, Console()) as reporter:
         choice = choose_method(options, tissue, reporter)
     _report(choice)
     if options.out is not None:
@@ -52,7 +52,7 @@ def predict(options: PredictOptions, pair: PairArgument) -> None:
     if options.out is not None:
         writable_folder(options.out.parent)
     tissue = pair_called(options, pair)
-    with live() as reporter:
+    with shown(options, Console()) as reporter:
         answer = predict_genes(options, tissue, reporter)
     about = answer.uns["stbench"]
     metric = headline()

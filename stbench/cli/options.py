@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from dataclasses import Field, fields
 from pathlib import Path
@@ -42,6 +43,7 @@ PANELS = {  # of the options of every command that runs methods
     **dict.fromkeys(("preset", "set", "plugin"), "Methods"),
     **dict.fromkeys(("device", "jobs", "threads", "isolation"), "Processes"),
     **dict.fromkeys(("timeout", "memory_limit", "memory_budget", "disk_limit"), "Limits"),
+    **dict.fromkeys(("quiet", "verbose"), "Messages"),
     **dict.fromkeys(("executor", "scheduler", "cluster", "shared"), "Clusters"),
 }
 
@@ -68,7 +70,10 @@ def takes(options: type[DataOptions], *left_out: str) -> Callable[[Callable[...,
         def command(*, config: Path | None, **given: Any) -> None:
             others = {parameter.name: given.pop(parameter.name) for parameter in own}
             chosen = {name: value for name, value in given.items() if value not in (None, [])}
-            function(options.of(options.in_file(config) if config else {}, chosen), **others)
+            made = options.of(options.in_file(config) if config else {}, chosen)
+            if isinstance(made, Options) and made.quiet:
+                logging.getLogger("stbench").setLevel(logging.WARNING)
+            function(made, **others)
 
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # for typer
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from stbench.cli.options import takes
-from stbench.cli.progress import Lines, live
 from stbench.cli.table import console, show
 from stbench.config.options import AuditOptions, RunOptions
 from stbench.data.sources import catalogue, data_folders, to_fetch
 from stbench.errors import require_package
 from stbench.files import writable_folder
+from stbench.runs.progress import Lines, shown
+from stbench.runs.times import duration
 
 if TYPE_CHECKING:
-    from stbench.runs.benchmark import Summary
+    from stbench.runs.benchmark import Forecast, Summary
+    from stbench.runs.spec import RunSpec
 
 
 @takes(RunOptions)
@@ -31,12 +35,12 @@ def run(options: RunOptions) -> None:
     from stbench.runs.benchmark import run as run_grid
 
     try:
-        with live() as reporter:
+        with shown(options, Console()) as reporter:
             summary = run_grid(options, reporter)
     except KeyboardInterrupt:
         print("Interrupted: finished runs are kept; the same command continues here.", file=sys.stderr)
         raise typer.Exit(130) from None
-    _report(summary, options.out, dry_run=options.dry_run)
+    _report(summary, options.out)
     if list(options.datasets) == ["all"] and (hint := to_fetch(catalogue(data_folders(options.data)))):
         print(hint)
     if summary.bad or summary.broken_datasets or summary.without_answer:
@@ -54,7 +58,7 @@ def audit(options: AuditOptions) -> None:
 
     require_package("untrained decoder", "torch", "PyTorch", "torch")
     runs = replace(options, out=writable_folder(options.out) / "results")
-    with live() as reporter:
+    with shown(options, Console()) as reporter:
         found = run_audit(runs, reporter)
     for path in write_audit(found, options.out):
         print(f"Wrote {path}")
@@ -70,17 +74,16 @@ def run_one(
     from stbench.runs.benchmark import run_file
     from stbench.runs.manifest import BAD
 
-    if run_file(spec, Lines())["status"] in BAD:
+    if run_file(spec, Lines(Console()))["status"] in BAD:
         raise typer.Exit(1)
 
 
-def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
+def _report(summary: Summary, out: Path) -> None:
     from stbench.runs.manifest import title
 
     n_stored = len(summary.specs) - len(summary.todo)
-    if dry_run:
-        for spec in summary.todo:
-            print(f"would run {spec.title} ({spec.preset}, {spec.device})")
+    if summary.forecast is not None:
+        _preview(summary.todo, summary.forecast)
         print(f"{len(summary.todo)} runs to do, {n_stored} there already.")
         return
     if summary.scripts:
@@ -101,6 +104,22 @@ def _report(summary: Summary, out: Path, *, dry_run: bool) -> None:
             log = out / "runs" / record["key"] / "log.txt"
             print(f"  {title(record)}: {record['status']}: {record['reason']} (log: {log})")
         print(f"Run them again with: {shlex.join(['stbench', *sys.argv[1:]])} --overwrite failed")
+
+
+def _preview(todo: Sequence[RunSpec], forecast: Forecast) -> None:
+    """Print what each run of a dry run would need, and what all need together."""
+    for spec in todo:
+        if spec.key in forecast.cannot:
+            print(f"cannot run {spec.title}: {forecast.cannot[spec.key]}")
+            continue
+        seconds = forecast.seconds.get(spec.key)
+        cost = f"{spec.memory_bytes / 1e6:.0f} MB, {'time unknown' if seconds is None else duration(seconds)}"
+        print(f"would run {spec.title} ({spec.preset}, {spec.device}, {cost})")
+    together = f"with {forecast.at_once} runs at the same time"
+    print(f"Time {together}: {forecast.time}, learned from finished runs of the same method and size.")
+    print(f"Memory {together}: at most {forecast.memory_bytes / 1e9:.1f} GB, by the methods' own estimates.")
+    if forecast.cannot:
+        print(f"{len(forecast.cannot)} runs cannot be done here, for the reasons above.")
 
 
 def _tables(summary: Summary) -> None:

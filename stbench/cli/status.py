@@ -78,7 +78,8 @@ def _follow(results: Results) -> None:
 
 def _view(results: Results) -> Group:
     from stbench.runs.manifest import BAD
-    from stbench.runs.status import DAMAGED, RUNNING, age, expected_seconds, survey
+    from stbench.runs.status import DAMAGED, RUNNING, age, survey, time_left
+    from stbench.runs.times import Times
 
     states = survey(results)
     counts = Counter(state.status for state in states)
@@ -92,8 +93,8 @@ def _view(results: Results) -> Group:
     lines = [f"running: {s.title} ({age(s.started):.0f} s)" for s in states if s.status == RUNNING]
     failed = [state for state in states if state.status in (*BAD, DAMAGED)]
     lines += [f"{s.status}: {s.title}: {s.reason} (log: {s.log or 'none'})" for s in failed]
-    left = expected_seconds(states)
-    if left is not None:
-        end = time.strftime("%a %H:%M", time.localtime(time.time() + left))
-        lines.append(f"expected end: {end}, in about {left / 60:.0f} minutes")
+    if counts[RUNNING]:
+        left = time_left(states, Times(results.manifests()))
+        end = time.strftime("%a %H:%M", time.localtime(time.time() + left.seconds))
+        lines.append(f"time left: {left}" + (f", until {end}" if left.n_known else ""))
     return Group(table, *(Text(line) for line in lines))

@@ -107,6 +107,8 @@ class Options(DataOptions):
         "auto, fork or spawn: how the process of a run starts. auto is fork on Linux, spawn elsewhere.",
         "auto",
     )
+    quiet: bool = option("Show no progress and no messages; results and errors remain.", False)
+    verbose: bool = option("A line for every start, progress and end of a run.", False)
     executor: Literal["local", "dask"] = option("local or dask.", "local")
     scheduler: Text | None = option("Address or scheduler file of a Dask cluster.", None)
     cluster: Path | None = option("TOML file of a cluster for dask-jobqueue.", None, values.path)
@@ -114,6 +116,8 @@ class Options(DataOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.quiet and self.verbose:
+            raise StbenchError("--quiet and --verbose exclude each other. Leave one of them out.")
         if self.executor == "local":
             for name in ("scheduler", "cluster", "shared"):
                 if getattr(self, name) is not None:

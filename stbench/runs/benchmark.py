@@ -18,12 +18,30 @@ from stbench.plugins import load_plugin
 from stbench.runs import slurm
 from stbench.runs.events import Reporter
 from stbench.runs.executors import open_executor
-from stbench.runs.grid import Grid
+from stbench.runs.grid import Executor, Grid
+from stbench.runs.local_executor import host_bytes
 from stbench.runs.manifest import BAD, OK
 from stbench.runs.results import Results
 from stbench.runs.spec import RunSpec, plan
+from stbench.runs.times import Expected
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the runs of a dry run would need.
+
+    ``cannot`` has the reason for each run, by key, that cannot be done here. ``seconds`` has the expected
+    time of each run with an estimate. ``time`` is that of all together, with ``at_once`` at the same time;
+    ``memory_bytes`` that of so many of the largest.
+    """
+
+    cannot: dict[str, str]
+    seconds: dict[str, float]
+    time: Expected
+    at_once: int
+    memory_bytes: int
 
 
 @dataclass
@@ -31,6 +49,7 @@ class Summary:
     """The result of `run`: all runs, those to do now, and the manifests by key of those that are stored.
 
     ``broken_datasets`` has the reasons by name. ``scripts`` are the job scripts that ``--emit`` wrote.
+    ``forecast`` is that of a dry run.
     """
 
     results: Results
@@ -39,6 +58,7 @@ class Summary:
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     broken_datasets: dict[str, str] = field(default_factory=dict)
     scripts: list[Path] = field(default_factory=list)
+    forecast: Forecast | None = None
 
     @property
     def bad(self) -> list[dict[str, Any]]:
@@ -95,12 +115,30 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
         summary.todo = grid.todo
         if options.emit and grid.todo and not options.dry_run:
             summary.scripts = slurm.emit(grid.todo, results, options)
-        elif not options.dry_run:
+        elif options.dry_run:
+            summary.forecast = _forecast(grid, executor, device)
+        else:
             grid.run()
     for key in (spec.key for spec in summary.specs if results.damage(spec.key) is None):
         if (record := results.manifest(key)) is not None:
             summary.records[key] = record
     return summary
+
+
+def _forecast(grid: Grid, executor: Executor, device: str) -> Forecast:
+    """What the runs of ``grid`` would need."""
+    times, at_once = grid.times(), executor.at_once(device)
+    problems = {spec.key: executor.problem(spec) or REGISTRY.get(spec.method).missing() for spec in grid.todo}
+    able = [spec for spec in grid.todo if not problems[spec.key]]
+    seconds = {spec.key: known for spec in able if (known := times.of(spec.likeness)) is not None}
+    largest = sorted(map(host_bytes, able), reverse=True)[:at_once]
+    return Forecast(
+        cannot={key: problem for key, problem in problems.items() if problem},
+        seconds=seconds,
+        time=times.expected([spec.likeness for spec in able], at_once=at_once),
+        at_once=at_once,
+        memory_bytes=sum(largest),
+    )
 
 
 def run_file(file: Path, reporter: Reporter) -> dict[str, Any]:

@@ -96,6 +96,10 @@ class DaskExecutor:
             return None
         return int(min(declared, self.limits.memory_bytes)) - BASE_BYTES
 
+    def at_once(self, device: str) -> int:
+        """The number of runs at the same time: a thread of a worker makes one."""
+        return max(1, sum(self.client.nthreads().values()))
+
     def problem(self, spec: RunSpec) -> str | None:
         """Why no worker can ever run ``spec``, None where one can or may come."""
         declared = self._declared()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stbench.runs.spec import RunSpec
+    from stbench.runs.times import Times
 
 PROGRESS_SECONDS = 10.0  # between two progress events of one run
 
@@ -22,8 +23,17 @@ PROGRESS_SECONDS = 10.0  # between two progress events of one run
 class Reporter:
     """Gets every event of a grid to show it; this base class shows nothing."""
 
-    def planned(self, specs: Sequence[RunSpec]) -> None:
-        """A grid starts that will do these runs."""
+    def stages(self, names: Sequence[str]) -> None:
+        """The work will have these stages."""
+
+    def stage(self, name: str) -> None:
+        """A stage starts: a grid, or work whose steps are `advanced`."""
+
+    def advanced(self, done: int, total: int, what: str) -> None:
+        """``done`` of ``total`` steps of a stage without runs are done; ``what`` they are."""
+
+    def planned(self, specs: Sequence[RunSpec], times: Times) -> None:
+        """A grid starts that will do these runs; ``times`` learns from each one that it stores."""
 
     def started(self, spec: RunSpec) -> None:
         """A run starts."""
@@ -47,10 +57,10 @@ class EventLog(Reporter):
         if end and os.pread(self._file, 1, end - 1) != b"\n":  # a writer was killed before the line ended
             os.write(self._file, b"\n")
 
-    def planned(self, specs: Sequence[RunSpec]) -> None:
+    def planned(self, specs: Sequence[RunSpec], times: Times) -> None:
         for spec in specs:
-            self._write("planned", spec, method=spec.label, dataset=spec.dataset)
-        self.reporter.planned(specs)
+            self._write("planned", spec, method=spec.label, dataset=spec.dataset, likeness=spec.likeness)
+        self.reporter.planned(specs, times)
 
     def started(self, spec: RunSpec) -> None:
         self._write("started", spec)

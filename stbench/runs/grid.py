@@ -25,6 +25,7 @@ from stbench.runs.manifest import OK
 from stbench.runs.provenance import environment
 from stbench.runs.results import Results, run_manifest
 from stbench.runs.spec import RunSpec
+from stbench.runs.times import Times
 from stbench.runs.workspace import Workspace
 from stbench.scoring.prediction import score_prediction
 
@@ -40,6 +41,7 @@ class Executor(Protocol):
     def warm(self, methods: Sequence[str]) -> None: ...
     def device(self, requested: str) -> str: ...
     def memory(self, device: str) -> int | None: ...
+    def at_once(self, device: str) -> int: ...
     def problem(self, spec: RunSpec) -> str | None: ...
     def has_room(self, spec: RunSpec) -> bool: ...
     def start(self, spec: RunSpec, tables: Path) -> None: ...
@@ -68,6 +70,7 @@ class Grid:
         self.executor = executor
         self.reporter = reporter
         self.todo: list[RunSpec] = []
+        self._times = Times()
         self._claims = Claims(results.claims_folder)
         self._workspace = Workspace(results, shared, references)
         self._seen: dict[str, int | None] = {}  # stamps of the runs when this grid decided to make them
@@ -101,13 +104,18 @@ class Grid:
         if not self.todo:
             return
         with closing(EventLog(self.results.events_file, self.reporter)) as self.reporter:
-            self.reporter.planned(self.todo)
+            self._times = self.times()
+            self.reporter.planned(self.todo, self._times)
             try:
                 with disk_errors(self.results.folder):
                     self._run(list(self.todo))
             finally:
                 self.executor.close()
                 self._claims.release_all()
+
+    def times(self) -> Times:
+        """The times of the runs that are stored."""
+        return Times(self.results.manifests())
 
     def _wanted(self, spec: RunSpec, overwrite: str) -> bool:
         if not self.results.run_folder(spec.key).exists() or overwrite == "all":
@@ -186,5 +194,6 @@ class Grid:
     ) -> None:
         manifest = run_manifest(spec, **self._environment, **outcome)
         self.results.store_run(manifest, folder, scores)
+        self._times.learn(manifest)
         self._claims.release(spec.key)
         self.reporter.finished(spec, manifest)

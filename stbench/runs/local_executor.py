@@ -64,6 +64,12 @@ class LocalExecutor:
         """The bytes that one run should need at most on ``device``; it is scaled to that if it can be."""
         return min(self._available(device), self.limits.memory_bytes - BASE_BYTES)
 
+    def at_once(self, device: str) -> int:
+        """The number of runs on ``device`` at the same time."""
+        if not device.startswith("cuda"):
+            return self.jobs
+        return len(machine.gpus()) if device == "cuda" else 1
+
     def problem(self, spec: RunSpec) -> str | None:
         """Why ``spec`` can never run here, None where it can."""
         available = self._available(spec.device)
@@ -78,8 +84,8 @@ class LocalExecutor:
             slot = self._free_gpu(spec.device) is not None
         else:
             slot = sum(run.gpu is None for run in self._running) < self.jobs
-        reserved = sum(_host_bytes(run.spec) for run in self._running)
-        return slot and (not self._running or reserved + _host_bytes(spec) <= self.memory_bytes)
+        reserved = sum(host_bytes(run.spec) for run in self._running)
+        return slot and (not self._running or reserved + host_bytes(spec) <= self.memory_bytes)
 
     def start(self, spec: RunSpec, tables: Path) -> None:
         """Start ``spec`` on a copy of the folder ``tables``."""
@@ -133,5 +139,6 @@ class LocalExecutor:
         return next((gpu for gpu in wanted if gpu not in taken), None)
 
 
-def _host_bytes(spec: RunSpec) -> int:
+def host_bytes(spec: RunSpec) -> int:
+    """The memory of this machine that a run should need, its interpreter included."""
     return BASE_BYTES + (0 if spec.device.startswith("cuda") else spec.memory_bytes)

@@ -39,6 +39,13 @@ class _Submitted(BaseModel):
     n_other_genes: int
 
 
+class _Shape(BaseModel):
+    cells: int
+    spots: int
+    visible: int
+    targets: int
+
+
 class _Manifest(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -55,6 +62,8 @@ class _Manifest(BaseModel):
     limit: Text
     split: _Split
     seed: int
+    device: Text = "cpu"
+    shape: _Shape | None = None
     status: Literal["ok", "failed", "timeout", "out_of_memory", "invalid", "unsupported", "skipped"]
     reason: Text
     started: Text | None = None

@@ -16,6 +16,7 @@ from stbench.data.split import Split, make_splits
 from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import TaskFile
 from stbench.method import Method, Shape
+from stbench.runs.times import likeness
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class RunSpec:
     device: str
     memory_bytes: int
     scaled: dict[str, Any]
+    shape: Shape
 
     @property
     def key(self) -> str:
@@ -54,6 +56,11 @@ class RunSpec:
     def title(self) -> str:
         """Short name of the run for people."""
         return f"{self.label} · {self.dataset} · split {self.split.rotation} · seed {self.seed}"
+
+    @property
+    def likeness(self) -> str:
+        """What this run shares with others that should take the same time."""
+        return likeness(self.label, self.preset, self.device, vars(self.shape))
 
     def task_file(
         self, device: str, threads: int, plugins: Sequence[str], targets: Sequence[str] | None = None
@@ -98,8 +105,9 @@ def plan(
         "limit": str(pair.limit),
     }
     return [
-        RunSpec(**identity, **about, **_need(method, _shape(pair, split), memory), split=split, seed=seed)
+        RunSpec(**identity, **about, **_need(method, shape, memory), shape=shape, split=split, seed=seed)
         for split, seed in itertools.product(splits, range(n_seeds))
+        for shape in [_shape(pair, split)]
         for method, identity in configured
     ]
 

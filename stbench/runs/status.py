@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 from stbench.runs.claims import Claims
 from stbench.runs.events import read_events
 from stbench.runs.manifest import title
 from stbench.runs.results import Results
+from stbench.runs.times import Expected, Times
 
 WAITING, RUNNING, DAMAGED = "waiting", "running", "damaged"
 
@@ -28,6 +28,7 @@ class RunState:
     wall_s: float | None = None
     started: str | None = None
     log: str | None = None
+    likeness: str = ""
 
 
 def survey(results: Results) -> list[RunState]:
@@ -37,7 +38,7 @@ def survey(results: Results) -> list[RunState]:
     for event in read_events(results.events_file):
         about = planned.setdefault(event["key"], {"title": event["title"], "method": "", "dataset": ""})
         if event["event"] == "planned":
-            about |= {"method": str(event.get("method")), "dataset": str(event.get("dataset"))}
+            about |= {name: str(event.get(name, "")) for name in ("method", "dataset", "likeness")}
         elif event["event"] == "started":
             about["started"] = event["time"]
     states = {key: RunState(key=key, status=WAITING, **about) for key, about in planned.items()}
@@ -70,21 +71,11 @@ def is_open(results: Results) -> bool:
     return any(state.status in (RUNNING, WAITING) for state in survey(results))
 
 
-def expected_seconds(states: list[RunState]) -> float | None:
-    """Wall time until the last run ends; None if no run has finished or none is running.
-
-    A run is assumed to take the mean time of its method so far, or that of all methods. The number of runs
-    at one time is assumed to stay the same.
-    """
-    finished = [(state.method, state.wall_s) for state in states if state.wall_s is not None]
-    running = [state for state in states if state.status == RUNNING]
-    if not finished or not running:
-        return None
-    overall = fmean(seconds for _, seconds in finished)
-    means = {method: fmean(s for name, s in finished if name == method) for method, _ in finished}
-    left = [means.get(state.method, overall) for state in states if state.status == WAITING]
-    left += [max(0.0, means.get(state.method, overall) - age(state.started)) for state in running]
-    return sum(left) / len(running)
+def time_left(states: list[RunState], times: Times) -> Expected:
+    """The wall time until the last run ends, if as many run at the same time as now."""
+    waiting = [state.likeness for state in states if state.status == WAITING]
+    running = [(state.likeness, age(state.started)) for state in states if state.status == RUNNING]
+    return times.expected(waiting, running, at_once=len(running))
 
 
 def age(time: str | None) -> float:

@@ -22,6 +22,7 @@ from stbench.data.prepare import prepare
 from stbench.data.split import make_splits
 from stbench.datasets import Card
 from stbench.errors import StbenchError
+from stbench.runs.events import Reporter
 from stbench.runs.results import Results
 from stbench.runs.spec import plan
 from stbench.testing.planted import planted_pair
@@ -249,13 +250,30 @@ def test_accuracy_is_that_of_the_method_chosen_in_each_rotation(pair, tmp_path):
     np.testing.assert_allclose(known.errors[: len(truth)], truth - 1, rtol=1e-6)
 
 
-def test_predict_in_blocks_is_predict_in_one(tables, tmp_path, monkeypatch, caplog):
+class Stages(Reporter):
+    """Keeps the stages of the work and the steps of those without runs."""
+
+    def __init__(self):
+        self.seen = []
+
+    def stages(self, names):
+        self.seen.append(list(names))
+
+    def stage(self, name):
+        self.seen.append(name)
+
+    def advanced(self, done, total, what):
+        self.seen.append((done, total, what))
+
+
+def test_predict_in_blocks_is_predict_in_one(tables, tmp_path, monkeypatch):
     options = {"layer": "raw", "spatial_key": "xy", "method": "ridge_genes", "splits": 2, "work": tmp_path}
     whole = stbench.predict(*tables, **options, out=tmp_path / "whole.h5ad")
     monkeypatch.setattr("stbench.applied.imputation.BLOCK_VALUES", 4 * tables[0].n_obs)
-    caplog.set_level("INFO", logger="stbench")
-    answer = stbench.predict(*tables, **options, out=tmp_path / "imputed.h5ad")
-    assert caplog.messages[-2:] == ["4 of 6 genes predicted", "6 of 6 genes predicted"]
+    stages = Stages()
+    answer = stbench.predict(*tables, **options, out=tmp_path / "imputed.h5ad", reporter=stages)
+    names = ["measure its accuracy", "predict the genes"]
+    assert stages.seen == [names, *names, (4, 6, "genes"), (6, 6, "genes")]
     assert answer.isbacked
     assert list(answer.var_names) == [f"Gene{i}" for i in range(24, 30)]
     np.testing.assert_allclose(answer.X[:], whole.X[:], rtol=1e-5)

@@ -22,7 +22,8 @@ from stbench.runs.claims import Claims
 from stbench.runs.events import EventLog, Reporter, read_events
 from stbench.runs.results import Results
 from stbench.runs.slurm import read_spec
-from stbench.runs.status import RunState, expected_seconds, survey
+from stbench.runs.status import RunState, survey, time_left
+from stbench.runs.times import Times
 
 ODD = Path(__file__).parents[1] / "plugins" / "odd_methods.py"
 ROOT = Path(__file__).parents[2]
@@ -58,11 +59,11 @@ def test_a_line_that_was_cut_off_spoils_no_other(done, tmp_path):
     _, summary = done
     first, second = summary.todo
     log = EventLog(file, Reporter())
-    log.planned([first])
+    log.planned([first], Times())
     log.close()
     file.write_bytes(file.read_bytes() + b'{"time": "20')
     log = EventLog(file, Reporter())
-    log.planned([second])
+    log.planned([second], Times())
     log.close()
     assert [event["key"] for event in read_events(file)] == [first.key, second.key]
 
@@ -119,23 +120,25 @@ def test_json_with_watch_is_the_stream_of_events(done):
     assert stbench("status", out, "--watch").returncode == 0
 
 
-def test_the_expected_end_counts_what_is_left_at_the_present_pace():
+def test_the_time_left_counts_what_is_left_at_the_present_pace():
     now = datetime.datetime.now(datetime.UTC).isoformat()
+    times = Times()
+    times.add("a", 10.0)
+    times.add("b", 30.0)
 
-    def state(method, status, **more):
-        return RunState(f"{method}{status}", "", method, "d", status, **more)
+    def state(like, status, **more):
+        return RunState(f"{like}{status}", "", like, "d", status, likeness=like, **more)
 
     states = [
         state("a", "ok", wall_s=10.0),
-        state("b", "failed", wall_s=30.0),
         state("a", "waiting"),
         state("c", "waiting"),
         state("b", "running", started=now),
         state("a", "running", started="2000-01-01T00:00:00+00:00"),
     ]
-    assert expected_seconds(states) == pytest.approx((10 + 20 + 30 + 0) / 2, abs=1)
-    assert expected_seconds(states[:4]) is None
-    assert expected_seconds(states[2:]) is None
+    left = time_left(states, times)
+    assert left.seconds == pytest.approx(30, abs=1)  # the longest; (10 + 30) / 2 for all
+    assert (left.n_known, left.n_unknown) == (2, 2)
 
 
 def test_a_job_array_makes_the_runs_of_a_grid(done, data_folder, tmp_path):
