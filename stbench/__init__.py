@@ -1,7 +1,6 @@
 """stbench: a fair benchmark of gene prediction in spatial transcriptomics.
 
-In Python: `run`, `score`, `make_leaderboard`, `choose`, `predict`, `export` and `submit`, as the commands of
-these names.
+In Python, every command is a function: `stbench.run`, `stbench.choose`, `stbench.predict`; see `stbench.api`.
 """
 
 from importlib import import_module
@@ -9,7 +8,30 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_FUNCTIONS = ("choose", "export", "make_leaderboard", "predict", "run", "score", "submit")
+# those of stbench.api, which is imported when the first of them is used
+_FUNCTIONS = (
+    "check",
+    "choose",
+    "compare",
+    "doctor",
+    "env",
+    "export",
+    "join",
+    "list_plugins",
+    "make_leaderboard",
+    "merge",
+    "new",
+    "pack",
+    "predict",
+    "read_board",
+    "run",
+    "run_audit",
+    "score",
+    "show",
+    "status",
+    "submit",
+    "verify",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,8 @@ def cache_folder(part: str) -> Path:
     """The folder of one part of the cache, in ``$STBENCH_CACHE`` or the user's cache; it may not exist yet.
 
     ``downloads`` has a folder per public record, ``datasets`` one per downloaded dataset, ``prepared`` one
-    per prepared pair, ``environments`` one per external method.
+    per prepared pair, ``runs`` one per pair or grid whose runs got no folder of their own, ``environments``
+    one per external method.
     """
     import platformdirs
 
@@ -169,16 +169,6 @@ def writable_folder(folder: Path) -> Path:
         message = f"Folder '{folder}' cannot be written ({error.strerror}). Choose another with --out."
         raise StbenchError(message) from error
     return folder
-
-
-@contextmanager
-def kept_folder(folder: Path | None) -> Iterator[Path]:
-    """The folder itself, or a temporary one where it is None."""
-    if folder is not None:
-        yield folder
-        return
-    with tempfile.TemporaryDirectory(prefix="stbench-") as temporary:
-        yield Path(temporary)
 
 
 def _beside(path: Path) -> Path:

@@ -10,7 +10,8 @@ import importlib.abc
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -76,6 +77,21 @@ def load_plugin(file: Path) -> None:
 def loaded_files() -> list[Path]:
     """The files that `load_plugin` has read, to read them in another process too."""
     return [Path(str(m.__file__)) for name, m in list(sys.modules.items()) if name.startswith(PLUGIN_PREFIX)]
+
+
+def is_own(module: str, namespace: Mapping[str, Any]) -> bool:
+    """Whether code with these globals belongs to a plugin: its ``module``, or one of its package."""
+    return f"{namespace.get('__name__')}.".startswith(f"{module}.")
+
+
+def last_line(module: str, error: BaseException) -> tuple[str, int] | None:
+    """File and line of the last code of a plugin's ``module`` in the traceback of an error."""
+    own = [
+        (frame.f_code.co_filename, number)
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if is_own(module, frame.f_globals)
+    ]
+    return own[-1] if own else None
 
 
 class _CardLoader(importlib.abc.Loader):

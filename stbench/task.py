@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Task:
     """One prediction task; the hidden values are not in the process.
 
@@ -42,6 +42,13 @@ class Task:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "spatial", _visible_table()(self.spatial, self.targets))
+
+    def __repr__(self) -> str:
+        cells, spots = self.reference.shape, self.spatial.shape
+        return (
+            f"Task: {len(self.targets)} genes to predict at {spots[0]} spots, from {spots[1]} visible genes "
+            f"and a reference of {cells[0]} cells x {cells[1]} genes ({self.units})"
+        )
 
     @property
     def visible(self) -> list[str]:

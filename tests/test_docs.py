@@ -151,6 +151,14 @@ def test_the_docs_are_built_without_warnings(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "SpaGE" in (tmp_path / "html" / "generated" / "methods.html").read_text()
+    page = (tmp_path / "html" / "tutorials" / "analyst.html").read_text()
+    assert re.search(r"measure its accuracy: 20 runs in \d+ s", page)  # progress in a notebook
+    assert "predict the genes: 320 of 320 genes" in page
+    assert "AnnData object with n_obs × n_vars = 250 × 400" in page
+    cells = re.findall(
+        r"```\{code-cell\} ipython3\n(.*?)```", (DOCS / "tutorials/analyst.md").read_text(), re.S
+    )
+    assert sum(bool(line) for cell in cells for line in cell.splitlines()) < 20
 
 
 def test_the_published_board_is_made_from_its_scores(tmp_path):

@@ -20,7 +20,7 @@ KINDS = ("methods", "metrics", "datasets", "leaderboard")
 
 # From the ground up. A name stands for a module, or for a package with all that is in it.
 FLOORS = [
-    ["errors", "machine", "cache", "files", "cards", "tables", "plugins", "registry"],
+    ["errors", "machine", "cache", "files", "notebooks", "cards", "tables", "plugins", "registry"],
     ["toolbox.scale"],  # below the task, which normalises anew what it hides
     ["task", "method", "metric", "dataset", "renderer"],
     ["toolbox"],

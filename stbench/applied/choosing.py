@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,9 @@ from stbench.config.options import ChooseOptions, Options
 from stbench.config.variants import Variant, select_methods, variants
 from stbench.data.prepare import Pair
 from stbench.errors import StbenchError
-from stbench.files import kept_folder
 from stbench.method import REGISTRY, Method
 from stbench.metric import headline
+from stbench.notebooks import sentence_and_table
 from stbench.plugins import load_plugin
 from stbench.runs.events import Reporter
 from stbench.tables import dense
@@ -40,7 +41,7 @@ class Estimate:
         return f"{self.mean:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Choice:
     """The result of nested cross-validation over the measured genes.
 
@@ -77,18 +78,36 @@ class Choice:
     beats_baselines: bool | None
     validation: CrossValidation
 
+    def __repr__(self) -> str:
+        return f"{self.verdict} Runs: '{self.folder}'"
+
+    def _repr_html_(self) -> str:
+        return sentence_and_table(repr(self), self.methods)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the runs."""
+        return self.validation.results.folder
+
     @property
     def verdict(self) -> str:
-        """The recommendation in a sentence or two."""
+        """The recommendation in a sentence or two, with what was compared."""
         text = f"Use {self.best}: expected mean PCC {self.expected} over genes like the measured ones."
         if self.expected.low <= 0:
             return f"Trust none: {text[0].lower()}{text[1:]} That is not better than no prediction at all."
-        if self.methods.loc[self.best, "kind"] == "baseline":
-            return f"{text} No published method beats this baseline here."
+        baselines, others = (
+            [str(name) for name in self.methods.index[self.methods["kind"] == kind]]
+            for kind in ("baseline", "method")
+        )
+        if not others:
+            return f"{text} Only baselines were compared: {', '.join(baselines)}."
+        if not baselines:
+            return f"{text} No baseline was compared: {', '.join(others)}."
+        if self.best in baselines:
+            return f"{text} It is a baseline, and it was compared with {', '.join(others)}."
         if self.beats_baselines is False:
-            baseline = self.methods.index[self.methods["kind"] == "baseline"][0]
-            return f"{text} It does not clearly beat the baseline {baseline}."
-        return text
+            return f"{text} It does not clearly beat the baseline {baselines[0]}."
+        return f"{text} It beats the best baseline, {baselines[0]}."
 
 
 def shortlist() -> list[type[Method]]:
@@ -115,12 +134,11 @@ def candidates(options: Options, names: Sequence[str]) -> list[Variant]:
 def choose(options: ChooseOptions, pair: Pair, reporter: Reporter) -> Choice:
     """The best method for ``pair`` by nested cross-validation over its measured genes, see `conclude`.
 
-    ``options.out`` keeps the runs, and the same call resumes from there; None keeps nothing.
+    ``options.out`` keeps the runs, and the same call resumes from there; None: a folder in the cache.
     """
     methods = candidates(options, options.methods)
     reporter.stages([CHOICE, ACCURACY])
-    with kept_folder(options.out) as folder:
-        return conclude(cross_validate(pair, methods, options, folder, reporter, nested=True))
+    return conclude(cross_validate(pair, methods, options, options.out, reporter, nested=True))
 
 
 def conclude(validation: CrossValidation) -> Choice:

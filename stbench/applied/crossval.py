@@ -6,6 +6,7 @@ from these is independent of the test genes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,9 @@ from stbench.config.options import ChooseOptions, PredictOptions
 from stbench.config.variants import Variant
 from stbench.data.prepare import Pair
 from stbench.data.split import Split
+from stbench.files import cache_folder, sha256
 from stbench.metric import headline
+from stbench.plugins import loaded_files
 from stbench.runs.events import Reporter
 from stbench.runs.executors import open_executor
 from stbench.runs.grid import Grid
@@ -30,7 +33,7 @@ INNER = "inner"  # folder of the inner runs, in the results folder of the outer 
 SPLIT_SEED = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CrossValidation:
     """The runs of a cross-validation and their scores.
 
@@ -47,24 +50,39 @@ class CrossValidation:
     inner: pd.DataFrame
     failures: dict[str, str]
 
+    def __repr__(self) -> str:
+        return f"CrossValidation of {len(self.specs)} runs on {self.pair.name}, in '{self.results.folder}'"
+
+
+def runs_folder(pair: Pair) -> Path:
+    """The folder in the cache for runs on ``pair`` and with the plugin files as they are now."""
+    plugins = [sha256(file) for file in sorted(loaded_files())]
+    name = hashlib.sha256("".join([pair.hash, *plugins]).encode()).hexdigest()[:16]
+    return cache_folder("runs") / f"{pair.name}-{name}"
+
 
 def cross_validate(
     pair: Pair,
     methods: Sequence[Variant],
     options: ChooseOptions | PredictOptions,
-    folder: Path,
+    folder: Path | None,
     reporter: Reporter,
     *,
     nested: bool,
 ) -> CrossValidation:
-    """The cross-validation of ``methods`` on ``options.splits`` rotations; ``folder`` keeps the results."""
+    """The cross-validation of ``methods`` on ``options.splits`` rotations; ``folder`` keeps the results.
+
+    Without one, they are in `runs_folder`, and runs that failed there before are done again.
+    """
+    overwrite = "missing" if folder else "failed"
+    folder = folder or runs_folder(pair)
     results = Results.create(folder)
     failures: dict[str, str] = {}
     inner = pd.DataFrame(columns=_columns())
 
     def scores(specs: list[RunSpec], results: Results) -> pd.DataFrame:
         with Grid(results, executor, reporter, shared=options.shared) as grid:
-            grid.add(pair, specs)
+            grid.add(pair, specs, overwrite)
             grid.run()
         return _scores(specs, results, failures)
 

@@ -26,7 +26,7 @@ from stbench.data.split import Split, make_splits
 from stbench.data.visible import visible_spatial
 from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import read_prediction, write_tables
-from stbench.files import kept_folder, whole_file
+from stbench.files import whole_file
 from stbench.method import REGISTRY, Prediction, Shape
 from stbench.metric import headline
 from stbench.runs.events import Reporter
@@ -48,14 +48,15 @@ def predict(options: PredictOptions, pair: Pair, reporter: Reporter) -> AnnData:
     """The unmeasured genes of ``pair``, spots x genes, see `write_imputation`.
 
     The method ``best`` is chosen as by ``stbench choose``. The result is a view of the file ``options.out``
-    (backed), or in memory without one. ``options.work`` keeps the cross-validation.
+    (backed), or in memory without one. ``options.work`` keeps the cross-validation; None: a folder in the
+    cache, which ``uns["stbench"]["runs"]`` names.
     """
     best = options.method == "best"
     methods = candidates(options, options.methods if best else [options.method])
     reporter.stages([*([CHOICE] if best else []), ACCURACY, PREDICTION])
     genes = unmeasured(pair, None if options.genes == ("all",) else options.genes)
-    with kept_folder(options.work) as folder, kept_folder(None) as scratch:
-        validation = cross_validate(pair, methods, options, folder, reporter, nested=best)
+    with TemporaryDirectory(prefix="stbench-") as scratch:
+        validation = cross_validate(pair, methods, options, options.work, reporter, nested=best)
         if best:
             choice = conclude(validation)
             log.info(choice.verdict)
@@ -65,7 +66,7 @@ def predict(options: PredictOptions, pair: Pair, reporter: Reporter) -> AnnData:
             if label in validation.failures:
                 raise StbenchError(f"{label} gave no prediction: {validation.failures[label]}")
             chosen = dict.fromkeys(range(options.splits), label)
-        file = options.out or scratch / "imputed.h5ad"
+        file = options.out or Path(scratch, "imputed.h5ad")
         reporter.stage(PREDICTION)
         write_imputation(validation, label, genes, file, options, reporter, chosen=chosen)
         return read_h5ad(file, backed="r" if options.out else None)
@@ -125,7 +126,7 @@ def write_imputation(
     table = AnnData(
         obs=pd.DataFrame(index=pair.spatial.obs_names.copy()),
         var=known.expected(similarities).assign(similarity=similarities),
-        uns={"stbench": _about(pair, spec, known, chosen)},
+        uns={"stbench": _about(pair, spec, known, chosen) | {"runs": str(validation.results.folder)}},
     )
     if "spatial" in pair.spatial.obsm:
         table.obsm["spatial"] = np.asarray(pair.spatial.obsm["spatial"])

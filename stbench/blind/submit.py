@@ -30,7 +30,7 @@ from stbench.runs.claims import Claims
 from stbench.runs.manifest import OK, title
 from stbench.runs.provenance import environment
 from stbench.runs.results import Results, run_manifest
-from stbench.runs.spec import RunSpec
+from stbench.runs.spec import RunSpec, shape_of
 from stbench.scoring.controls import CEILING, PERFECT
 from stbench.scoring.oracle import ORACLE
 from stbench.scoring.prediction import score_prediction
@@ -165,6 +165,7 @@ def _spec(
         device="unknown",
         memory_bytes=0,
         scaled={},
+        shape=shape_of(pair, split),
     )
 
 

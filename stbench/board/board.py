@@ -34,6 +34,7 @@ from stbench.board.statuses import FAILURES, statuses
 from stbench.board.submitted import ELSEWHERE, SUBMITTED, UNKNOWN
 from stbench.errors import StbenchError
 from stbench.metric import Metric, headline
+from stbench.notebooks import sentence_and_table
 from stbench.scoring.controls import CEILING
 from stbench.scoring.oracle import ORACLE
 
@@ -44,7 +45,7 @@ MIN_CONTROL = 0.1  # a share of a lower control is mostly noise
 SHARES = {"share": CEILING, "share_of_oracle": ORACLE}  # columns of tables, and the control of each
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Board:
     """All runs and scores of a results folder.
 
@@ -88,6 +89,17 @@ class Board:
         for status in self.runs["status"].unique():
             if status not in ("ok", *FAILURES):
                 raise StbenchError(f"Unknown status '{status}' of a run. Known: ok, {', '.join(FAILURES)}.")
+
+    def __repr__(self) -> str:
+        n_rows, n_columns = len(set(keys_of(self.runs, ROW))), len(self.columns)
+        bad = int((self.runs["status"] != "ok").sum())
+        where = f", in '{self.archive.results.folder}'" if self.archive else ""
+        runs = f"{len(self.runs)} runs" + (f", {bad} of them not ok" if bad else "")
+        return f"Board of {n_rows} methods on {n_columns} dataset{'s' * (n_columns > 1)}: {runs}{where}"
+
+    def _repr_html_(self) -> str:
+        shown = ["method", "preset", "AS", *self.without_redundant, self.headline, "reason"]
+        return sentence_and_table(repr(self), self.ranks()[shown])
 
     @property
     def outside(self) -> tuple[str, ...]:

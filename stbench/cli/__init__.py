@@ -41,7 +41,7 @@ PANELS = {
     ),
     "Exchange": (blind.export, blind.submit),
     "Use": (applied.choose, applied.predict),
-    "Extend": (new.new, listing.list_plugins, doctor.doctor),
+    "Extend": (new.new, listing.list_plugins, doctor.doctor, doctor.env),
 }
 for panel, commands in PANELS.items():
     for command in commands:

@@ -38,6 +38,9 @@ def method(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="method.parameter=value; may be repeated.")
     ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Only the checks that fit into ten seconds, for every change.")
+    ] = False,
     plugin: Plugins = None,
 ) -> None:
     """Check a method on tiny data. At the first failure: the line of code, and what to change there.
@@ -51,19 +54,24 @@ def method(
     for cls in classes:
         if missing := cls.missing():
             raise StbenchError(f"'{cls.info.name}' cannot be checked here: it {missing}")
-    failed, unchecked = 0, len(classes) * len(CHECKS)
+    failed, unchecked, left = 0, len(classes) * len(CHECKS), set(CHECKS)
     for variant in variants(classes, settings(set_ or [])):
         cls = variant.cls
         print(f"{cls.info.name}, version {cls.info.version}", flush=True)
         configured = configure(cls, choose_preset(cls, None, "cpu"), variant.parameters)
         with TemporaryDirectory(prefix="stbench-check-") as scratch:
-            for verdict in check_method(configured, Path(scratch)):
+            for verdict in check_method(configured, Path(scratch), fast=fast):
                 print(_shown(verdict), flush=True)
+                left.discard(verdict.check.name)
                 unchecked -= 1
                 failed += bool(verdict.problem)
     if failed:
         print(f"{failed} failed, {unchecked} not checked. Correct the code that is named above and repeat.")
         raise typer.Exit(1)
+    if left:
+        names = ", ".join(name for name in CHECKS if name in left)
+        print(f"{len(CHECKS) - len(left)} checks passed, not checked: {names}. Do so without --fast.")
+        return
     print("All checks passed.")
 
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import inspect
 import json
-from itertools import zip_longest
-from math import isfinite
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from stbench import method, metric
+from stbench.api.plugins import plugin_rows
 from stbench.cli.options import DataFolders, Plugins
 from stbench.cli.pair_report import show
 from stbench.config.variants import NO_PRESET, configure
 from stbench.data.sources import catalogue, data_folders, dataset_called
+
+HEADS = {
+    "methods": ("name", "family", "presets", "tuned", "source"),
+    "datasets": ("name", "state", "tissue", "title"),
+    "metrics": ("name", "best", "bounds", "primary"),
+}
+MAX_CELL = 36
+NOT_DOWNLOADED = "it is not downloaded"
 
 
 def list_plugins(
@@ -32,13 +40,14 @@ def list_plugins(
     if name is not None:
         _one(kind, name, data or [])
         return
-    if kind == "datasets":
-        rows = _datasets(data or [])
-    elif kind == "methods":
-        rows = _methods()
-    else:
-        rows = _metrics()
-    print(json.dumps(rows, indent=1) if as_json else _table(rows))
+    rows = plugin_rows(kind, data or [])
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    print(_table(HEADS[kind], [_cells(kind, row) for row in rows]))
+    if kind == "datasets" and any(not row.get("available", True) for row in rows):
+        print("Download one or a group of them with: stbench data fetch NAME")
+    print(f"All that is known of one: stbench list {kind} NAME")
 
 
 def _one(kind: str, name: str, folders: list[Path]) -> None:
@@ -60,61 +69,35 @@ def _one(kind: str, name: str, folders: list[Path]) -> None:
         print(f"\n{inspect.getdoc(cls) or ''}\n")
         presets = [*cls.presets] or [NO_PRESET]
         values = {preset: vars(configure(cls, preset, {})) for preset in presets}
-        rows = [{"parameter": "parameter", **{preset: preset for preset in presets}}]
-        rows += [
-            {"parameter": parameter, **{preset: values[preset][parameter] for preset in presets}}
+        rows = [
+            [parameter, *(str(values[preset][parameter]) for preset in presets)]
             for parameter in values[presets[0]]
         ]
-        print(_table(rows) if len(rows) > 1 else "It has no parameters.")
+        print(_table(["parameter", *presets], rows) if rows else "It has no parameters.")
 
 
-def _methods() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "family": cls.info.family,
-            "presets": ", ".join(cls.presets),
-            "tuned": ", ".join(cls.info.tuned),
-            "source": cls.info.paper,
-        }
-        for name, cls in method.REGISTRY.items().items()
-    ]
-    return found + [{"name": name, "broken": reason} for name, reason in method.REGISTRY.broken.items()]
+def _cells(kind: str, row: dict[str, Any]) -> list[str]:
+    """The cells of a row, as short as they can be."""
+    if "broken" in row:
+        return [row["name"], f"BROKEN: {row['broken']}"]
+    if kind == "datasets":
+        absent = row["note"].startswith(NOT_DOWNLOADED)
+        state = "here" if row["available"] else "not here" if absent else "broken"
+        return [row["name"], state, row["tissue"], "–" if absent else row["note"]]
+    if kind == "metrics":
+        low, high = ("any" if bound is None else f"{bound:.3g}" for bound in row["bounds"])
+        return [row["name"], row["best"], f"{low} to {high}", "yes" if row["primary"] else "–"]
+    return [row[name] or "–" for name in ("name", "family", "presets", "tuned", "source")]
 
 
-def _metrics() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = [
-        {
-            "name": m.name,
-            "best": m.best,
-            "bounds": [bound if isfinite(bound) else None for bound in m.bounds],
-            "primary": m.primary,
-            "definition": m.definition,
-        }
-        for m in metric.REGISTRY.items().values()
-    ]
-    return found + [{"name": name, "broken": reason} for name, reason in metric.REGISTRY.broken.items()]
-
-
-def _datasets(folders: list[Path]) -> list[dict[str, Any]]:
-    known = catalogue(data_folders(folders)).values()
-    return [
-        {
-            "name": d.name,
-            "available": d.problem is None,
-            "tissue": d.card.tissue,
-            "note": d.problem or d.card.title,
-        }
-        for d in known
-    ]
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    """Rows as plain text with aligned columns, for people and for grep and awk."""
-    lines = [
-        [row["name"], f"BROKEN: {row['broken']}"] if "broken" in row else list(map(str, row.values()))
-        for row in rows
-    ]
-    widths = [max(map(len, column)) for column in zip_longest(*lines, fillvalue="")]
+def _table(head: Sequence[str], rows: list[list[str]]) -> str:
+    """Rows below their head as plain text with aligned columns, for people and for grep and awk."""
+    lines = [[_short(cell) for cell in line] if len(line) > 2 else line for line in [list(head), *rows]]
+    whole = [line for line in lines if len(line) == len(head)]
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
     padded = ([f"{cell:{width}}" for cell, width in zip(line, widths, strict=False)] for line in lines)
     return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
+def _short(cell: str) -> str:
+    return cell if len(cell) <= MAX_CELL else f"{cell[: MAX_CELL - 1]}…"

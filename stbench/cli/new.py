@@ -7,14 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from stbench.errors import StbenchError
-from stbench.scaffold import Place, new_external, new_plugin
+from stbench.api.plugins import new as new_plugin
+from stbench.scaffold import Place
 
-NEXT = {
-    "method": ("check method {target}", "run --methods {name} --datasets simulated{plugin}"),
-    "dataset": ("run --methods ridge --datasets FOLDER{plugin}",),
-    "metric": ("list metrics{plugin}",),
-    "renderer": ("leaderboard results{plugin}",),
+RUN = "run --methods {methods} --datasets simulated{plugin}"
+NEXT = {  # three commands for each kind
+    "method": ("check method {target} --fast", "check method {target}", RUN),
+    "dataset": ("data check FOLDER", "run --methods ridge --datasets FOLDER{plugin}", "leaderboard results"),
+    "metric": ("list metrics{plugin}", RUN, "leaderboard results{plugin}"),
+    "renderer": (RUN, "leaderboard results --only {name}{plugin}", "leaderboard results --open{plugin}"),
 }
 
 
@@ -32,15 +33,13 @@ def new(
 
     Examples: stbench new method my_method; stbench new method my_method --external --language r
     """
-    if external and kind != "method":
-        raise StbenchError("--external is for methods only.")
-    here = Path.cwd()
-    place = Place.of(kind, here)
-    written = new_external(name, language, place) if external else new_plugin(kind, name, place)
+    written = new_plugin(kind, name, external=external, language=language)
+    here, in_checkout = Path.cwd(), Place.of(kind, Path.cwd()).in_checkout
     shown = [path.relative_to(here) if path.is_relative_to(here) else path for path in written]
     for path in shown:
         print(f"Wrote {path}")
-    target, plugin = (name, "") if place.in_checkout else (shown[0], f" --plugin {shown[0]}")
+    target, plugin = (name, "") if in_checkout else (shown[0], f" --plugin {shown[0]}")
+    methods = f"{name},knn" if kind == "method" else "ridge,knn"
     print("Next:")
     for step in NEXT[kind]:
-        print("  stbench " + step.format(name=name, target=target, plugin=plugin))
+        print("  stbench " + step.format(name=name, target=target, plugin=plugin, methods=methods))

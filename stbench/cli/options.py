@@ -19,6 +19,10 @@ from stbench.data.sources import catalogue, data_folders
 from stbench.plugins import load_plugin
 
 
+def _method_names(incomplete: str) -> list[str]:
+    return [name for name in method.REGISTRY.items() if name.startswith(incomplete)]
+
+
 def _load(files: list[Path] | None) -> None:
     for file in files or []:
         load_plugin(file)
@@ -37,6 +41,8 @@ Plugins = Annotated[  # loaded as the flag is read, before the command starts
     list[Path] | None,
     typer.Option("--plugin", callback=_load, help="Python file or card (.toml) with further plugins."),
 ]
+
+MethodName = Annotated[str, typer.Argument(help="A method.", autocompletion=_method_names)]
 
 PANELS = {  # of the options of every command that runs methods
     **dict.fromkeys(("data", "limit", "match_genes", "min_genes", "sections"), "Data"),

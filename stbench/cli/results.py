@@ -5,20 +5,21 @@ from __future__ import annotations
 import webbrowser
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from stbench.api.results import compare as compare_results
+from stbench.api.results import pack as write_pack
+from stbench.api.results import read_board
+from stbench.api.results import verify as verify_results
 from stbench.cli.options import DataFolders, IncludeSubmitted, Plugins, ResultsFolder
 from stbench.cli.serve import serve_folder
 from stbench.cli.table import console, show_comparison
 from stbench.config.values import names
-from stbench.errors import StbenchError, unknown_name
+from stbench.errors import StbenchError
 from stbench.files import whole_file, writable_folder
 from stbench.renderer import Figures
-
-if TYPE_CHECKING:
-    from stbench.board.board import Board
 
 
 def leaderboard(
@@ -48,12 +49,9 @@ def leaderboard(
     which are read from --data. Example: stbench leaderboard results --out board
     """
     from stbench.board.render import render
-    from stbench.board.scoretable import common_cells
     from stbench.board.words import in_words
 
-    board = _board(results, data or [], include_submitted)
-    if common:
-        board = common_cells(board)
+    board = read_board(results, data or [], common=common, include_submitted=include_submitted)
     paths = render(board, writable_folder(out), names(only), slow=True, figures=figures)
     kinds = Counter(path.suffix.removeprefix(".") for path in paths)
     print(f"{out}: {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items()))}")
@@ -81,30 +79,10 @@ def pack(
 
     Example: stbench pack published.parquet results --out published.parquet
     """
-    from stbench.board.scoretable import SUFFIX, merged, write_scores
-
-    if out.suffix != SUFFIX:
-        raise StbenchError(f"The file of --out ends in {SUFFIX}, but '{out}' does not.")
-    board = merged([_board(path, [], include_submitted=True) for path in results])
-    writable_folder(out.parent)
-    write_scores(board, out)
+    board = write_pack(results, out)
     print(
         f"Wrote {out}: {len(board.runs)} runs, {len(board.scores)} scores, {out.stat().st_size / 1e6:.2f} MB"
     )
-
-
-def _board(results: Path, data: list[Path], include_submitted: bool) -> Board:
-    """The board of a results folder, of a file of `pack`, or of a published benchmark."""
-    from stbench.board.collect import collect
-    from stbench.board.longtable import read_long_table
-    from stbench.board.scoretable import SUFFIX, read_scores
-    from stbench.runs.results import Results
-
-    if results.suffix == ".csv":
-        return read_long_table(results)
-    if results.suffix == SUFFIX:
-        return read_scores(results, include_submitted=include_submitted)
-    return collect(Results.open(results), data, include_submitted=include_submitted)
 
 
 def compare(
@@ -120,18 +98,15 @@ def compare(
 
     Examples: stbench compare kernel spage --results results; stbench compare results_old results_new
     """
-    from stbench.board.compare import compare_boards, compare_methods, row_called
+    from stbench.board.compare import row_called
 
-    if all(Path(name).exists() for name in (first, second)):
-        table = compare_boards(*(_board(Path(name), [], include_submitted) for name in (first, second)))
-        titles = first, second
+    titles = first, second
+    if all(Path(name).exists() for name in titles):
+        table = compare_results(Path(first), Path(second), include_submitted=include_submitted)
     else:
-        board = _board(results, [], include_submitted)
-        rows = [row_called(board, name) for name in (first, second)]
-        if metric is not None and metric not in board.metrics:
-            raise unknown_name("metric", metric, board.metrics)
-        table = compare_methods(board, rows[0], rows[1], metric)
-        titles = board.names[rows[0]], board.names[rows[1]]
+        board = read_board(results, include_submitted=include_submitted)
+        table = compare_results(first, second, board, metric=metric)
+        titles = board.names[row_called(board, first)], board.names[row_called(board, second)]
     print(f"{titles[0]} minus {titles[1]}: mean {metric or 'of the headline metric'}, 95 % intervals")
     show_comparison(table, titles, console())
 
@@ -184,15 +159,11 @@ def verify(
 
     Example: stbench verify results
     """
-    from stbench.runs.results import Results
-
-    folder = Results.open(results)
-    damaged = folder.damaged(thorough=True)
+    damaged = verify_results(results, remove=remove)
     for part, reason in damaged.items():
         print(f"{part}: {reason}")
-        if remove:
-            folder.remove(part)
-    print(f"{len(folder.keys())} runs in {results}, {len(damaged)} damaged parts{' removed' * remove}.")
+    n_runs = sum(1 for _ in (results / "runs").glob("[!.]*"))
+    print(f"{n_runs} runs in {results}, {len(damaged)} damaged parts{' removed' * remove}.")
     if damaged and not remove:
         raise typer.Exit(1)
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from stbench.cli.options import takes
 from stbench.cli.table import console, show
-from stbench.config.options import AuditOptions, RunOptions
+from stbench.config.options import AuditOptions, RunOptions, named
 from stbench.data.sources import catalogue, data_folders, to_fetch
 from stbench.errors import require_package
 from stbench.files import writable_folder
@@ -64,17 +64,25 @@ def audit(options: AuditOptions) -> None:
         print(f"Wrote {path}")
 
 
+def _help(name: str) -> str:
+    return str(named(RunOptions, name).metadata["help"])
+
+
 def run_one(
     spec: Annotated[Path, typer.Argument(help="A run file, written by stbench run --emit slurm.")],
+    threads: Annotated[str | None, typer.Option(metavar="N", help=_help("threads"))] = None,
+    memory_limit: Annotated[str | None, typer.Option(metavar="SIZE", help=_help("memory_limit"))] = None,
 ) -> None:
-    """Do one run and store it.
+    """Do one run and store it; its limits are those of the grid, or the ones given here.
 
     Example: stbench run-one results/slurm/cpu-0/0.json
     """
     from stbench.runs.benchmark import run_file
     from stbench.runs.manifest import BAD
 
-    if run_file(spec, Lines(Console()))["status"] in BAD:
+    given = {"threads": threads, "memory_limit": memory_limit}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if run_file(spec, Lines(Console()), changes)["status"] in BAD:
         raise typer.Exit(1)
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import Any
 
-from stbench.errors import StbenchError
 from stbench.runs.manifest import title
-from stbench.runs.results import Results
+from stbench.runs.results import Results, run_called
 from stbench.scoring.prediction import stored_scores
 
 SHOWN = ("key", "status", "reason", "version", "preset", "device", "limit", "units", "started")
@@ -17,27 +15,8 @@ LOG_LINES = 10
 
 
 def show_run(results: Results, wanted: str) -> None:
-    """Print the run whose key starts with ``wanted``, or whose title contains it.
-
-    Raises `StbenchError` where there is none, or more than one: the message lists them.
-    """
-    manifests = results.manifests()
-    found = [m for m in manifests if m["key"].startswith(wanted)] or [
-        m for m in manifests if wanted in title(m)
-    ]
-    if not found:
-        raise StbenchError(
-            f"No run of '{results.folder}' is called '{wanted}'. "
-            f"See: stbench status {shlex.quote(str(results.folder))}"
-        )
-    if len(found) > 1:
-        names = "; ".join(f"{m['key'][:8]} {title(m)}" for m in found[:5])
-        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-        raise StbenchError(f"'{wanted}' names {len(found)} runs: {names}{more}. Give the start of a key.")
-    _print(results, found[0])
-
-
-def _print(results: Results, manifest: dict[str, Any]) -> None:
+    """Print the run whose key starts with ``wanted``, or whose title contains it, see `run_called`."""
+    manifest = run_called(results, wanted)
     folder = results.run_folder(manifest["key"])
     print(title(manifest))
     for key in SHOWN:

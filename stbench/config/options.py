@@ -224,13 +224,14 @@ def takes(options: type[DataOptions], *positional: str) -> Callable[[Callable[..
     """Decorator: the function gets ``options`` first, made from the keywords that its caller gives.
 
     The signature shows every option with its default, behind the function's own parameters; the docstring
-    lists the options. Those named ``positional`` may also be given by position. An unknown name is a
-    `StbenchError` with the closest names.
+    lists the options. Those named ``positional`` may also be given by position. A parameter of the function
+    takes the place of an option of the same name. An unknown name is a `StbenchError` with the closest names.
     """
 
     def decorate(function: Callable[..., T]) -> Callable[..., T]:
         own = list(inspect.signature(function).parameters.values())[1:]
-        known = {one.name: one for one in fields(options)}
+        taken = {parameter.name for parameter in own}
+        known = {one.name: one for one in fields(options) if one.name not in taken}
         kinds = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
         shown = [
             inspect.Parameter(name, kinds[name in positional], default=one.default, annotation=one.type)

@@ -34,7 +34,7 @@ LIMIT_SEED = 0
 DOWNSAMPLE_SEED = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pair:
     """A prepared dataset.
 
@@ -51,6 +51,10 @@ class Pair:
     spatial: AnnData
     report: dict[str, Any] = field(default_factory=dict)
     measured: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        cells, spots = self.reference.n_obs, self.spatial.n_obs
+        return f"Pair '{self.name}': {cells} cells, {spots} spots, {len(self.genes)} shared genes"
 
     @property
     def genes(self) -> list[str]:

@@ -9,9 +9,12 @@ card, ``{task}`` the task folder, and ``{env}`` the folder of the method's own e
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from collections import deque
 from dataclasses import asdict, dataclass, field, make_dataclass
 from pathlib import Path
@@ -22,7 +25,10 @@ from stbench.cards import read_card
 from stbench.errors import StbenchError, Unsupported
 from stbench.files import cache_folder
 from stbench.method import Context, Method, Prediction, register
+from stbench.plugins import PLUGIN_PREFIX
 from stbench.task import Task
+
+log = logging.getLogger(__name__)
 
 KEPT = ("PATH", "LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 KEPT_ENDING = "_NUM_THREADS"
@@ -100,9 +106,37 @@ class External(Method):
         requirements = cls.here / "requirements.txt"
         remedy = f"install '{program}'"
         if requirements.is_file():
-            env = environments_folder() / cls.card.name
-            remedy = f"python3 -m venv {env} && {env}/bin/pip install -r {requirements}"
+            own = f" --plugin {cls._file()}" if cls.__module__.startswith(PLUGIN_PREFIX) else ""
+            remedy = f"stbench env {cls.card.name}{own}"
         return f"needs a program that is not here ({program}): {remedy}"
+
+    @classmethod
+    def make_environment(cls) -> Path:
+        """The folder of the method's environment, made from its ``requirements.txt`` where it is missing.
+
+        Raises `StbenchError` without such a file, and where a package cannot be installed; the folder is then
+        removed.
+        """
+        folder, requirements = environments_folder() / cls.card.name, cls.here / "requirements.txt"
+        if not requirements.is_file():
+            raise StbenchError(f"Method '{cls.card.name}' has no '{requirements}' that lists packages.")
+        if not cls.missing():
+            return folder
+        steps = [[sys.executable, "-m", "venv", "--clear", str(folder)]]
+        steps += [[str(folder / "bin" / "python"), "-m", "pip", "install", "-r", str(requirements)]]
+        for step in steps:
+            log.info("%s", shlex.join(step))
+            done = subprocess.run(step, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                shutil.rmtree(folder, ignore_errors=True)
+                last = ([line for line in done.stderr.splitlines() if line.strip()] or ["no message"])[-1]
+                raise StbenchError(f"The environment of '{cls.card.name}' cannot be made ({last.strip()}).")
+        return folder
+
+    @classmethod
+    def _file(cls) -> Path:
+        """The card of a method that a plugin file defines."""
+        return Path(str(sys.modules[cls.__module__].__file__))
 
     @classmethod
     def versions(cls) -> dict[str, str]:

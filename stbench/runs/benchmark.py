@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,10 +142,13 @@ def _forecast(grid: Grid, executor: Executor, device: str) -> Forecast:
     )
 
 
-def run_file(file: Path, reporter: Reporter) -> dict[str, Any]:
-    """The manifest of the run in ``file``, see `stbench.runs.slurm`; the run is done if it is not stored."""
+def run_file(file: Path, reporter: Reporter, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The manifest of the run in ``file``, see `stbench.runs.slurm`; the run is done if it is not stored.
+
+    ``changes`` replace the options that are stored with the run.
+    """
     spec, folder, kept = slurm.read_spec(file)
-    options = RunOptions.of(kept, {"out": folder, "jobs": 1})
+    options = RunOptions.of(kept, {"out": folder, "jobs": 1}, changes or {})
     for plugin in options.plugin:
         load_plugin(plugin)
     results = Results.create(options.out)

@@ -9,6 +9,7 @@ external methods find theirs.
 from __future__ import annotations
 
 import json
+import linecache
 import logging
 import os
 import resource
@@ -23,7 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from stbench.errors import StbenchError, Unsupported
+from stbench.errors import HiddenGene, StbenchError, Unsupported
 from stbench.exchange.external import use_environments
 
 PROGRESS_SECONDS = 0.2
@@ -64,7 +65,7 @@ def die_first() -> None:
 def _run(folder: Path) -> dict[str, Any]:
     from stbench.exchange.taskfolder import read_task, write_prediction
     from stbench.method import REGISTRY, Context
-    from stbench.plugins import load_plugin
+    from stbench.plugins import last_line, load_plugin
     from stbench.runs.checkpoints import CHECKPOINT
 
     start = time.monotonic()
@@ -86,7 +87,12 @@ def _run(folder: Path) -> dict[str, Any]:
     )
     versions = cls.versions()
     loaded, loaded_cpu = time.monotonic(), cpu_seconds()
-    answer = method.predict(task, ctx)
+    try:
+        answer = method.predict(task, ctx)
+    except Exception as error:
+        if found := last_line(cls.__module__, error):
+            error.add_note(f"{Path(found[0]).name}:{found[1]}: {linecache.getline(*found).strip()}")
+        raise
     predicted, predicted_cpu = time.monotonic(), cpu_seconds()
     write_prediction(folder / "prediction.h5ad", task, answer)
     return {
@@ -110,8 +116,11 @@ def _failure(error: Exception) -> dict[str, str]:
         return {"status": "invalid", "reason": str(error)}
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return {"status": "out_of_memory", "reason": str(error) or "the process ran out of memory"}
-    message = str(error) if isinstance(error, StbenchError) else f"{type(error).__name__}: {error}"
-    return {"status": "failed", "reason": message}
+    if isinstance(error, StbenchError) and not isinstance(error, HiddenGene):
+        return {"status": "failed", "reason": str(error)}
+    message = str(error) if isinstance(error, HiddenGene) else f"{type(error).__name__}: {error}"
+    line = "".join(f" ({note})" for note in getattr(error, "__notes__", [])[-1:])
+    return {"status": "failed", "reason": f"{message}{line}"}
 
 
 def _progress_writer(file: Path) -> Callable[..., None]:

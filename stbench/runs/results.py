@@ -13,6 +13,7 @@ Every folder appears complete or not at all, so two results folders are merged b
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import asdict
 from functools import lru_cache
@@ -27,7 +28,7 @@ from stbench.data.prepare import Pair
 from stbench.data.split import Split
 from stbench.errors import StbenchError
 from stbench.files import read_h5ad, read_json, sha256, whole_folder, writable_folder, write_json
-from stbench.runs.manifest import OK, read_manifest
+from stbench.runs.manifest import OK, read_manifest, title
 from stbench.runs.spec import RunSpec
 
 FORMAT = 1
@@ -42,6 +43,9 @@ class Results:
         self.folder = folder
         self._read_truth = lru_cache(KEPT_TRUTHS)(read_h5ad)
         self._manifests: dict[tuple[str, int], dict[str, Any]] = {}  # by key and stamp
+
+    def __repr__(self) -> str:
+        return f"Results of {len(self.keys())} runs in '{self.folder}'"
 
     @classmethod
     def create(cls, folder: Path) -> Results:
@@ -205,6 +209,27 @@ class Results:
             write_json(part / "manifest.json", {"format": FORMAT} | manifest)
             if scores is not None:
                 scores.to_parquet(part / "scores.parquet", index=False)
+
+
+def run_called(results: Results, wanted: str) -> dict[str, Any]:
+    """The manifest of the run whose key starts with ``wanted``, or whose title contains it.
+
+    Raises `StbenchError` where there is none, or more than one: the message lists them.
+    """
+    manifests = results.manifests()
+    found = [m for m in manifests if m["key"].startswith(wanted)] or [
+        m for m in manifests if wanted in title(m)
+    ]
+    if not found:
+        raise StbenchError(
+            f"No run of '{results.folder}' is called '{wanted}'. "
+            f"See: stbench status {shlex.quote(str(results.folder))}"
+        )
+    if len(found) > 1:
+        names = "; ".join(f"{m['key'][:8]} {title(m)}" for m in found[:5])
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise StbenchError(f"'{wanted}' names {len(found)} runs: {names}{more}. Give the start of a key.")
+    return found[0]
 
 
 def _is_sound(folder: Path) -> bool:

@@ -107,7 +107,7 @@ def plan(
     return [
         RunSpec(**identity, **about, **_need(method, shape, memory), shape=shape, split=split, seed=seed)
         for split, seed in itertools.product(splits, range(n_seeds))
-        for shape in [_shape(pair, split)]
+        for shape in [shape_of(pair, split)]
         for method, identity in configured
     ]
 
@@ -140,7 +140,8 @@ def _need(method: Method, shape: Shape, memory: int | None) -> dict[str, Any]:
     return {"memory_bytes": need, "scaled": scaled}
 
 
-def _shape(pair: Pair, split: Split) -> Shape:
+def shape_of(pair: Pair, split: Split) -> Shape:
+    """The sizes of the task of a split."""
     return Shape(
         cells=pair.reference.n_obs,
         spots=pair.spatial.n_obs,

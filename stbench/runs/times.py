@@ -44,7 +44,8 @@ class Expected:
         unknown = f"unknown for {self.n_unknown} run{'s' * (self.n_unknown > 1)}"
         if not self.n_known:
             return unknown
-        return f"about {duration(self.seconds)}" + (f", {unknown}" if self.n_unknown else "")
+        about = "about " * (self.seconds >= 1)
+        return f"{about}{duration(self.seconds)}" + (f", {unknown}" if self.n_unknown else "")
 
 
 class Times:

@@ -39,6 +39,7 @@ OWN_GENERATOR = (
     "Call a package that accepts no generator inside stbench.toolbox.sandbox.no_traces."
 )
 Run = Callable[[Method, Path], str | None]
+FAST_SECONDS = 5.0  # so that ten are enough with the start of Python and the last check
 SEED_NOISE = 2.0  # another order of the targets may change as much as this many changes of the seed
 
 
@@ -47,7 +48,8 @@ class Check:
     """One part of the contract: the promise of a method, and what to change where it is broken.
 
     ``run(method, scratch)`` raises where the promise is broken and may return a remark. ``about`` is the name
-    of the function of the method that must keep the promise; it is empty for the class.
+    of the function of the method that must keep the promise; it is empty for the class. ``starts`` is whether
+    it starts processes, which is slow.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Check:
     remedy: str
     about: str
     run: Run
+    starts: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,17 +78,23 @@ class Verdict:
 CHECKS: dict[str, Check] = {}  # in order: the cause of a problem comes before its consequences
 
 
-def _check(name: str, *, remedy: str, about: str = "predict") -> Callable[[Run], Run]:
+def _check(name: str, *, remedy: str, about: str = "predict", starts: bool = False) -> Callable[[Run], Run]:
     def add(run: Run) -> Run:
-        CHECKS[name] = Check(name, str(run.__doc__).split("\n")[0], remedy, about, run)
+        CHECKS[name] = Check(name, str(run.__doc__).split("\n")[0], remedy, about, run, starts)
         return run
 
     return add
 
 
-def check_method(method: Method, scratch: Path) -> Iterator[Verdict]:
-    """A verdict for every check up to the first that fails, one at a time; ``scratch`` is an empty folder."""
+def check_method(method: Method, scratch: Path, *, fast: bool = False) -> Iterator[Verdict]:
+    """A verdict for every check up to the first that fails, one at a time; ``scratch`` is an empty folder.
+
+    ``fast`` leaves out the checks that start processes, and those that are left after `FAST_SECONDS`.
+    """
+    start = time.monotonic()
     for check in CHECKS.values():
+        if fast and (check.starts or time.monotonic() - start > FAST_SECONDS):
+            continue
         try:
             yield Verdict(check, remark=check.run(method, scratch) or "")
         except (Exception, SystemExit) as error:  # a method may raise anything, and the report names it
@@ -198,7 +207,11 @@ def missing_coordinates_work_or_are_refused(method: Method, scratch: Path) -> st
     return _works_or_is_unsupported("coordinates", method, planted_task((reference, spatial)), scratch)
 
 
-@_check("own process", remedy="Predict from task.reference, task.spatial and task.targets alone.")
+@_check(
+    "own process",
+    remedy="Predict from task.reference, task.spatial and task.targets alone.",
+    starts=True,
+)
 def never_sees_the_answer(method: Method, scratch: Path) -> None:
     """Gives the same answer in another process, also after every hidden value was replaced."""
     pair = prepared(planted_pair())
@@ -220,7 +233,7 @@ def never_sees_the_answer(method: Method, scratch: Path) -> None:
         _require_equal(first, second, "when the hidden values change, so they leak")
 
 
-@_check("cost", remedy="Override memory_bytes(shape) with what predict() allocates.")
+@_check("cost", remedy="Override memory_bytes(shape) with what predict() allocates.", starts=True)
 def estimates_its_memory(method: Method, scratch: Path) -> str:
     """Estimates at least the memory of its prediction."""
     pair = prepared(planted_pair(n_cells=300, n_spots=200, n_genes=60, extra=60))

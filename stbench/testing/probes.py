@@ -8,7 +8,6 @@ import inspect
 import linecache
 import random
 import sys
-import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,7 +28,7 @@ from stbench.data.visible import visible_spatial
 from stbench.errors import StbenchError
 from stbench.exchange.taskfolder import TaskFile, write_tables
 from stbench.method import Context, Method, Prediction
-from stbench.plugins import PLUGIN_PREFIX
+from stbench.plugins import PLUGIN_PREFIX, is_own, last_line
 from stbench.runs.process import Limits, Templates, finish, start_run
 from stbench.tables import dense
 from stbench.task import Task
@@ -131,18 +130,15 @@ def first_change(method: Method, scratch: Path, watched: str = "") -> tuple[str,
 
 def crash_line(method: Method, error: BaseException) -> str:
     """The last line of the method's own code in a traceback; empty where there is none."""
-    line = ""
-    for frame, number in traceback.walk_tb(error.__traceback__):
-        if _is_own(method, frame.f_globals):
-            line = _shown(frame.f_code.co_filename, number)
-    return line
+    found = last_line(type(method).__module__, error)
+    return _shown(*found) if found else ""
 
 
 def definition_line(method: Method, name: str) -> str:
     """The line that defines the function ``name`` of the method, or its class where ``name`` is empty."""
     thing = getattr(type(method), name) if name else type(method)
     with suppress(OSError, TypeError):  # the class of an external method has no source
-        if _is_own(method, {"__name__": thing.__module__}):
+        if is_own(type(method).__module__, {"__name__": thing.__module__}):
             return _shown(inspect.getfile(thing), inspect.getsourcelines(thing)[1])
     return ""
 
@@ -151,18 +147,18 @@ class _Watch:
     """A trace function; ``found`` becomes the line of the method's code after which ``changed()`` is true."""
 
     def __init__(self, method: Method, changed: Callable[[], bool]) -> None:
-        self.method, self.changed = method, changed
+        self.module, self.changed = type(method).__module__, changed
         self.found: tuple[str, int] | None = None
         self.last: tuple[str, int] | None = None  # the line that is running
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> _Watch | None:
-        if not _is_own(self.method, frame.f_globals):
+        if not is_own(self.module, frame.f_globals):
             return None
         if event == "call":
             return self
         self.found = (self.found or self.last) if self.changed() else None
         running: FrameType | None = frame.f_back if event == "return" else frame
-        while running and not _is_own(self.method, running.f_globals):
+        while running and not is_own(self.module, running.f_globals):
             running = running.f_back
         self.last = (running.f_code.co_filename, running.f_lineno) if running else None
         return self
@@ -175,12 +171,6 @@ def _content(table: AnnData) -> list[Any]:
     values = [(type(X), dense(table, table.var_names, layer).tobytes()) for layer, X in matrices.items()]
     arrays = [(name, np.asarray(array).tobytes()) for name, array in table.obsm.items()]
     return [frames, list(matrices), values, arrays, list(table.uns)]
-
-
-def _is_own(method: Method, namespace: dict[str, Any]) -> bool:
-    """Whether code with these globals belongs to the method: its module, or one of its package."""
-    own = type(method).__module__
-    return f"{namespace.get('__name__')}.".startswith(f"{own}.")
 
 
 def _shown(file: str, line: int) -> str:

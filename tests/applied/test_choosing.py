@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import anndata
@@ -106,9 +107,25 @@ def test_says_when_none_beats_the_baselines(pair):
 
 def test_says_when_a_baseline_is_best_and_when_nothing_is_good(pair):
     level = {"good": 0.2, "poor": 0.1, "base": 0.3, "mean": 0.0}
-    assert "No published method beats" in conclude(validation(pair, lambda m, gene: level[m])).verdict
+    choice = conclude(validation(pair, lambda m, gene: level[m]))
+    assert choice.verdict.endswith("It is a baseline, and it was compared with good, poor.")
     nothing = conclude(validation(pair, lambda m, gene: (-1) ** gene * 0.3))
     assert nothing.verdict.startswith("Trust none")
+
+
+@pytest.mark.parametrize(
+    ("compared", "end"),
+    [
+        (["base", "mean"], "Only baselines were compared: base."),
+        (["good", "poor"], "No baseline was compared: good, poor."),
+        (["good", "base"], "It beats the best baseline, base."),
+    ],
+)
+def test_says_what_was_compared(pair, compared, end):
+    level = {"good": 0.5, "poor": 0.1, "base": 0.3, "mean": 0.0}
+    made = validation(pair, lambda method, gene: level[method] + gene / 100)
+    inner, outer = (table[table["method"].isin(compared)] for table in (made.inner, made.outer))
+    assert conclude(replace(made, inner=inner, outer=outer)).verdict.endswith(end)
 
 
 def test_similarity_is_the_correlation_with_the_nearest_other_gene(pair):
@@ -297,17 +314,6 @@ def test_predicted_genes_are_near_the_truth(tmp_path):
     assert np.mean(pcc) == pytest.approx(answer.var["expected_pcc"].mean(), abs=0.15)
     inside = (truth >= answer.layers["lower"]) & (truth <= answer.layers["upper"])
     assert 0.8 <= inside.mean() <= 0.98
-
-
-def test_without_a_file_the_answer_is_in_memory_and_nothing_is_left(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    options = {"splits": 2, "out": None}
-    answer = stbench.predict(*planted_pair()[::-1], genes="Gene24", method="ridge_genes", **options)
-    assert not answer.isbacked
-    assert list(answer.var_names) == ["Gene24"]
-    choice = stbench.choose(*planted_pair()[::-1], methods="ridge_genes,mean", **options)
-    assert choice.best == "ridge_genes"
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_line(data_folder, tmp_path):

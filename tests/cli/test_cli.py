@@ -15,6 +15,14 @@ from command import stbench
 ODD = Path(__file__).parents[1] / "plugins" / "odd_methods.py"
 
 
+NUMBER, CODE = next(
+    (number, line.strip())
+    for number, line in enumerate(ODD.read_text().splitlines(), 1)
+    if "the inner reason" in line
+)
+RAISES = f"odd_methods.py:{NUMBER}: {CODE}"  # the line of the method that raises
+
+
 def assert_one_line_error(done, *parts):
     assert done.returncode not in (0, None)
     lines = done.stderr.strip().splitlines()
@@ -95,7 +103,7 @@ def test_failures_are_summed_up_and_make_the_exit_code(data_folder, tmp_path):
     )  # fmt: skip
     assert done.returncode == 1
     assert "1 of 3 runs failed" in done.stdout
-    assert "failed: ValueError: the inner reason (log: " in done.stdout
+    assert f"failed: ValueError: the inner reason ({RAISES}) (log: " in done.stdout
     assert "--overwrite failed" in done.stdout
 
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import venv
 from importlib.resources import files
 from pathlib import Path
 
@@ -187,7 +186,7 @@ def test_a_wrong_answer_is_invalid(make_card, tmp_path, program, reason):
 def test_a_missing_program_is_unsupported_with_the_remedy(tmp_path):
     card, *_ = new_external("ext_absent", "python", Place(tmp_path, tmp_path, in_checkout=False))
     load_plugin(card)
-    with pytest.raises(Unsupported, match=f"python3 -m venv .*pip install -r {card.parent}/requirements.txt"):
+    with pytest.raises(Unsupported, match=f"stbench env ext_absent --plugin {card}"):
         REGISTRY.get("ext_absent")().predict(planted_task(), Context(scratch=tmp_path))
 
 
@@ -254,17 +253,32 @@ def test_environments_are_in_the_chosen_cache(tmp_path, data_folder, monkeypatch
     assert rows(tmp_path / "results")["ext_cached"] == "ok"
 
 
+def test_an_environment_that_cannot_be_made_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("STBENCH_CACHE", str(tmp_path / "cache"))
+    card, *_ = new_external("ext_nowhere", "python", Place(tmp_path, tmp_path, in_checkout=False))
+    (card.parent / "requirements.txt").write_text("no requirement at all")
+    done = stbench("env", "ext_nowhere", "--plugin", card)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: The environment of 'ext_nowhere' cannot be made (")
+    assert done.stderr.count("\n") == 1
+    assert list(cache_folder("environments").iterdir()) == []
+    assert stbench("env", "knn").stderr == (
+        "Error: Method 'knn' has no environment of its own: it runs here as it is.\n"
+    )
+
+
 def test_a_method_in_an_environment_with_another_numpy(tmp_path, data_folder, monkeypatch):
     monkeypatch.setenv("STBENCH_CACHE", str(tmp_path / "cache"))
     assert stbench("new", "method", "in_venv", "--external", cwd=tmp_path).returncode == 0
+    plugin = ["--plugin", "in_venv/in_venv.toml"]
+    made = stbench("env", "in_venv", *plugin, cwd=tmp_path)
     environment = cache_folder("environments") / "in_venv"
-    venv.create(environment, with_pip=False, symlinks=True)
-    site = next((environment / "lib").glob("python3*/site-packages"))
-    wanted = tmp_path / "in_venv" / "requirements.txt"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--only-binary", ":all:"]
-    done = subprocess.run([*pip, "--target", site, "-r", wanted], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"numpy<2 cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+    if made.returncode != 0:
+        assert not environment.exists()
+        pytest.skip(f"numpy<2 cannot be installed here: {made.stderr}")
+    assert made.stdout.splitlines()[-1] == f"in_venv runs in {environment}"
+    again = stbench("env", "in_venv", *plugin, cwd=tmp_path)
+    assert again.stdout == f"in_venv runs in {environment}\n"
     grid = ["run", "--methods", "in_venv", "--datasets", "planted", "--data", data_folder]
     done = stbench(*grid, "--plugin", "in_venv/in_venv.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

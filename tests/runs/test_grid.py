@@ -57,9 +57,11 @@ def test_every_fault_is_one_row_with_its_status(odd_run):
     summary, _ = odd_run
     found = statuses(summary)
     assert found["odd_fine"] == ("ok", "")
-    assert found["odd_raises"] == ("failed", "ValueError: the inner reason")
+    status, reason = found["odd_raises"]
+    assert (status, reason.split(" (")[0]) == ("failed", "ValueError: the inner reason")
     assert found["odd_target"][0] == "failed"
     assert "is a target: its spatial values are hidden" in found["odd_target"][1]
+    assert found["odd_target"][1].endswith(": return task.spatial[:, task.targets].X.toarray())")
     assert found["odd_hangs"] == ("timeout", "killed after 12 s (--timeout)")
     assert found["odd_exits"] == ("failed", "the process ended with exit code 3 and without an outcome")
     assert found["odd_segfault"][0] == "failed"

@@ -54,6 +54,7 @@ def test_what_never_ran_has_no_estimate():
 def test_estimates_in_words():
     assert [duration(s) for s in (0.2, 8, 200, 7800)] == ["less than 1 s", "8 s", "3 min", "2 h 10 min"]
     assert str(Expected(20, 4, 0)) == "about 20 s"
+    assert str(Expected(0.4, 4, 0)) == "less than 1 s"
     assert str(Expected(20, 4, 1)) == "about 20 s, unknown for 1 run"
     assert str(Expected(0, 0, 2)) == "unknown for 2 runs"
 
@@ -97,11 +98,11 @@ def grid(tmp_path_factory, write_data):
 
 def test_the_time_left_is_known_once_a_run_of_each_method_has_finished(grid):
     *lines, last = [line for line in grid[1].log.console.file.getvalue().splitlines() if line[0] == "["]
-    assert re.search(r"; left: about .*, unknown for 3 runs$", lines[0])
-    assert re.search(r"; left: about (less than 1|\d+) s$", lines[1])
+    assert re.search(r"; left: .*, unknown for 3 runs$", lines[0])
+    assert re.search(r"; left: (less than 1|about \d+) s$", lines[1])
     assert "left" not in last
-    assert grid[1].descriptions[0].startswith("all runs: 1 of 6, left: about ")
-    assert re.fullmatch(r"all runs: 3 of 6, left: about (less than 1|\d+) s", grid[1].descriptions[2])
+    assert grid[1].descriptions[0].startswith("all runs: 1 of 6, left: ")
+    assert re.fullmatch(r"all runs: 3 of 6, left: (less than 1|about \d+) s", grid[1].descriptions[2])
     assert grid[1].descriptions[-1] == "all runs: 6 of 6"
 
 
@@ -124,7 +125,7 @@ def test_a_dry_run_states_time_memory_and_what_cannot_run(grid, tmp_path):
     (known,) = [line for line in lines if line.startswith("would run ridge · planted · split 3")]
     assert re.search(r"\(default, cpu, \d+ MB, (less than 1|\d+) s\)$", known)
     (time,) = [line for line in lines if line.startswith("Time with 1 runs")]
-    assert f"about {duration(mean + ridge)}, unknown for 4 runs" in time
+    assert f"{duration(mean + ridge)}, unknown for 4 runs" in time
     assert re.search(r"Memory with 1 runs at the same time: at most 0\.\d GB", done.stdout)
     assert "cannot run lacking · planted · split 0 · seed 0: needs no-such-package: pip" in done.stdout
     assert "4 runs cannot be done here" in done.stdout

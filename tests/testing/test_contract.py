@@ -14,7 +14,7 @@ from stbench.data.visible import visible_spatial
 from stbench.exchange.external import External
 from stbench.methods import REGISTRY, Context
 from stbench.plugins import load_plugin
-from stbench.testing import probes
+from stbench.testing import contract, probes
 from stbench.testing.contract import CHECKS, check_method
 from stbench.testing.planted import planted_task
 from stbench.testing.probes import Breach
@@ -152,6 +152,17 @@ def test_a_leak_through_a_global_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr(probes, "visible_spatial", leaky)
     with pytest.raises(Breach, match="hidden values change, so they leak"):
         CHECKS["own process"].run(broken("leak"), tmp_path)
+
+
+@pytest.mark.usefixtures("_broken_methods")
+def test_fast_leaves_out_what_starts_processes_or_comes_too_late(tmp_path, monkeypatch):
+    done = CliRunner().invoke(app, ["method", "breaks_nothing", "--fast", "--plugin", str(PLUGIN)])
+    assert done.exit_code == 0, done.stdout
+    assert done.stdout.count("  ok  ") == len(CHECKS) - 2
+    last = f"{len(CHECKS) - 2} checks passed, not checked: own process, cost. Do so without --fast."
+    assert done.stdout.splitlines()[-1] == last
+    monkeypatch.setattr(contract, "FAST_SECONDS", -1)
+    assert list(check_method(REGISTRY.get("breaks_nothing")(), tmp_path, fast=True)) == []
 
 
 def test_the_command_prints_one_failure_its_line_and_one_remedy():
