@@ -40,6 +40,33 @@ def test_list_json(kind):
     assert expected in [row["name"] for row in rows]
 
 
+def test_lists_have_heads_and_short_cells():
+    methods, metrics, datasets = (
+        stbench("list", kind).stdout.splitlines() for kind in ("methods", "metrics", "datasets")
+    )
+    assert methods[0].split() == ["name", "family", "presets", "tuned", "source"]
+    assert metrics[0].split() == ["name", "best", "bounds", "primary"]
+    assert ["pcc", "high", "-1", "to", "1", "yes"] in [line.split() for line in metrics]
+    assert ["interval_score", "low", "0", "to", "any", "–"] in [line.split() for line in metrics]
+    states = {line[: datasets[0].index("state")].strip(): line for line in datasets[1:]}
+    assert " here  " in states["simulated"]
+    assert " not here  " in states["MG"]
+    assert "stbench data fetch NAME" in datasets[-2]
+    assert max(map(len, [*methods, *metrics, *datasets])) <= 120
+    assert methods[-1] == "All that is known of one: stbench list methods NAME"
+
+
+@pytest.mark.parametrize("kind", ["method", "dataset", "metric", "renderer"])
+def test_new_asks_nothing_and_prints_the_three_next_commands(kind, tmp_path):
+    done = stbench("new", kind, "my_own", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    wrote, next_ = done.stdout.split("Next:\n")
+    assert wrote.splitlines() == ["Wrote my_own.py", "Wrote test_my_own.py"]
+    commands = [line.removeprefix("  stbench ") for line in next_.splitlines()]
+    assert len(commands) == 3
+    assert sum("my_own" in command for command in commands) >= 1
+
+
 def test_list_imports_nothing_heavy():
     code = (
         "import sys; sys.argv = ['stbench', 'list', 'methods']\n"
@@ -356,6 +383,7 @@ def test_what_plugins_raise_is_the_status_of_a_row_and_the_grid_goes_on(data_fol
         ("run --datasets simul", ["simulated"]),
         ("run --overwrite f", ["failed"]),
         ("predict --method be", ["best"]),
+        ("env mosc", ["moscot"]),
     ],
 )
 def test_the_shell_completes_names(typed, completed):
