@@ -79,9 +79,10 @@ def cross_validate(
     results = Results.create(folder)
     failures: dict[str, str] = {}
     inner = pd.DataFrame(columns=_columns())
+    chosen_in = Results.create(folder / INNER) if nested else None
 
     def scores(specs: list[RunSpec], results: Results) -> pd.DataFrame:
-        with Grid(results, executor, reporter, shared=options.shared) as grid:
+        with Grid(results, executor, reporter, shared=options.shared, earlier=chosen_in) as grid:
             grid.add(pair, specs, overwrite)
             grid.run()
         return _scores(specs, results, failures)
@@ -99,10 +100,10 @@ def cross_validate(
             split_seed=SPLIT_SEED,
             n_seeds=1,
         )
-        if nested:
+        if chosen_in is not None:
             inner_specs = [replace(spec, split=inner_split(spec.split)) for spec in specs]
             reporter.stage(CHOICE)
-            inner = scores(inner_specs, Results.create(folder / INNER))
+            inner = scores(inner_specs, chosen_in)
         reporter.stage(ACCURACY)
         outer = scores(specs, results)
     inner, outer = (table[~table["method"].isin(failures)] for table in (inner, outer))

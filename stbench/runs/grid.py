@@ -54,7 +54,7 @@ class Grid:
     """The runs of one call of stbench on their way into ``results``.
 
     `add` the runs of each dataset, then `run` them all. ``shared`` and ``references`` are those of
-    `stbench.runs.workspace.Workspace`.
+    `stbench.runs.workspace.Workspace`. Times are learned from ``results``, and from ``earlier`` ones.
     """
 
     def __init__(
@@ -65,11 +65,13 @@ class Grid:
         *,
         shared: Path | None = None,
         references: Path | None = None,
+        earlier: Results | None = None,
     ):
         self.results = results
         self.executor = executor
         self.reporter = reporter
         self.todo: list[RunSpec] = []
+        self._earlier = earlier
         self._times = Times()
         self._claims = Claims(results.claims_folder)
         self._workspace = Workspace(results, shared, references)
@@ -115,7 +117,8 @@ class Grid:
 
     def times(self) -> Times:
         """The times of the runs that are stored."""
-        return Times(self.results.manifests())
+        earlier = self._earlier.manifests() if self._earlier else []
+        return Times([*earlier, *self.results.manifests()])
 
     def _wanted(self, spec: RunSpec, overwrite: str) -> bool:
         if not self.results.run_folder(spec.key).exists() or overwrite == "all":

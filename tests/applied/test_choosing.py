@@ -229,7 +229,10 @@ def test_names_are_matched_on_request(tables):
 def test_choose_on_anndata_and_predict_by_the_best(tables, tmp_path):
     keys = {"layer": "raw", "spatial_key": "xy", "cell_type_key": "leiden"}
     before = tables[0].X.copy()
-    choice = stbench.choose(*tables, methods=["ridge_genes", "mean"], splits=2, out=tmp_path, **keys)
+    stages = Stages()
+    options = {"methods": ["ridge_genes", "mean"], "splits": 2}
+    choice = stbench.choose(*tables, out=tmp_path, reporter=stages, **options, **keys)
+    assert stages.known == [True] * 4  # the second stage has learned from the first
     assert choice.best == "ridge_genes"
     assert choice.methods.loc["mean", "pcc"] == 0
     assert choice.methods.loc["ridge_genes", "n_genes"] == 6  # two folds of 24 genes
@@ -281,6 +284,9 @@ class Stages(Reporter):
 
     def advanced(self, done, total, what):
         self.seen.append((done, total, what))
+
+    def planned(self, specs, times):
+        self.known = [times.of(spec.likeness) is not None for spec in specs]
 
 
 def test_predict_in_blocks_is_predict_in_one(tables, tmp_path, monkeypatch):

@@ -257,12 +257,12 @@ def test_an_environment_that_cannot_be_made_is_one_line_and_leaves_nothing(tmp_p
     monkeypatch.setenv("STBENCH_CACHE", str(tmp_path / "cache"))
     card, *_ = new_external("ext_nowhere", "python", Place(tmp_path, tmp_path, in_checkout=False))
     (card.parent / "requirements.txt").write_text("no requirement at all")
-    done = stbench("env", "ext_nowhere", "--plugin", card)
+    done = stbench("env", "ext_nowhere", "--plugin", card, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("Error: The environment of 'ext_nowhere' cannot be made (")
     assert done.stderr.count("\n") == 1
     assert list(cache_folder("environments").iterdir()) == []
-    assert stbench("env", "knn").stderr == (
+    assert stbench("env", "knn", cwd=tmp_path).stderr == (
         "Error: Method 'knn' has no environment of its own: it runs here as it is.\n"
     )
 
