@@ -197,9 +197,13 @@ class Notebook(_Counter):
         from IPython.core.display_functions import display
 
         super().__init__()
-        self._started = time.monotonic()
+        self._started = 0.0
         self._bad: list[str] = []
         self._display = display({"text/plain": ""}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+
+    def planned(self, specs: Sequence[RunSpec], times: Times) -> None:
+        super().planned(specs, times)
+        self._started = time.monotonic()
 
     def progress(self, spec: RunSpec, seconds: float, state: dict[str, Any]) -> None:
         super().progress(spec, seconds, state)
