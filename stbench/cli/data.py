@@ -51,7 +51,9 @@ def list_datasets(data: DataFolders = None) -> None:
         table.add_row(name, state, dataset.card.tissue, where)
     console().print(table, markup=False, highlight=False)
     cache = cache_folder("datasets").parent
-    print(f"Downloads and prepared pairs are in {cache} ($STBENCH_CACHE). You may remove them.")
+    print(
+        f"Downloads, prepared pairs and runs without a folder are in {cache} ($STBENCH_CACHE). You may remove them."
+    )
 
 
 @app.command()
