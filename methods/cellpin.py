@@ -35,7 +35,7 @@ N_PASSES = 50  # of CellPin.impute
 class CellPin(Method):
     """CellPin (Putze, Lucarelli et al. 2026, bioRxiv), by its package cellpin 0.3.0 (MIT licence).
 
-    1. A variational autoencoder of the counts of the cells, with negative binomial errors, on all genes of
+    1. A variational autoencoder of the counts of the cells, with negative binomial errors, on the genes of
        the reference.
     2. A second encoder sees the visible genes alone. It is trained to give the latent of the first one (mean
        square and soft nearest neighbours), with the counts thinned and mixed, together with the decoder.
@@ -54,6 +54,9 @@ class CellPin(Method):
         Largest number of epochs of the two steps; both stop after 10 epochs without a better loss on a fifth
         of the cells. Preset ``paper`` has those of the package (50 and 60), meant for atlases. Preset ``cpu``
         has 400: 500 cells are two steps per epoch, and then the loss is what ends the training.
+    n_extra
+        Most variable genes of the reference that the network also has, beside visible genes and targets. None
+        takes all, as the package. Preset ``cpu`` has 1000.
     precision
         Of the training. Preset ``paper`` has ``bf16-mixed`` as the package, ``cpu`` has ``32-true``, because
         many CPUs emulate the former.
@@ -71,6 +74,7 @@ class CellPin(Method):
     encoder_layers: int = 16
     pretrain_epochs: int = 50
     train_epochs: int = 60
+    n_extra: int | None = None
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "cpu": {
@@ -79,6 +83,7 @@ class CellPin(Method):
             "encoder_layers": 4,
             "pretrain_epochs": 400,
             "train_epochs": 400,
+            "n_extra": 1000,
             "precision": "32-true",
         },
         "paper": {
@@ -87,6 +92,7 @@ class CellPin(Method):
             "encoder_layers": 16,
             "pretrain_epochs": 50,
             "train_epochs": 60,
+            "n_extra": None,
             "precision": "bf16-mixed",
         },
     }
@@ -95,10 +101,13 @@ class CellPin(Method):
         """Decoded values on the scale of ``X``, (n_spots, n_targets)."""
         import numpy as np
 
+        from stbench.toolbox.genes import extra_genes
+
         task.require_counts()
         require_package("cellpin", "cellpin", "cellpin", "cellpin")
-        everything = task.reference[:, sorted(task.reference.var_names)]
-        genes = sorted(task.visible)
+        genes, n_extra = sorted(task.visible), self.n_extra
+        others = extra_genes(task, task.reference.n_vars if n_extra is None else n_extra)
+        everything = task.reference[:, sorted([*genes, *task.targets, *others])]
         spots = dense(task.spatial, genes, "counts")
         rates = self.decode(everything, spots, genes, ctx)  # (n_spots, n_genes)
 
@@ -153,6 +162,8 @@ class CellPin(Method):
     def memory_bytes(self, shape: Shape) -> int:
         """The tables, four copies of the weights, and the passes of a batch, in float32."""
         genes = shape.reference_genes
+        if self.n_extra is not None:
+            genes = min(genes, shape.visible + shape.targets + self.n_extra)
         blocks = 2 * self.encoder_layers * 4 * self.n_hidden**2  # each: to twice the width and back
         weights = blocks + (3 * genes + 2 * shape.visible) * self.n_hidden
         tables = 3 * shape.cells * genes + shape.spots * (3 * genes + 3 * shape.visible)

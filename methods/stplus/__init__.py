@@ -83,6 +83,7 @@ class StPlus(Method):
         """Weighted means of cells, in the unit of the reference ``X``, (n_spots, n_targets)."""
         import numpy as np
 
+        from stbench.toolbox.genes import extra_genes
         from stbench.toolbox.neighbours import cosine_weights
 
         require_package("stplus", "torch", "torch", "torch")
@@ -109,14 +110,3 @@ class StPlus(Method):
         tables = shape.cells * genes + shape.spots * shape.visible
         hidden = (shape.cells + shape.spots) * self.n_hidden
         return 4 * (2 * tables + (self.n_kept + 8) * self.n_hidden * genes + 4 * hidden)
-
-
-def extra_genes(task: Task, n_extra: int) -> list[str]:
-    """The ``n_extra`` most variable other genes of the reference, sorted by name."""
-    import numpy as np
-    from scipy.sparse import csr_matrix
-    from sklearn.utils.sparsefuncs import mean_variance_axis
-
-    names = np.setdiff1d(task.reference.var_names, [*task.visible, *task.targets])
-    variance = mean_variance_axis(csr_matrix(task.reference[:, names].X), axis=0)[1]
-    return sorted(names[np.argsort(-variance, kind="stable")[:n_extra]])

@@ -54,6 +54,21 @@ def test_predicts_the_simulated_targets(make_task, tmp_path):
     assert np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(values.T, truth.T, strict=True)]) > 0.4
 
 
+def test_the_network_has_the_most_variable_other_genes(make_task, tmp_path, monkeypatch):
+    task, _ = make_task(n_cells=60)
+    inner, _ = task.hide(task.visible[-3:])  # the four targets of the task are other genes then
+    seen = []
+    setup = cellpin.pp.setup_data
+    monkeypatch.setattr(cellpin.pp, "setup_data", lambda sc, st: seen.append(sc.n_vars) or setup(sc, st))
+    for n_extra in (2, 0, None):
+        values = REGISTRY.get("cellpin")(**SMALL, **SHORT, n_extra=n_extra).predict(
+            inner, Context(scratch=tmp_path)
+        )
+        assert values.shape == (inner.spatial.n_obs, len(inner.targets))
+    used = len(inner.visible) + len(inner.targets)
+    assert seen == [used + 2, used, inner.reference.n_vars]
+
+
 def test_leaves_no_trace(make_task, tmp_path, capfd):
     import torch
 

@@ -8,9 +8,10 @@ from torch.nn.functional import linear
 
 from stbench.errors import StbenchError
 from stbench.methods import REGISTRY, Context
-from stbench.methods.stplus import StPlus, extra_genes
+from stbench.methods.stplus import StPlus
 from stbench.methods.stplus.autoencoder import Autoencoder, embed, keep_lowest, settled, train
 from stbench.tables import dense
+from stbench.toolbox.genes import extra_genes
 from stbench.toolbox.neighbours import cosine_weights
 
 SMALL = {"n_hidden": 40, "batch_size": 32, "max_epochs": 6, "tolerance": 0.0}
