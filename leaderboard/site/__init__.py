@@ -1,8 +1,10 @@
 """``index.html``: the whole board as one page that works from disk and makes no network request.
 
 ``content.py`` collects the numbers, ``details.py`` the cards of methods and datasets and the provenance of
-every run, ``maps.py`` the gene browser; ``page.html``, ``page.css`` and ``page.js`` show them. The page
-includes DataTables (from itables) for tables and plotly for plots.
+every run, ``ranking.py`` the columns of the first table, ``maps.py`` the gene browser; ``page.html``,
+``page.css`` and the scripts show them: ``common.js`` (numbers, colours), ``scores.js`` (filters, heat map,
+scores, the address) and ``page.js`` (the rest). The page includes DataTables (from itables) for tables and
+plotly for plots.
 """
 
 from __future__ import annotations

@@ -9,21 +9,33 @@ import pandas as pd
 from stbench.board.board import SHARES, Board
 from stbench.board.columns import COLUMN, COST, ROW, column_name, keys_of
 from stbench.board.comparisons import name_pairs, over_datasets, overall, paired_tests, win_table
+from stbench.board.statistics import DIGITS
 from stbench.board.submitted import SUBMITTED
 from stbench.board.tables import direction
 from stbench.plot.style import styles
 
-CELL = ["mean", "sd", "low", "high", *SHARES, "n_genes", "n_splits", "n_seeds", "status"]
+CELL = ["mean", "sd", "low", "high", *SHARES, "n_genes", "n_splits", "n_seeds", "status", "place", "n_places"]
 
 MORAN = "moran_difference"  # beside the headline: a map may correlate and be too smooth
 
+SHAPES = {  # the marker of a method as an SVG path in a box from -5 to 5, by the symbol of its style
+    "circle": "M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0",
+    "square": "M-4,-4H4V4H-4Z",
+    "triangle-up": "M0,-5L4.5,4H-4.5Z",
+    "triangle-down": "M0,5L4.5,-4H-4.5Z",
+    "diamond": "M0,-5L5,0L0,5L-5,0Z",
+    "x": "M-4,-2.5L-2.5,-4L0,-1.5L2.5,-4L4,-2.5L1.5,0L4,2.5L2.5,4L0,1.5L-2.5,4L-4,2.5L-1.5,0Z",
+    "cross": "M-1.5,-4.5H1.5V-1.5H4.5V1.5H1.5V4.5H-1.5V1.5H-4.5V-1.5H-1.5Z",
+    "line-ew": "M-5,-1H5V1H-5Z",
+}
+
 
 def content(board: Board) -> dict[str, Any]:
-    """All numbers of the page, ready for JSON (None for a missing one).
+    """All numbers of the page, ready for JSON (None for a missing one); none of them is rounded.
 
-    ``columns`` (datasets), ``rows`` (methods, best first), ``metrics``, ``cells`` by metric, row and column
-    (fields `CELL`), ``headline`` (its name), ``outside`` (kinds that do not
-    compete), ``shares`` (controls by field), ``comparisons``, ``facts``.
+    ``columns`` (datasets), ``rows`` (methods, best first), ``metrics``, ``primary`` (names of those in the
+    rank), ``cells`` by metric, row and column (fields `CELL`), ``headline`` (its name), ``outside`` (kinds that
+    do not compete), ``shares`` (controls by field), ``comparisons``, ``facts``, and ``shapes`` (`SHAPES`).
     """
     scored = set(board.scores["metric"])
     best = {name: board.metrics[name].best for name in board.metric_order if name in scored}
@@ -31,6 +43,7 @@ def content(board: Board) -> dict[str, Any]:
         "columns": _columns(board),
         "rows": _rows(board),
         "metrics": [{"name": name, "best": b, "direction": direction(b)} for name, b in best.items()],
+        "primary": board.primary,
         "cells": _cells(board),
         "fields": CELL,
         "outside": board.outside,
@@ -38,6 +51,7 @@ def content(board: Board) -> dict[str, Any]:
         "headline": board.headline,
         "comparisons": _comparisons(board),
         "facts": _facts(board),
+        "shapes": SHAPES,
     }
 
 
@@ -79,17 +93,27 @@ def _columns(board: Board) -> list[dict[str, Any]]:
 
 
 def _cells(board: Board) -> dict[str, list[list[Any]]]:
-    """By metric a list of cells: the place of the row, the place of the column, then the fields `CELL`."""
+    """By metric a list of cells: the index of the row, the index of the column, then the fields `CELL`."""
     keys = [*COLUMN, *ROW, "metric"]
-    table = board.bootstrap_means.merge(board.summary()[[*keys, *SHARES]], on=keys)
+    table = board.bootstrap_means.merge(board.summary()[[*keys, *SHARES]], on=keys).join(_places(board))
     rows = {row: i for i, row in enumerate(keys_of(board.ranks(), ROW))}
     columns = {column: i for i, column in enumerate(board.columns)}
     cells: dict[str, list[list[Any]]] = {}
     places = zip(keys_of(table, ROW), keys_of(table, COLUMN), _records(table), strict=True)
     for row, column, cell in places:
-        found = [round(x, 4) if isinstance(x, float) else x for x in (cell[key] for key in CELL)]
+        found = [cell[key] for key in CELL]
         cells.setdefault(cell["metric"], []).append([rows[row], columns[column], *found])
     return cells
+
+
+def _places(board: Board) -> pd.DataFrame:
+    """``place`` of every row of `Board.bootstrap_means` among the methods that are ok there, and how many."""
+    table = board.bootstrap_means
+    best = table["metric"].map(lambda name: board.metrics[name].best)
+    compete = (table["status"] == "ok") & ~table["kind"].isin(board.outside) & (best != "level")
+    values = table["mean"].round(DIGITS).where(best == "low", -table["mean"].round(DIGITS)).where(compete)
+    groups = values.groupby([table[key] for key in (*COLUMN, "metric")])
+    return pd.DataFrame({"place": groups.rank(method="min"), "n_places": groups.transform("count")})
 
 
 def _comparisons(board: Board) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def methods(board: Board) -> list[dict[str, Any]]:
             {
                 "name": board.names[row],
                 "colour": looks[board.names[row]].colour,
+                "symbol": looks[board.names[row]].symbol,
                 "kind": row[1],
                 "info": cls.info if cls else None,
                 "sections": _sections(inspect.getdoc(cls) or "") if cls else _submitted(own),

@@ -56,7 +56,7 @@ def _dataset(board: Board, archive: Archive, column: Column) -> dict[str, Any]:
             gene: {name: _bytes(table[gene], spots) for name, table in tables.items() if gene in table}
             for gene in genes
         },
-        "scores": {gene: {name: round(float(x), 3) for name, x in value.loc[gene].items()} for gene in genes},
+        "scores": {gene: {name: float(x) for name, x in value.loc[gene].items()} for gene in genes},
     }
 
 

@@ -24,8 +24,10 @@ from .content import content
 from .details import datasets, environments, methods, provenance
 from .maps import maps
 from .plots import plots
+from .ranking import number, ranking
 
 HERE = Path(__file__).parent
+SCRIPTS = ("common.js", "scores.js", "page.js")  # one module, in this order
 
 
 def page(board: Board) -> str:
@@ -33,13 +35,14 @@ def page(board: Board) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": _number, "share": _share, "preset": preset_text}
+    environment.filters |= {"number": number, "preset": preset_text}
     bundle = files("itables") / "html"
     numbers = content(board)
     gene_maps, figures = maps(board), plots(numbers)
     return environment.get_template("page.html").render(
         board=board,
         numbers=numbers,
+        ranking=ranking(board, numbers["rows"]),
         words=in_words(board),
         citation=_citation(numbers["facts"]),
         notes=list(notes(board)),
@@ -56,7 +59,7 @@ def page(board: Board) -> str:
         downloads=_downloads(board, numbers),
         data=_script(numbers | {"maps": gene_maps, "plots": figures}),
         style=Markup((bundle / "dt_bundle.css").read_text("utf-8") + (HERE / "page.css").read_text("utf-8")),
-        script=Markup((HERE / "page.js").read_text("utf-8")),
+        script=Markup("\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS)),
         plotly=Markup(get_plotlyjs()),
         datatables=_uri("text/javascript", (bundle / "dt_bundle.js").read_text("utf-8")),
     )
@@ -95,11 +98,3 @@ def _script(data: Any) -> Markup:
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return Markup(text)
-
-
-def _number(value: float | None, digits: int = 3, unit: float = 1) -> str:
-    return "–" if value is None or value != value else f"{value / unit:.{digits}f}"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None or value != value else f"{100 * value:.0f} %"

@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 
 from stbench.plot.cost import pareto_front
 
-GRID = "#e8ebef"
+from .ranking import number
+
 SOFT = "#9aa3ad"
 COSTS = {
     "predict_s": ("median seconds of the method", 1.0),
@@ -37,7 +38,7 @@ def _figure(traces: list[Any], title: str, *, showlegend: bool = False, **layout
     figure.update_layout(
         template="none",
         title={"text": title, "font": {"size": 12.5}, "x": 0.01, "xanchor": "left"},
-        font={"family": "system-ui, sans-serif", "size": 12, "color": "#1f2328"},
+        font={"family": "system-ui, sans-serif", "size": 12},  # the page colours text and grid
         margin={"l": 60, "r": 10, "t": 40, "b": 50},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
@@ -46,28 +47,30 @@ def _figure(traces: list[Any], title: str, *, showlegend: bool = False, **layout
         **layout,
     )
     for update in (figure.update_xaxes, figure.update_yaxes):
-        update(gridcolor=GRID, zeroline=False, automargin=True)
+        update(zeroline=False, automargin=True)
     return figure
 
 
 def _mean_ranks(ranks: dict[str, Any], looks: dict[str, Any]) -> go.Figure | None:
-    """Mean ranks with half the critical difference on each side."""
+    """Mean ranks from 1 to N, with half the critical difference on each side where it is inside."""
     if not ranks:
         return None
     order = list(ranks["mean_ranks"])[::-1]
     places = [ranks["mean_ranks"][name] for name in order]
-    half = ranks["critical_difference"] / 2
+    half, n = ranks["critical_difference"] / 2, len(order)
     colours, symbols = ([looks[name][key] for name in order] for key in ("colour", "symbol"))
     trace = go.Scatter(
         x=places,
         y=[escape(name) for name in order],
+        text=[number(place, 2) for place in places],
         mode="markers",
         marker={"color": colours, "symbol": symbols, "size": 9},
-        error_x={"type": "constant", "value": half, "thickness": 1, "width": 0, "color": SOFT},
-        hovertemplate="%{y}: mean rank %{x:.2f}<extra></extra>",
+        error_x={"type": "data", "symmetric": False, "thickness": 1, "width": 0, "color": SOFT}
+        | {"array": [min(half, n - x) for x in places], "arrayminus": [min(half, x - 1) for x in places]},
+        hovertemplate="%{y}: mean rank %{text}<extra></extra>",
     )
-    span = [min(0.5, min(places) - half), max(places) + half + 0.3]
-    xaxis = {"title": "mean rank, 1 is best", "range": span}
+    ticks = {"tick0": 1, "dtick": 1 if n <= 15 else 5}
+    xaxis = {"title": f"mean rank, 1 is best of {n}", "range": [0.7, n + 0.3], **ticks}
     return _figure([trace], "Mean rank; bars that do not overlap differ", xaxis=xaxis)
 
 
@@ -106,11 +109,12 @@ def _cost(rows: list[dict[str, Any]], headline: str, key: str, words: str, unit:
     front = pareto_front(cost, score)
     look = {"mode": "lines", "line": {"shape": "hv", "color": SOFT}}
     line = go.Scatter(x=cost[front], y=score[front], **look, hoverinfo="skip", showlegend=False)
-    hover = f"%{{fullData.name}}<br>mean {headline} %{{y:.3f}}<br>{words} %{{x:.3g}}<extra></extra>"
+    hover = f"%{{fullData.name}}<br>mean {headline} %{{text}}<br>{words} %{{x:.3g}}<extra></extra>"
     dots = [
         go.Scatter(
             x=[x],
             y=[y],
+            text=[number(y)],
             mode="markers",
             name=escape(row["name"]),
             marker={"color": row["colour"], "symbol": row["symbol"], "size": 9},

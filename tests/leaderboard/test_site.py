@@ -112,7 +112,7 @@ def wait(browser, condition):
 def test_a_head_sorts_the_ranking_and_controls_stay_below(shown):
     methods = texts(shown, "#ranks tbody th")
     assert sorted(methods) == ["knn", "ridge"]
-    head = shown.find_element("css selector", "#ranks thead th")
+    head = shown.find_elements("css selector", "#ranks thead th")[1]
     for direction, expected in (("ascending", ["knn", "ridge"]), ("descending", ["ridge", "knn"])):
         head.click()
         wait(shown, lambda to=direction: head.get_attribute("aria-sort") == to)
@@ -123,16 +123,23 @@ def test_a_head_sorts_the_ranking_and_controls_stay_below(shown):
 def test_the_keyboard_sorts_too(shown):
     from selenium.webdriver.common.keys import Keys
 
-    head = shown.find_element("css selector", "#ranks thead th .dt-column-order, #ranks thead th[tabindex]")
+    head = shown.find_elements("css selector", "#ranks thead [tabindex]")[1]
     head.send_keys(Keys.ENTER)
     wait(shown, lambda: texts(shown, "#ranks tbody th") == ["knn", "ridge"])
+
+
+def test_the_ranking_shows_the_order_it_comes_in(shown):
+    sorted_by = shown.find_elements("css selector", "#ranks thead th[aria-sort]")
+    assert [(head.text, head.get_attribute("aria-sort")) for head in sorted_by] == [("AS", "descending")]
+    accuracy = [float(text) for text in texts(shown, "#ranks tbody td:nth-child(3)")]
+    assert accuracy == sorted(accuracy, reverse=True)
 
 
 def test_filters_change_what_is_shown(shown):
     def heads():
         return [text.replace("\n", "") for text in texts(shown, "#matrix thead th")]
 
-    assert heads() == ["Method", "planted", "simulated", "Mean"]
+    assert heads() == ["Method", "Mean", "planted", "simulated"]
     choose(
         shown, "dataset", shown.execute_script("return document.getElementById('dataset').options[1].text")
     )
@@ -178,6 +185,31 @@ def test_a_link_shows_what_its_sender_saw(shown, browser):
     assert browser.get_log("browser") == []
 
 
+def test_a_link_keeps_the_order_of_the_tables(shown, browser):
+    def click(table, name):
+        heads = shown.find_elements("css selector", f"#{table} thead th")
+        next(head for head in heads if head.text.replace("\n", " ") == name).click()
+
+    click("ranks", "Mean pcc")
+    wait(shown, lambda: "ranking-order" in shown.current_url)
+    assert shown.current_url.endswith("#ranking?ranking-order=Mean+pcc%3Aasc")
+    click("matrix", "planted")
+    wait(shown, lambda: "scores-order" in shown.current_url)
+    choose(shown, "metric", "js")
+    link = shown.current_url
+    seen = {table: texts(shown, f"#{table} tbody th") for table in ("ranks", "matrix")}
+    browser.get("about:blank")
+    browser.get(link)
+    wait(browser, lambda: browser.execute_script("return document.body.dataset.ready"))
+    assert {table: texts(browser, f"#{table} tbody th") for table in seen} == seen
+    found = [head.text for head in browser.find_elements("css selector", "th[aria-sort]")]
+    assert [text.replace("\n", " ") for text in found] == ["Mean pcc", "planted"]
+    browser.find_element("link text", "Comparisons").click()  # a link of the page does not lose them
+    wait(browser, lambda: browser.current_url.endswith(link.split("?")[1]))
+    assert "#comparisons?metric=js&" in browser.current_url
+    assert browser.get_log("browser") == []
+
+
 def test_the_numbers_are_those_of_the_summary(shown, results):
     from stbench.board.collect import collect
     from stbench.runs.results import Results
@@ -186,8 +218,8 @@ def test_the_numbers_are_those_of_the_summary(shown, results):
     expected = table.query("method == 'ridge' and metric == 'pcc'").sort_values("dataset")["mean"]
     row = next(r for r in shown.find_elements("css selector", "#matrix tbody tr") if "ridge" in r.text)
     shown_values = [cell.text for cell in row.find_elements("css selector", "td")]
-    assert shown_values == [f"{x:.3f}" for x in [*expected, expected.mean()]]
-    title = row.find_elements("css selector", "td")[0].get_attribute("title")
+    assert shown_values == [f"{x:.3f}" for x in [expected.mean(), *expected]]
+    title = row.find_elements("css selector", "td")[1].get_attribute("title")
     n_genes = table.query("method == 'ridge' and metric == 'pcc' and dataset == 'planted'")["n_genes"].item()
     assert f"n = {n_genes} genes, 1 rotations x 1 seeds" in title
     assert "95 % interval" in title
@@ -201,13 +233,11 @@ def test_the_paragraph_on_top_and_the_places_are_the_statistics(shown, results):
 
     board = collect(Results.open(results))
     assert shown.find_element("id", "words").text == " ".join(in_words(board))
-    heads = texts(shown, "#ranks thead th")
+    heads = [text.replace("\n", " ") for text in texts(shown, "#ranks thead th")]
     table = overall(board)
     for line in shown.find_elements("css selector", "#ranks tbody tr"):
-        cells = dict(
-            zip(heads[1:], [cell.text for cell in line.find_elements("css selector", "td")], strict=True)
-        )
-        name = line.find_element("css selector", "th").text
+        cells = dict(zip(heads, [cell.text for cell in line.find_elements("xpath", "./*")], strict=True))
+        name = cells["Method"]
         expected = table.xs(name, level="method").iloc[0]
         assert cells["Mean pcc"] == f"{expected['mean']:.3f}"
         assert cells["Interval"] == f"{expected['low']:.3f} to {expected['high']:.3f}"
@@ -276,14 +306,231 @@ def test_downloads_hold_the_board(shown):
     assert "\\begin{tabular}" in content["table1.tex"]
 
 
-def test_a_phone_scrolls_down_only(shown):
+@pytest.fixture
+def phone(shown):
+    """The page on the screen of a phone."""
     size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    shown.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    shown.refresh()
+    wait(shown, lambda: shown.execute_script("return document.body.dataset.ready"))
+    yield shown
+    shown.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def box(browser, selector):
+    """The place of an element on the screen."""
+    code = "return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()"
+    return browser.execute_script(code, selector)
+
+
+def test_a_phone_scrolls_down_only(phone):
+    for opened in (False, True):
+        phone.execute_script(
+            "for (const d of document.querySelectorAll('details')) d.open = arguments[0]", opened
+        )
+        assert phone.execute_script("return document.documentElement.scrollWidth") <= 390
+
+
+def test_a_phone_shows_the_headline_at_first_and_a_legend(phone):
+    heads = [text.replace("\n", " ") for text in texts(phone, "#ranks thead th")]
+    cell = box(phone, f"#ranks tbody tr td:nth-child({heads.index('Mean pcc') + 1})")
+    assert 0 < cell["right"] <= 390
+    assert cell["bottom"] <= 844
+    assert sorted(texts(phone, "#legend button")) == ["ceiling", "knn", "oracle", "ridge"]
+    assert len(phone.find_elements("css selector", "#legend svg.dot")) == 4
+
+
+def test_a_phone_shows_the_details_of_a_touched_cell(phone):
+    for table in ("heat", "matrix"):
+        cell = phone.find_element("css selector", f"#{table} tbody td[title]")
+        phone.execute_script("arguments[0].scrollIntoView({block: 'center'})", cell)
+        cell.click()
+        wait(phone, lambda: phone.find_element("id", "detail").is_displayed())
+        assert phone.find_element("id", "detail").text == cell.get_attribute("title")
+        place = box(phone, "#detail")
+        assert 0 <= place["left"] <= place["right"] <= 390
+        assert 0 < place["top"] < place["bottom"] <= 844
+
+
+CONTRAST = """
+const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+const rgb = (colour) => {
+  canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+  return [...canvas.getImageData(0, 0, 1, 1).data];
+};
+const light = (c) => c.slice(0, 3).map((x) => x / 255)
+  .map((x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, x, i) => sum + x * [0.2126, 0.7152, 0.0722][i], 0);
+const ratio = (a, b) => (Math.max(light(a), light(b)) + 0.05) / (Math.min(light(a), light(b)) + 0.05);
+const found = [];
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const node = walker.currentNode, parent = node.parentElement;
+  if (!node.data.trim() || parent.matches("script, style") || !parent.checkVisibility()) continue;
+  const style = getComputedStyle(parent);
+  const text = rgb(parent.closest("svg") ? style.fill : style.color);
+  const behind = [];
+  for (let e = parent; e && !behind.length; e = e.parentElement) {
+    const own = getComputedStyle(e);
+    const bar = own.backgroundImage.match(/(?:rgb|color)\\([^)]*\\)/);
+    if (bar && e.classList.contains("bar")) behind.push(rgb(bar[0]));
+    const flat = rgb(own.backgroundColor);
+    if (flat[3] === 255) behind.push(flat);
+  }
+  for (const back of behind) found.push([ratio(text, back), node.data.trim(), String(back)]);
+}
+return found.sort((a, b) => a[0] - b[0]);
+"""
+
+
+def test_every_text_can_be_read_in_both_themes(shown):
+    def scheme(value):
+        wish = {"features": [{"name": "prefers-color-scheme", "value": value}]}
+        shown.execute_cdp_cmd("Emulation.setEmulatedMedia", wish)
+
+    def looks():
+        shown.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+        found = shown.execute_script(CONTRAST)
+        assert len(found) > 300
+        assert found[0][0] >= 4.5, found[:5]
+        return shown.execute_script("return getComputedStyle(document.body).backgroundColor")
+
     try:
+        scheme("light")
+        light = looks()
+        scheme("dark")
+        wait(shown, lambda: shown.execute_script("return document.documentElement.className") == "dark")
+        dark = looks()
+        assert dark != light
+        shown.find_element("id", "theme").click()  # the reader's choice, and it is remembered
+        assert looks() == light
         shown.refresh()
-        assert shown.execute_script("return document.documentElement.scrollWidth") <= 390
+        wait(shown, lambda: shown.execute_script("return document.body.dataset.ready"))
+        assert looks() == light
     finally:
-        shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        shown.execute_script("localStorage.removeItem('theme')")
+        shown.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert shown.get_log("browser") == []
+
+
+def test_the_keyboard_alone_reaches_everything(shown):
+    from selenium.webdriver import ActionChains, Keys
+
+    def press(*keys):
+        for key in keys:
+            ActionChains(shown).send_keys(key).perform()
+
+    def focused():
+        return shown.switch_to.active_element
+
+    def tab_to(selector):
+        for _ in range(60):
+            press(Keys.TAB)
+            if focused().get_attribute("outerHTML") and shown.execute_script(
+                "return document.activeElement.matches(arguments[0])", selector
+            ):
+                return
+        raise AssertionError(f"The tab key does not reach {selector}.")
+
+    tab_to("a.skip")
+    assert box(shown, "a.skip")["left"] >= 0  # it is seen when it is reached
+    tab_to("#theme")
+    press(Keys.ENTER)
+    assert focused().get_attribute("aria-pressed") == "true"
+    press(Keys.ENTER)
+    tab_to("#metric")
+    press(Keys.ARROW_DOWN)
+    assert shown.current_url.endswith("#scores?metric=ssim")
+    tab_to("#heat td")
+    assert shown.find_element("id", "detail").text == focused().get_attribute("title")
+    first = focused().get_attribute("title")
+    press(Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+    second = focused().get_attribute("title")
+    assert "on simulated" in second
+    assert first.split(" on ")[0] != second.split(" on ")[0]
+    assert shown.find_element("id", "detail").text == second
+    press(Keys.ESCAPE)
+    assert not shown.find_element("id", "detail").is_displayed()
+    tab_to("#matrix td")  # one stop for all cells of the heat map
+    tab_to("#legend button")
+    press(Keys.SPACE)
+    assert focused().get_attribute("aria-pressed") == "false"
+    assert shown.execute_script("return document.getElementById('dots').data[0].visible") is False
+    tab_to("#methods summary")
+    press(Keys.ENTER)
+    assert shown.find_element("css selector", "#methods details").get_attribute("open")
+
+
+def test_the_heat_map_has_the_place_of_every_method_by_metric_and_dataset(shown, results):
+    from stbench.board.collect import collect
+    from stbench.runs.results import Results
+
+    board = collect(Results.open(results))
+    summary = board.summary().query("kind != 'control'")
+    heads = texts(shown, "#heat thead tr:first-child th")
+    assert heads == ["Method", *board.primary]
+    for line in shown.find_elements("css selector", "#heat tbody tr"):
+        name, *places = [cell.text for cell in line.find_elements("xpath", "./*")]
+        expected = []
+        for metric in board.primary:
+            best = board.metrics[metric].best
+            for dataset, _ in board.columns:
+                here = summary[(summary["metric"] == metric) & (summary["dataset"] == dataset)]
+                ranks = here.set_index("method")["mean"].rank(ascending=best == "low", method="min")
+                expected.append(f"{ranks[name]:.0f}")
+        assert places == expected
+
+
+def test_one_number_is_one_value_everywhere(browser, make_board, tmp_path):
+    """Means that change when they are rounded twice, and halves, which Python and JavaScript round apart."""
+    means = {"a": 0.4104999, "b": 0.3125 / 5, "c": 0.31250001, "d": -0.0001}
+    assert len({f"{round(x, 4):.3f}" == f"{x:.3f}" for x in means.values()}) == 2
+    runs = [
+        (
+            dataset,
+            "",
+            name,
+            "method",
+            "paper",
+            {"pcc": [x, x], "ssim": [x, x], "rmse": [1, 1], "js": [1, 1]},
+            "",
+        )
+        for dataset in ("brain", "heart")
+        for name, x in means.items()
+    ]
+    board = make_board(runs)
+    (tmp_path / "index.html").write_text(page(board))
+    shown = show(browser, tmp_path / "index.html")
+    heads = texts(shown, "#ranks thead th")
+    place = [head.replace("\n", " ") for head in heads].index("Mean pcc") + 1
+    for name, mean in means.items():
+        text = f"{mean:z.3f}"
+        row = f"//table[@id='{{}}']/tbody/tr[th[normalize-space()='{name}']]"
+        ranking = shown.find_element("xpath", row.format("ranks") + f"/*[{place}]").text
+        cells = [one.text for one in shown.find_elements("xpath", row.format("matrix") + "/td")]
+        titles = [
+            one.get_attribute("title")
+            for one in shown.find_elements("xpath", row.format("heat") + "/td[position() <= 2]")
+        ]
+        assert {ranking, *cells} == {text}
+        assert [f"· mean pcc {text} ·" in title for title in titles] == [True, True]
+    numbers = shown.execute_script("return JSON.parse(document.getElementById('data').textContent)")
+    assert {cell[2] for cell in numbers["cells"]["pcc"]} == set(means.values())  # all digits
+    words = shown.find_element("id", "words").text
+    assert f"its mean pcc over 2 datasets is {means['a']:.3f}" in words
+
+
+def test_columns_without_a_value_are_left_out(browser, make_board, tmp_path):
+    values = {"pcc": [0.3, 0.5], "ssim": [0.1, 0.1], "rmse": [1.0, 1.2], "js": [0.1, 0.3]}
+    board = make_board([("brain", "", name, "method", "cpu", values, "") for name in ("a", "b")])
+    board.runs["predict_s"] = None
+    (tmp_path / "index.html").write_text(page(board))
+    shown = show(browser, tmp_path / "index.html")
+    heads = [text.replace("\n", " ") for text in texts(shown, "#ranks thead th")]
+    assert heads[:4] == ["Place", "Method", "AS", "Mean pcc"]
+    assert not {"Method, s", "Why not ranked", "Share of the ceiling"} & set(heads)
 
 
 def test_names_and_reasons_from_strangers_are_text(browser, make_board, tmp_path):
