@@ -1,4 +1,4 @@
-"""``figures/``: the main figures as PNG and PDF, and ``captions.md``; ``figures/more/`` has all others.
+"""``figures/``: the main figures as PNG, PDF and SVG, and ``captions.md``; ``figures/more/`` has all others.
 
 The figures are drawn by `stbench.plot`, which is also for notebooks, from the data of a board.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .drawn import Drawn
 
-MODULES = ("matplotlib", "adjustText", "statsmodels")
+MODULES = ("matplotlib", "adjustText")
 
 
 @register("figures", modules=MODULES, slow=True, figures="main")
@@ -32,13 +32,12 @@ def main_figures(board: Board, folder: Path) -> list[Path]:
 
 @register("more_figures", modules=MODULES, slow=True, figures="all")
 def more_figures(board: Board, folder: Path) -> list[Path]:
-    """The other metrics, UMAP and gene distances of predictions, scores by genes, Granger tests."""
+    """The other metrics, UMAP and gene distances of predictions, scores by genes."""
     from .of_predictions import prediction_figures
-    from .of_references import reference_figures
     from .of_scores import metric_figures
 
-    makers = metric_figures, prediction_figures, reference_figures
-    return _write(chain(*(make(board) for make in makers)), folder / "figures", "more")
+    figures = chain(metric_figures(board), prediction_figures(board))
+    return _write(figures, folder / "figures", "more")
 
 
 def _write(figures: Iterator[Drawn], folder: Path, name: str = "figures") -> list[Path]:

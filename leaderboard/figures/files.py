@@ -17,7 +17,7 @@ from stbench.plugins import load_plugin, loaded_files
 
 from .drawn import Drawn
 
-SUFFIXES = ("png", "pdf")
+SUFFIXES = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}  # with their metadata
 KNOWN = "drawn.json"  # the hash of what each figure shows, by its name
 
 log = logging.getLogger(__name__)
@@ -55,9 +55,9 @@ def _save(one: Drawn, out: Path, plugins: list[Path]) -> None:
         load_plugin(plugin)
     with mpl.rc_context(RC):
         figure = one.figure
-        figure.savefig(out / f"{one.name}.{SUFFIXES[0]}")
-        figure.set_layout_engine("none")  # both files have the same layout
-        figure.savefig(out / f"{one.name}.{SUFFIXES[1]}", metadata={"CreationDate": None})
+        for suffix, metadata in SUFFIXES.items():
+            figure.savefig(out / f"{one.name}.{suffix}", metadata=metadata)
+            figure.set_layout_engine("none")  # all files have the layout of the first
 
 
 def _drawn(out: Path, name: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stbench.board.board import SHARES, Board
@@ -91,27 +92,35 @@ def _heatmap(board: Board, metric: str) -> Iterator[Drawn]:
     label = with_direction(board, metric)
     yield Drawn(
         file_name("heatmap", metric),
-        f"Mean {with_direction(board, metric)} over the test genes, methods x datasets, best rank on top. A "
-        "cross marks a cell without a complete result (failed, unsupported or not run)." + limits(board),
-        _heat,
-        (table, 0.75, 0.22, label, board.metrics[metric].best),
+        f"Mean {with_direction(board, metric)} over the test genes, methods x datasets, best rank on top. "
+        "Every dataset has a colour scale of its own, from its lowest to its highest. A cross marks a cell "
+        "without a complete result (failed, unsupported or not run)." + limits(board),
+        _score_table,
+        (table, label, board.metrics[metric].best),
     )
 
 
-def _heat(
-    table: pd.DataFrame,
-    width: float,
-    height: float,
-    label: str,
-    best: Best = "high",
-) -> Figure:
-    """A heat map with cells of ``width`` x ``height`` inches; ``best`` as in `score_heatmap`."""
+def _score_table(table: pd.DataFrame, label: str, best: Best) -> Figure:
+    """A heat map with a colour scale per column; ``best`` as in `score_heatmap`."""
+    figure, ax = _cells(table, 0.75, 0.22)
+    bar = figure.colorbar(score_heatmap(table, ax, best=best, by_column=True), ax=ax, shrink=0.6, label=label)
+    bar.set_ticks([0, 1], labels=["lowest", "highest"])
+    return figure
+
+
+def _win_table(table: pd.DataFrame) -> Figure:
+    """A heat map of win rates."""
+    figure, ax = _cells(table, 0.34, 0.24)
+    figure.colorbar(score_heatmap(table, ax), ax=ax, shrink=0.6, label="share of genes won")
+    return figure
+
+
+def _cells(table: pd.DataFrame, width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure for cells of ``width`` x ``height`` inches, and its axes."""
     names = 0.07 * max(0, max(map(len, table.index)) - 12)  # more room for longer ones
     size = 1.6 + names + width * table.shape[1], 1.2 + height * len(table)
     figure = Figure(figsize=size, layout="constrained")
-    ax = figure.subplots()
-    figure.colorbar(score_heatmap(table, ax, best=best), ax=ax, shrink=0.6, label=label)
-    return figure
+    return figure, figure.subplots()
 
 
 def _cost(board: Board) -> Iterator[Drawn]:
@@ -190,7 +199,7 @@ def _comparisons(board: Board) -> Iterator[Drawn]:
             f"(critical difference {test.critical_difference:.2f}); Friedman p = {test.p_value:.2g}."
             + limits(board),
             _draw_ranks,
-            (test.mean_ranks.set_axis(names), p_values),
+            (test.mean_ranks.set_axis(names), p_values, test.critical_difference),
         )
     wins = name_pairs(board, win_table(board))
     order = row_names(board) if len(wins) else []
@@ -201,12 +210,12 @@ def _comparisons(board: Board) -> Iterator[Drawn]:
             "How often the row beats the column: share of the test genes with the better "
             f"{board.headline}; a tie is half a win; mean over the datasets where both are ok."
             + limits(board),
-            _heat,
-            (table, 0.34, 0.24, "share of genes won"),
+            _win_table,
+            (table,),
         )
 
 
-def _draw_ranks(mean_ranks: pd.Series, p_values: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(7, 0.8 + 0.14 * len(mean_ranks)), layout="constrained")
-    rank_diagram(mean_ranks, p_values, figure.subplots())
+def _draw_ranks(mean_ranks: pd.Series, p_values: pd.DataFrame, difference: float) -> Figure:
+    figure = Figure(figsize=(7, 1.1 + 0.14 * len(mean_ranks)), layout="constrained")
+    rank_diagram(mean_ranks, p_values, figure.subplots(), difference=difference)
     return figure

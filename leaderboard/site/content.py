@@ -34,8 +34,8 @@ def content(board: Board) -> dict[str, Any]:
     """All numbers of the page, ready for JSON (None for a missing one); none of them is rounded.
 
     ``columns`` (datasets), ``rows`` (methods, best first), ``metrics``, ``primary`` (names of those in the
-    rank), ``cells`` by metric, row and column (fields `CELL`), ``headline`` (its name), ``outside`` (kinds that
-    do not compete), ``shares`` (controls by field), ``comparisons``, ``facts``, and ``shapes`` (`SHAPES`).
+    rank), ``cells`` by metric, row and column (fields `CELL`), ``headline`` (its name), ``outside`` (kinds
+    that do not compete), ``shares`` (controls by field), ``comparisons``, ``facts``, ``shapes`` (`SHAPES`).
     """
     scored = set(board.scores["metric"])
     best = {name: board.metrics[name].best for name in board.metric_order if name in scored}

@@ -23,16 +23,14 @@ TABLES = "truth", "prediction"
 
 def read_board(
     results: str | Path,
-    data: Iterable[str | Path] = (),
     *,
     common: bool = False,
     include_submitted: bool = False,
 ) -> Board:
     """The board of a results folder, of a file of `pack`, or of the CSV file of a published benchmark.
 
-    ``data`` are folders with the references, which some figures show. With ``common``, only the rotations and
-    seeds count for which every method has a run. With ``include_submitted``, rows that were run elsewhere are
-    ranked with the measured ones.
+    With ``common``, only the rotations and seeds count for which every method has a run. With
+    ``include_submitted``, rows that were run elsewhere are ranked with the measured ones.
 
     Examples
     --------
@@ -49,7 +47,7 @@ def read_board(
     elif file.suffix == SUFFIX:
         board = read_scores(file, include_submitted=include_submitted)
     else:
-        board = collect(Results.open(file), map(Path, data), include_submitted=include_submitted)
+        board = collect(Results.open(file), include_submitted=include_submitted)
     return common_cells(board) if common else board
 
 

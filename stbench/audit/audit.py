@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from stbench.audit.granger import granger_tables
 from stbench.config.options import AuditOptions
 from stbench.files import read_h5ad
 from stbench.metric import REGISTRY
@@ -42,6 +43,7 @@ class Audit:
 
     ``scores`` has the columns `COLUMNS`; ``kind`` is ``nothing learned`` or ``method``. The shares are those
     of zeros, and of true values after `paste`, among the entries of the test matrix, spots x genes.
+    ``granger`` are the tables of `stbench.audit.granger.granger_tables` for the reference, by order.
     """
 
     dataset: str
@@ -51,6 +53,7 @@ class Audit:
     zero_share: float
     pasted_share: float
     scores: pd.DataFrame
+    granger: dict[str, pd.DataFrame]
 
 
 def draw_mask(truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -152,7 +155,9 @@ def audit(options: AuditOptions, reporter: Reporter | None = None) -> list[Audit
         scores = scores.assign(dataset=dataset.name, limit=limit)[COLUMNS]
         nonzero = float((truth.to_numpy() != 0).mean())
         zero_share, pasted_share = 1 - nonzero, 1 - MASKED * nonzero
-        found.append(Audit(dataset.name, limit, len(truth), truth.shape[1], zero_share, pasted_share, scores))
+        causes = granger_tables(pair.reference, pair.genes)
+        sizes = len(truth), truth.shape[1]
+        found.append(Audit(dataset.name, limit, *sizes, zero_share, pasted_share, scores, causes))
     return found
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from stbench.errors import StbenchError
 from stbench.files import read_h5ad, read_json
 from stbench.runs.manifest import OK
 from stbench.runs.results import Results
@@ -23,14 +21,10 @@ Row = tuple[str, str, str]  # label of the method, kind, preset
 
 @dataclass(frozen=True, eq=False)
 class Archive:
-    """The results folder of a board and the ``manifests`` of its runs, for renderers.
-
-    ``data`` are folders of datasets (``--data``): a results folder does not hold the references.
-    """
+    """The results folder of a board and the ``manifests`` of its runs, for renderers."""
 
     results: Results
     manifests: list[dict[str, Any]]
-    data: tuple[Path, ...] = ()
 
     def of(self, column: Column) -> list[dict[str, Any]]:
         """The manifests of one column of the board."""
@@ -75,24 +69,6 @@ class Archive:
         if genes is None:
             return pooled
         return {row: table[[gene for gene in genes if gene in table]] for row, table in pooled.items()}
-
-    def reference(self, column: Column) -> AnnData:
-        """The scRNA reference of a column, prepared again from the raw data.
-
-        Raises `StbenchError` when the raw data are missing, or have changed since the runs.
-        """
-        from stbench.data.cache import load
-        from stbench.data.limit import Limit
-        from stbench.data.sources import catalogue, data_folders
-
-        name, expected = self._hash(column)
-        known = catalogue(data_folders(self.data))
-        if name not in known:
-            raise StbenchError(f"The reference of '{name}' is not here: give its folder with --data.")
-        pair = load(known[name], Limit.parse(column[1]))
-        if pair.hash != expected:
-            raise StbenchError(f"The raw data of '{name}' have changed since the runs.")
-        return pair.reference
 
     def _hash(self, column: Column) -> tuple[str, str]:
         """Name and data hash of a column."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +34,11 @@ from stbench.tables import frame
 log = logging.getLogger(__name__)
 
 
-def collect(results: Results, data: Iterable[Path] = (), *, include_submitted: bool = False) -> Board:
+def collect(results: Results, *, include_submitted: bool = False) -> Board:
     """The board of a results folder: every run, every score, and the controls of the scorer.
 
     Damaged runs are left out with a warning, and so are runs of an older preparation of a dataset or of an
-    older version of a method, and metrics that raise. ``data`` are folders where the renderers find the
-    references. ``include_submitted`` is that of the `Board`.
+    older version of a method, and metrics that raise. ``include_submitted`` is that of the `Board`.
     """
     for part, reason in results.damaged().items():
         log.warning("Left out, damaged: %s (%s) The same stbench run repeats it.", part, reason)
@@ -61,7 +59,7 @@ def collect(results: Results, data: Iterable[Path] = (), *, include_submitted: b
     scores = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=SCORES)
     runs = pd.DataFrame([_identity(run) | _outcome(run) for run in manifests])
     metrics = {name: REGISTRY.get(name) for name in names}
-    archive = Archive(results, manifests, tuple(data))
+    archive = Archive(results, manifests)
     return Board(scores, runs, metrics, archive, include_submitted=include_submitted)
 
 

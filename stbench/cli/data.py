@@ -52,7 +52,8 @@ def list_datasets(data: DataFolders = None) -> None:
     console().print(table, markup=False, highlight=False)
     cache = cache_folder("datasets").parent
     print(
-        f"Downloads, prepared pairs and runs without a folder are in {cache} ($STBENCH_CACHE). You may remove them."
+        f"Downloads, prepared pairs and runs without a folder are in {cache} ($STBENCH_CACHE). "
+        "You may remove them."
     )
 
 

@@ -13,7 +13,7 @@ from stbench.api.results import compare as compare_results
 from stbench.api.results import pack as write_pack
 from stbench.api.results import read_board
 from stbench.api.results import verify as verify_results
-from stbench.cli.options import DataFolders, IncludeSubmitted, Plugins, ResultsFolder
+from stbench.cli.options import IncludeSubmitted, Plugins, ResultsFolder
 from stbench.cli.serve import serve_folder
 from stbench.cli.table import console, show_comparison
 from stbench.config.values import names
@@ -40,18 +40,17 @@ def leaderboard(
         bool, typer.Option("--common", help="Only rotations and seeds for which every method has a run.")
     ] = False,
     include_submitted: IncludeSubmitted = False,
-    data: DataFolders = None,
     plugin: Plugins = None,
 ) -> None:
     """Write tables, figures and the page of a results folder, or of the scores of a published benchmark.
 
-    A figure is drawn again only when what it shows has changed. Some of all figures show the references,
-    which are read from --data. Example: stbench leaderboard results --out board
+    A figure is drawn again only when what it shows has changed.
+    Example: stbench leaderboard results --out board
     """
     from stbench.board.render import render
     from stbench.board.words import in_words
 
-    board = read_board(results, data or [], common=common, include_submitted=include_submitted)
+    board = read_board(results, common=common, include_submitted=include_submitted)
     paths = render(board, writable_folder(out), names(only), slow=True, figures=figures)
     kinds = Counter(path.suffix.removeprefix(".") for path in paths)
     print(f"{out}: {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items()))}")

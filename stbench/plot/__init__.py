@@ -14,7 +14,6 @@ from stbench.plot.ablation import ablation_plot, ablations
 from stbench.plot.cost import cost_plot, pareto_front
 from stbench.plot.distances import clustering_order, distance_heatmap, gene_distances
 from stbench.plot.embedding import embed, embedding_plot
-from stbench.plot.granger import granger, granger_plot, pseudotime
 from stbench.plot.maps import spatial_map
 from stbench.plot.ranks import rank_diagram
 from stbench.plot.scores import box_plot, ceiling_plot, score_heatmap, score_trend
@@ -33,10 +32,7 @@ __all__ = [
     "embed",
     "embedding_plot",
     "gene_distances",
-    "granger",
-    "granger_plot",
     "pareto_front",
-    "pseudotime",
     "rank_diagram",
     "score_heatmap",
     "score_trend",

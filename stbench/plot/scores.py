@@ -45,20 +45,25 @@ def box_plot(values: Mapping[str, ArrayLike], ax: Axes, *, xlabel: str) -> Axes:
     return ax
 
 
-def score_heatmap(table: pd.DataFrame, ax: Axes, *, best: Best = "high", digits: int = 2) -> AxesImage:
+def score_heatmap(
+    table: pd.DataFrame, ax: Axes, *, best: Best = "high", digits: int = 2, by_column: bool = False
+) -> AxesImage:
     """The image of a method x dataset table with its numbers; missing cells (NaN) are crossed.
 
-    Bright is good if ``best`` is ``high`` or ``low``. ``digits`` are the decimals in the cells.
+    Bright is good if ``best`` is ``high`` or ``low``. ``digits`` are the decimals in the cells. With
+    ``by_column`` every column has a scale of its own, 0 at its lowest and 1 at its highest value: a hard
+    dataset shows its differences beside an easy one.
     """
     values = table.to_numpy(dtype=float)
-    image = ax.imshow(values, cmap="cividis_r" if best == "low" else "cividis", aspect="auto")
-    middle = (np.nanmin(values) + np.nanmax(values)) / 2 if np.isfinite(values).any() else 0
+    coloured = _from_0_to_1(values) if by_column else values
+    image = ax.imshow(coloured, cmap="cividis_r" if best == "low" else "cividis", aspect="auto")
+    middle = np.mean(image.get_clim())
     for (i, j), value in np.ndenumerate(values):
         if np.isnan(value):
             for slope in (0.3, -0.3):
                 ax.plot([j - 0.3, j + 0.3], [i - slope, i + slope], color=GREY, linewidth=0.7)
             continue
-        bright = (value > middle) != (best == "low")
+        bright = (coloured[i, j] > middle) != (best == "low")
         colour = INK if bright else "white"
         ax.text(j, i, f"{value:.{digits}f}", ha="center", va="center", fontsize=6.5, color=colour)
     ax.set_xticks(range(len(table.columns)), table.columns, rotation=30, ha="right")
@@ -66,6 +71,15 @@ def score_heatmap(table: pd.DataFrame, ax: Axes, *, best: Best = "high", digits:
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return image
+
+
+def _from_0_to_1(values: np.ndarray) -> np.ndarray:
+    """Every column between its lowest value, 0, and its highest, 1; equal values are 0.5."""
+    low = np.nanmin(values, axis=0, initial=np.inf)
+    span = np.nanmax(values, axis=0, initial=-np.inf) - low
+    flat = ~(span > 0)
+    scaled: np.ndarray = np.where(flat, 0.5, (values - low) / np.where(flat, 1, span))
+    return np.where(np.isnan(values), np.nan, scaled)
 
 
 def score_trend(table: pd.DataFrame, ax: Axes, *, xlabel: str, ylabel: str, bins: int = 5) -> Axes:

@@ -29,7 +29,10 @@ RC: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 7,
     "figure.dpi": 150,
+    "savefig.dpi": 300,
     "pdf.fonttype": 42,  # text remains editable
+    "svg.fonttype": "none",
+    "svg.hashsalt": "stbench",  # the same figure is the same file
 }
 
 

@@ -102,6 +102,7 @@ def test_the_command_writes_a_page_and_a_table(data_folder, tmp_path):
     row = next(line for line in page.splitlines() if line.startswith("| ridge (default)"))
     shown = table.query("predictor == 'ridge (default)' and metric == 'pcc' and not pasted").iloc[0]
     assert f"| {shown['mean']:.3f} ± {shown['sd']:.3f} |" in row
+    assert "| cause | effect | p, order of the file (null: cells shuffled) | p under the null |" in page
 
 
 @pytest.mark.real

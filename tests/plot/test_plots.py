@@ -114,6 +114,14 @@ def test_a_missing_cell_is_crossed(ax, best, colours):
     assert [text.get_text() for text in ax.texts] == ["0.25", "0.50", "0.75"]
 
 
+def test_every_column_may_have_a_scale_of_its_own(ax):
+    table = pd.DataFrame({"hard": [0.1, 0.2, np.nan], "easy": [0.9, 0.5, 0.7], "flat": [0.3, 0.3, 0.3]})
+    image = plot.score_heatmap(table, ax, by_column=True)
+    expected = [[0, 1, 0.5], [1, 0, 0.5], [np.nan, 0.5, 0.5]]
+    np.testing.assert_allclose(image.get_array().filled(np.nan), expected)
+    assert [text.get_text() for text in ax.texts][:3] == ["0.10", "0.90", "0.30"]
+
+
 def test_a_trend_averages_groups_of_genes(ax):
     genes = [f"g{i}" for i in range(10)]
     table = pd.DataFrame({"name": "a", "gene": genes, "x": range(10), "value": [0.0] * 5 + [1.0] * 5})
@@ -135,7 +143,11 @@ def test_the_diagram_joins_what_the_test_does_not_part(ax):
     ranks = pd.Series({"a": 1.0, "b": 1.5, "c": 3.0})
     p_values = pd.DataFrame(1.0, index=ranks.index, columns=ranks.index)
     p_values.loc["c", ["a", "b"]] = p_values.loc[["a", "b"], "c"] = 0.01
-    plot.rank_diagram(ranks, p_values, ax)
+    plot.rank_diagram(ranks, p_values, ax, difference=1.2)
+    assert ax.get_xticks().tolist() == [1, 2, 3]  # from 1 to N
+    scale = next(line for line in ax.lines if line.get_marker() == "|")
+    assert np.diff(scale.get_xdata()).item() == pytest.approx(1.2)
+    assert "critical difference 1.20" in [text.get_text() for text in ax.texts]
     bars = [
         line.get_xdata() for line in ax.lines if line.get_linewidth() > 1.5 and len(line.get_xdata()) == 2
     ]

@@ -8,19 +8,35 @@ p-value alone is no evidence that one gene causes another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from itertools import permutations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from stbench.plot.style import GREY, INK, PALETTE
+from stbench.tables import frame
 
 if TYPE_CHECKING:
     from anndata import AnnData
-    from matplotlib.axes import Axes
+
+N_GENES = 4  # twelve ordered pairs
+MAX_CELLS = 500
+DRAWS = 50
+ORDERS = "order of the file (null: cells shuffled)", "diffusion pseudotime (null: cause shifted)"
 
 Null = Literal["permuted", "shifted"]
+
+
+def granger_tables(reference: AnnData, genes: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """`granger` between the `N_GENES` most variable of ``genes``, by `ORDERS`; first `MAX_CELLS` cells."""
+    cells = reference[:MAX_CELLS].copy()
+    values = frame(cells, genes)
+    pairs = list(permutations(values.var().nlargest(N_GENES).index, 2))
+    time = pseudotime(cells)
+    along = time[np.isfinite(time)].sort_values(kind="stable").index
+    tables = granger(values, pairs), granger(values.loc[along], pairs, null="shifted")
+    return dict(zip(ORDERS, tables, strict=True))
 
 
 def granger(
@@ -29,7 +45,7 @@ def granger(
     *,
     lag: int = 2,
     null: Null = "permuted",
-    draws: int = 50,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> pd.DataFrame:
     """One row per pair: ``cause``, ``effect``, ``p`` of the F-test, ``p_null`` and ``null_low``.
@@ -86,30 +102,10 @@ def pseudotime(reference: AnnData, *, n_pcs: int = 20) -> pd.Series:
     import scanpy as sc
 
     cells = reference.copy()
-    sc.pp.pca(cells, n_comps=min(n_pcs, *(size - 1 for size in cells.shape)), random_state=0)
+    n_comps = min(n_pcs, *(size - 1 for size in cells.shape))
+    sc.pp.pca(cells, n_comps=n_comps, mask_var=None, random_state=0)
     sc.pp.neighbors(cells, method="gauss", n_neighbors=min(15, cells.n_obs - 1), random_state=0)
     sc.tl.diffmap(cells, n_comps=min(10, cells.n_obs - 2), random_state=0)
     cells.uns["iroot"] = int(cells.obsm["X_diffmap"][:, 1].argmin())
     sc.tl.dpt(cells)
     return cells.obs["dpt_pseudotime"]
-
-
-def granger_plot(tables: Mapping[str, pd.DataFrame], ax: Axes) -> Axes:
-    """The axes with a line per pair: -log10 p under every order, and a bar for 95 % of its null.
-
-    ``tables`` are results of `granger` for the same pairs, by the name of the order.
-    """
-    for i, (name, table) in enumerate(tables.items()):
-        places = np.arange(len(table))[::-1] + 0.17 * (len(tables) - 1 - 2 * i)
-        bars = -np.log10(table["null_low"])
-        low = "lower 95 % of its null" if i == 0 else None
-        ax.barh(places, bars, height=0.28, color=GREY, alpha=0.35, label=low)
-        heights = -np.log10(table["p"].clip(lower=1e-300))
-        ax.scatter(heights, places, s=14, color=PALETTE[i], label=name, zorder=3)
-    first = next(iter(tables.values()))
-    names = [f"{row.cause} → {row.effect}" for row in first.itertuples(index=False)]
-    ax.set_yticks(np.arange(len(names))[::-1], names)
-    ax.axvline(-np.log10(0.05), color=INK, linewidth=0.6, linestyle=":")
-    ax.set_xlabel("-log10 p of the Granger F-test (dotted: p = 0.05)")
-    ax.legend(loc="lower right")
-    return ax
