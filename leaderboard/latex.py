@@ -1,10 +1,13 @@
 """Tables in LaTeX: ``table1.tex`` is a document; ``table1_body.tex`` and ``ranks_body.tex`` are for papers.
 
-They are included with ``\\input`` and need the packages booktabs and graphicx.
+They are included with ``\\input`` and need the packages booktabs and array. Nothing
+is scaled: long names break into lines, and a table has as many datasets as fit into its width.
 """
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from math import isnan
 from pathlib import Path
@@ -17,9 +20,15 @@ from stbench.board.submitted import ELSEWHERE
 from stbench.board.tables import Block, Cell, Line, headers, notes, rank_columns, table1
 from stbench.leaderboard import register
 
-MAX_COLUMNS = 6  # datasets per table; the next table has the others
-MAX_LINES = 60  # per page
-NEEDS = "% needs \\usepackage{booktabs,graphicx}"
+MAX_COLUMNS = 4  # datasets per table, which fit into a page of article; the next table has the others
+MAX_LINES = 45  # per page
+NEEDS = "% needs \\usepackage{booktabs,array}"
+SMALL = "\\centering\\scriptsize\\tabcolsep=2pt"
+# parts of the width: the name of a method, its preset, a dataset
+NAME, PRESET, SCORE = (
+    f">{{\\{side}\\arraybackslash}}p{{{width}\\linewidth}}"
+    for side, width in (("raggedright", 0.17), ("raggedright", 0.11), ("centering", 0.16))
+)
 
 SPECIAL = {letter: f"\\{letter}" for letter in "_%&#${}"} | {
     "\\": r"\textbackslash{}",
@@ -51,7 +60,7 @@ def document(body: str) -> str:
     """A document that contains ``body``."""
     return (
         "\\documentclass[10pt,a4paper]{article}\n"
-        "\\usepackage{booktabs,graphicx}\n"
+        "\\usepackage{booktabs,array}\n"
         "\\oddsidemargin=-10mm \\textwidth=180mm \\topmargin=-20mm \\textheight=255mm\n"
         "\\pagestyle{empty}\n"
         f"\\begin{{document}}\n{body}\\end{{document}}\n"
@@ -72,11 +81,11 @@ def _tables(board: Board) -> Iterator[str]:
     for start in range(0, len(names), MAX_COLUMNS):
         columns = slice(start, start + MAX_COLUMNS)
         for first in range(0, len(blocks), per_page):
-            yield from ("\\begin{table*}[p]", "\\centering\\scriptsize\\renewcommand{\\arraystretch}{1.1}")
+            yield from ("\\begin{table*}[p]", f"{SMALL}\\renewcommand{{\\arraystretch}}{{1.1}}")
             yield f"\\caption{{Methods $\\times$ datasets, mean $\\pm$ sd over test genes{continued}.}}"
-            head = ["method", "preset", *(_header(name) for name in names[columns])]
+            head = ["method", "preset", *map(_broken, names[columns])]
             groups = (_block(block, columns) for block in blocks[first : first + per_page])
-            yield from _tabular("ll" + "c" * (len(head) - 2), head, groups)
+            yield from _tabular(NAME + PRESET + SCORE * (len(head) - 2), head, groups)
             if not continued:
                 yield "\\par\\medskip\\begin{minipage}{\\textwidth}"
                 yield from (f"{escape(note)}\\par" for note in notes(board))
@@ -98,26 +107,25 @@ def _block(block: Block, columns: slice) -> list[str]:
 
 
 def _tabular(columns: str, head: list[str], groups: Iterable[list[str]]) -> Iterator[str]:
-    """A tabular in the style of booktabs, scaled down if it is wider than the text."""
-    yield from ("\\sbox0{%", f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}", "\\toprule", _row(head))
+    """A tabular in the style of booktabs."""
+    yield from (f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}", "\\toprule", _row(head))
     for rows in groups:
         yield from ("\\midrule", *rows)
-    yield from ("\\bottomrule", "\\end{tabular}}%")
-    yield "\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\usebox0}\\else\\usebox0\\fi"
+    yield from ("\\bottomrule", "\\end{tabular}")
 
 
 def _row(cells: Iterable[str]) -> str:
     return " & ".join(cells) + " \\\\"
 
 
-def _header(name: str) -> str:
-    """A column's name, with its limit on a second line."""
-    dataset, bracket, limit = name.partition(" [")
-    return f"\\shortstack{{{escape(dataset)}\\\\{escape('[' + limit)}}}" if bracket else escape(dataset)
+def _broken(name: str) -> str:
+    """A name that may break into lines behind every sign that is no letter, digit or space."""
+    parts = re.split(r"(?<=[\W_])(?<=\S)(?=\S)", name)
+    return "\\allowbreak ".join(map(escape, parts))
 
 
 def _line(line: Line, columns: slice) -> str:
-    return _row([escape(line.method), escape(line.setting), *(_cell(cell) for cell in line.cells[columns])])
+    return _row([_broken(line.method), escape(line.setting), *(_cell(cell) for cell in line.cells[columns])])
 
 
 def _cell(cell: Cell) -> str:
@@ -125,7 +133,7 @@ def _cell(cell: Cell) -> str:
     status = f"\\textit{{{escape(cell.status)}}}"
     if isnan(cell.mean):
         return "--" if cell.empty else status
-    spread = "" if isnan(cell.sd) else f" $\\pm$ {cell.sd:.3f}"
+    spread = "" if isnan(cell.sd) else f"~$\\pm$~{cell.sd:.3f}"
     text = _number(cell.mean) + spread
     text = {"best": f"\\textbf{{{text}}}", "second": f"\\underline{{{text}}}", "": text}[cell.mark]
     return text if cell.status == "ok" else f"{text} ({status})"
@@ -150,12 +158,13 @@ def _ranks(board: Board) -> Iterator[str]:
     rows = []
     for index, row in ranks.iterrows():
         numbers = [_number(row[name]) for name in heads]
-        rows.append(_row([escape(board.names[index]), *numbers, f"{row['n_ok']} of {row['n_columns']}"]))
-    shown = ["\\shortstack{" + escape(head).replace(" ", "\\\\", 1) + "}" for head in heads.values()]
-    yield from ("\\begin{table}[t]", "\\centering\\scriptsize")
+        rows.append(_row([_broken(board.names[index]), *numbers, f"{row['n_ok']} of {row['n_columns']}"]))
+    lines = (map(escape, textwrap.wrap(head, 9)) for head in heads.values())
+    shown = ["\\shortstack[r]{" + "\\\\".join(one) + "}" for one in lines]
+    yield from ("\\begin{table*}[t]", SMALL)
     yield f"\\caption{{{escape(_caption(board.headline, found))}}}"
-    yield from _tabular("l" + "r" * len(heads) + "l", ["method", *shown, "datasets"], [rows])
-    yield "\\end{table}"
+    yield from _tabular(NAME + "r" * (len(heads) + 1), ["method", *shown, "datasets"], [rows])
+    yield "\\end{table*}"
 
 
 def _caption(metric: str, found: Friedman | None) -> str:
@@ -173,7 +182,7 @@ def _caption(metric: str, found: Friedman | None) -> str:
 
 
 def _number(value: float) -> str:
-    return "--" if isnan(value) else f"{value:.3f}".replace("-", "$-$")
+    return "--" if isnan(value) else f"{value:z.3f}".replace("-", "$-$")
 
 
 def escape(text: str) -> str:

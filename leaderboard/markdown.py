@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from math import isnan
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from stbench.board.words import in_words
 from stbench.leaderboard import register
 
 NOTHING = "–"
-EXTRA = {"chosen": "tuned on validation genes", "scaled": "scaled to fit in memory"}  # by entry of manifests
+NAMED = {"chosen": "Tuned on validation genes", "scaled": "Scaled to fit in memory"}  # by entry of manifests
 
 
 @register("markdown")
@@ -50,7 +50,7 @@ def _table1(board: Board) -> Iterator[str]:
         for title, lines in parts.items():
             rows = [[escape(x.method), escape(x.setting), *(_text(cell) for cell in x.cells)] for x in lines]
             if rows:
-                yield from pipe_table([title, "preset", *headers(board)], rows)
+                yield from pipe_table([title, "preset", *headers(board)], rows, keys=2)
 
 
 def _leaderboard(board: Board) -> Iterator[str]:
@@ -61,12 +61,13 @@ def _leaderboard(board: Board) -> Iterator[str]:
     if words := in_words(board):
         yield from (escape(" ".join(words)), "")
     yield from ("## Ranks", "")
-    yield from _ranks(board, ranks[~control & ~apart], ("chosen", "scaled"))
+    yield from _ranks(board, ranks[~control & ~apart])
+    yield from _named(board, ranks[~control & ~apart])
     if apart.any():
         yield from ("Run elsewhere, not ranked:", "")
-        yield from _ranks(board, ranks[apart], ())
+        yield from _ranks(board, ranks[apart])
     yield from ("Controls, not ranked:", "")
-    yield from _ranks(board, ranks[control], ())
+    yield from _ranks(board, ranks[control])
     yield from (_over_datasets(board), "")
     blocks = [metric_block(board, metric) for metric in board.metric_order]
     blocks.insert(len(board.primary), accuracy_block(board))
@@ -74,19 +75,30 @@ def _leaderboard(board: Board) -> Iterator[str]:
         yield from _dataset(board, blocks, i)
 
 
-def _ranks(board: Board, ranks: pd.DataFrame, named: Iterable[str]) -> Iterator[str]:
-    """``named`` are the entries of the manifests whose names get a column, where any run has them."""
+def _ranks(board: Board, ranks: pd.DataFrame) -> Iterator[str]:
     names = rank_columns(board)
-    extra = {key: values for key in named if (values := board.named_values(key))}
     rows = [
         [escape(row["method"]), row["kind"], escape(preset_text(row["preset"]))]
         + [_number(row[name]) for name in names]
-        + [f"{row['n_ok']} of {row['n_columns']}", escape(row["reason"])]
-        + [escape(", ".join(values.get(keys, ()))) for values in extra.values()]
-        for row, keys in zip(ranks.to_dict("records"), keys_of(ranks, ROW), strict=True)
+        + [f"{row['n_ok']} of {row['n_columns']}"]
+        for row in ranks.to_dict("records")
     ]
-    head = ["method", "kind", "preset", *names.values(), "datasets ok", "why not ranked"]
-    yield from pipe_table([*head, *(EXTRA[key] for key in extra)], rows)
+    yield from pipe_table(["method", "kind", "preset", *names.values(), "datasets ok"], rows)
+
+
+def _named(board: Board, ranks: pd.DataFrame) -> Iterator[str]:
+    """Lines that name rows: why some have no rank, and what runs tuned or scaled."""
+    reasons = {
+        row: reason for row, reason in zip(keys_of(ranks, ROW), ranks["reason"], strict=True) if reason
+    }
+    lines = {"Not ranked": reasons}
+    for key, title in NAMED.items():
+        values = board.named_values(key)
+        lines[title] = {row: ", ".join(values[row]) for row in keys_of(ranks, ROW) if row in values}
+    for title, texts in lines.items():
+        if texts:
+            listed = "; ".join(f"{escape(board.names[row])}: {escape(text)}" for row, text in texts.items())
+            yield from (f"{title}: {listed}.", "")
 
 
 def _over_datasets(board: Board) -> str:
@@ -130,7 +142,7 @@ def _dataset(board: Board, blocks: list[Block], i: int) -> Iterator[str]:
             )
     for title, rows in tables.items():
         if rows:
-            yield from pipe_table([title, *head], rows)
+            yield from pipe_table([title, *head], rows, keys=2)
     yield from _tests(board, dataset, limit)
 
     failures = board.failures().query(here).astype(str)
@@ -169,4 +181,4 @@ def _text(cell: Cell, shown: str = "ok") -> str:
 
 
 def _number(value: float) -> str:
-    return NOTHING if isnan(value) else f"{value:.3f}"
+    return NOTHING if isnan(value) else f"{value:z.3f}"
