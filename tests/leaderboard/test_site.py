@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -383,6 +384,25 @@ while (walker.nextNode()) {
 }
 return found.sort((a, b) => a[0] - b[0]);
 """
+
+
+def test_pictures_are_taken_on_every_screen(browser, real_page, tmp_path):
+    from PIL import Image
+
+    script = Path(__file__).parents[2] / "tools" / "take_pictures.py"
+    if not script.is_file():
+        pytest.skip("needs the tools folder of the checkout")
+    tool = runpy.run_path(str(script))
+    try:
+        for screen, (width, height, _) in tool["SCREENS"].items():
+            view, whole = tool["take"](browser, real_page, tmp_path / screen, screen)
+            assert Image.open(view).size == (width, height)
+            assert Image.open(whole).size[1] > 3 * height
+            corner = Image.open(view).convert("L").getpixel((2, 2))
+            assert corner < 60 if screen == "dark" else corner > 200
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def test_every_text_can_be_read_in_both_themes(shown):
