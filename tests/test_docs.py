@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 import venv
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from command import stbench
 
 from stbench.board.scoretable import common_cells, read_scores
 from stbench.leaderboard import REGISTRY
+from stbench.methods import REGISTRY as METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -113,7 +116,7 @@ def test_the_commands_at_the_root_are_those_of_the_readme():
     assert "run --methods causalged,tangram --datasets all" in (ROOT / "run").read_text()
 
 
-@pytest.mark.parametrize("page", ["data", "running", "extend", "protocol", "tutorials/analyst"])
+@pytest.mark.parametrize("page", ["install", "data", "running", "extend", "protocol", "tutorials/analyst"])
 def test_page(page, tmp_path):
     assert follow(DOCS / f"{page}.md", tmp_path)
 
@@ -127,6 +130,7 @@ def test_every_page_with_commands_is_followed():
         "data",
         "running",
         "extend",
+        "install",
         "protocol",
         "analyst",
     }
@@ -134,24 +138,63 @@ def test_every_page_with_commands_is_followed():
     assert found == followed
 
 
+class Page(HTMLParser):
+    """The links and the anchors of a page, and the largest number of cells in a row of a table."""
+
+    def __init__(self, file: Path):
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.widest = self.cells = 0
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.anchors.add(found.get("id", ""))
+        link = found.get("href") if tag == "a" else found.get("src") if tag == "img" else None
+        if link and not re.match(r"[a-z]+:", link):
+            self.links.append(link)
+        if tag == "tr":
+            self.cells = 0
+        self.cells += tag in ("td", "th")
+        self.widest = max(self.widest, self.cells)
+
+
+def broken_links(folder: Path) -> list[str]:
+    """The links between the pages of a folder that lead nowhere, with their page."""
+    boards = folder / "board"  # a board has tests of its own
+    files = [file for file in folder.rglob("*.html") if file.parent != boards]
+    pages = {file.resolve(): Page(file) for file in files}
+    broken = []
+    for file, page in pages.items():
+        for link in page.links:
+            path, _, anchor = unquote(link).partition("#")
+            goal = (file.parent / path).resolve() if path else file
+            if not goal.is_file() or (anchor and goal in pages and anchor not in pages[goal].anchors):
+                broken.append(f"{file.name}: {link}")
+    return broken
+
+
+def test_a_broken_link_is_found(tmp_path):
+    (tmp_path / "index.html").write_text('<a href="a.html#here">1</a><a href="https://doi.org/1">2</a>')
+    (tmp_path / "a.html").write_text('<h1 id="here"></h1><a href="#there">1</a><img src="no.png">')
+    assert broken_links(tmp_path) == ["a.html: #there", "a.html: no.png"]
+
+
 def test_the_docs_are_built_without_warnings(tmp_path):
-    """Examples are executed on the way, cards of all plugins are made."""
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-W",
-        "--keep-going",
-        "-q",
-        "-b",
-        "html",
-        DOCS,
-        tmp_path / "html",
-    ]
+    """Examples are executed on the way, pages of all plugins are made, and no link leads nowhere."""
+    html = tmp_path / "html"
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", DOCS, html]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "SpaGE" in (tmp_path / "html" / "generated" / "methods.html").read_text()
-    page = (tmp_path / "html" / "tutorials" / "analyst.html").read_text()
+    assert broken_links(html) == []
+    assert {file.stem for file in (html / "generated" / "methods").glob("*.html")} == set(METHODS.names())
+    text = (html / "generated" / "methods" / "spage.html").read_text()
+    assert "SpaGE" in text
+    assert "maps_spage.png" in text
+    assert "&lt;lambda&gt;" not in (html / "api.html").read_text()
+    assert Page(html / "board.html").widest == 10
+    page = (html / "tutorials" / "analyst.html").read_text()
     assert re.search(r"measure its accuracy: 20 runs in \d+ s", page)  # progress in a notebook
     assert "predict the genes: 320 of 320 genes" in page
     assert "AnnData object with n_obs × n_vars = 250 × 400" in page
