@@ -26,6 +26,7 @@ SHAPES = {  # the marker of a method as an SVG path in a box from -5 to 5, by th
     "diamond": "M0,-5L5,0L0,5L-5,0Z",
     "x": "M-4,-2.5L-2.5,-4L0,-1.5L2.5,-4L4,-2.5L1.5,0L4,2.5L2.5,4L0,1.5L-2.5,4L-4,2.5L-1.5,0Z",
     "cross": "M-1.5,-4.5H1.5V-1.5H4.5V1.5H1.5V4.5H-1.5V1.5H-4.5V-1.5H-1.5Z",
+    "star": "M0,-5L1.2,-1.6H4.8L1.9,0.5L3,4L0,1.9L-3,4L-1.9,0.5L-4.8,-1.6H-1.2Z",
     "line-ew": "M-5,-1H5V1H-5Z",
 }
 
