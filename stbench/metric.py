@@ -12,13 +12,16 @@
 
     @register("coverage", ..., needs_intervals=True)
     def coverage(truth, prediction): ...    # prediction.lower, .upper, .level
+
+    @register("domain_ari", ..., needs_coords=True, needs_visible=True, over_genes=True)
+    def domain_ari(truth, prediction, coordinates, visible): ...    # one number
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from stbench.errors import StbenchError
 from stbench.registry import Registry
@@ -26,7 +29,10 @@ from stbench.registry import Registry
 if TYPE_CHECKING:
     import numpy as np
 
-Function = Callable[..., "np.ndarray"]  # (truth, prediction[, coordinates]) -> (n_genes,)
+ALL_GENES = "all genes"  # in the place of a gene, for the score of a metric over all of them
+
+Function = Callable[..., "np.ndarray | float"]  # (truth, prediction[, coordinates][, visible]) -> (n_genes,)
+F = TypeVar("F", bound=Function)
 Best = Literal["high", "low", "level"]
 
 
@@ -36,7 +42,10 @@ class Metric:
 
     Where it ``needs_intervals``, the prediction is a `stbench.methods.Prediction` with bounds. Methods
     without intervals have no value of such a metric, nor have datasets without coordinates one that needs
-    these.
+    these. Where it ``needs_visible``, the function also gets the measured maps of the genes that were not to
+    be predicted, (n_spots, n_visible), after the coordinates. With ``over_genes`` it returns one number for
+    all genes of a run, NaN where the truth alone leaves it undefined. It is then computed only when it is
+    named.
     ``best`` is the better direction: ``high``, ``low``, or ``level`` for a metric that should equal the
     nominal level of the intervals and has no winner. ``bounds`` are the smallest and largest possible value.
     ``definition`` is the version of the formula and changes with it. ``primary`` metrics determine the rank.
@@ -56,9 +65,17 @@ class Metric:
     primary: bool = False
     column: int | None = None
     needs_intervals: bool = False
+    needs_visible: bool = False
+    over_genes: bool = False
     headline: bool = False
     redundant: str = ""
     ceiling: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def __post_init__(self) -> None:
+        if self.over_genes and self.column is not None:
+            raise StbenchError(
+                f"Metric '{self.name}': one number for all genes has no column among those per gene."
+            )
 
 
 REGISTRY: Registry[Metric] = Registry("metrics", "metric")
@@ -66,13 +83,13 @@ REGISTRY: Registry[Metric] = Registry("metrics", "metric")
 
 def register(
     name: str, *, best: Best, bounds: tuple[float, float], definition: str, **options: Any
-) -> Callable[[Function], Function]:
-    """Decorator that registers ``f(truth, prediction[, coordinates]) -> (n_genes,)``.
+) -> Callable[[F], F]:
+    """Decorator that registers ``f(truth, prediction[, coordinates][, visible]) -> (n_genes,)``.
 
     ``options`` are the other fields of `Metric`.
     """
 
-    def add(function: Function) -> Function:
+    def add(function: F) -> F:
         metric = Metric(name, function, best, bounds, definition, **options)
         REGISTRY.add(name, metric, function.__module__)
         return function

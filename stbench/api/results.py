@@ -25,11 +25,13 @@ def read_board(
     results: str | Path,
     *,
     common: bool = False,
+    metrics: Iterable[str] = (),
     include_submitted: bool = False,
 ) -> Board:
     """The board of a results folder, of a file of `pack`, or of the CSV file of a published benchmark.
 
-    With ``common``, only the rotations and seeds count for which every method has a run. With
+    With ``common``, only the rotations and seeds count for which every method has a run. ``metrics`` are
+    computed besides the default ones, which needs the predictions of a results folder. With
     ``include_submitted``, rows that were run elsewhere are ranked with the measured ones.
 
     Examples
@@ -41,13 +43,15 @@ def read_board(
     from stbench.board.scoretable import SUFFIX, common_cells, read_scores
     from stbench.runs.results import Results
 
-    file = Path(results)
+    file, metrics = Path(results), list(metrics)
+    if metrics and file.suffix in (".csv", SUFFIX):
+        raise StbenchError(f"--metrics needs a results folder: '{file}' has scores and no predictions.")
     if file.suffix == ".csv":
         board = read_long_table(file)
     elif file.suffix == SUFFIX:
         board = read_scores(file, include_submitted=include_submitted)
     else:
-        board = collect(Results.open(file), include_submitted=include_submitted)
+        board = collect(Results.open(file), metrics, include_submitted=include_submitted)
     return common_cells(board) if common else board
 
 

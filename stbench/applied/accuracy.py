@@ -10,11 +10,11 @@ import pandas as pd
 
 from stbench.applied.choosing import LEVEL, SEED, Estimate, estimate, similarity
 from stbench.applied.crossval import CrossValidation
+from stbench.applied.reliability import expected_scores
 from stbench.exchange.taskfolder import read_prediction
 from stbench.metric import headline
 from stbench.tables import dense
 
-FOLDS = 10
 ERROR_VALUES = 2_000_000  # errors kept for the intervals, a seeded draw
 
 
@@ -32,29 +32,8 @@ class Accuracy:
     overall: Estimate
 
     def expected(self, similarities: pd.Series) -> pd.DataFrame:
-        """``expected_pcc`` with ``expected_pcc_low`` and ``_high`` of genes by their ``similarity``.
-
-        An isotonic regression of the PCC of the measured genes on their similarity to the nearest measured
-        gene; the bounds are the 5 and 95 % quantiles of its errors on genes left out of the fit. Below the
-        lowest similarity of a measured gene, a line to PCC 0 at similarity 0 continues the regression.
-        """
-        from sklearn.isotonic import IsotonicRegression
-        from sklearn.model_selection import cross_val_predict
-
-        line, known = IsotonicRegression(out_of_bounds="clip"), self.scores
-        inputs, pcc = known[["similarity"]].to_numpy(), known[headline()].to_numpy()
-        folds = min(FOLDS, len(pcc))
-        errors = pcc - cross_val_predict(line, inputs, pcc, cv=folds)
-        low, high = np.quantile(errors, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        line.fit(inputs, pcc)
-        lowest = known["similarity"].min()
-        share = similarities.to_numpy() / lowest if lowest > 0 else np.ones(len(similarities))
-        expected = line.predict(similarities.to_numpy()) * np.clip(share, 0, 1)
-        columns = {"": expected, "_low": expected + low, "_high": expected + high}
-        return pd.DataFrame(
-            {f"expected_{headline()}{name}": np.clip(values, -1, 1) for name, values in columns.items()},
-            index=similarities.index,
-        )
+        """The expected PCC of genes by their similarity, see `stbench.applied.reliability`."""
+        return expected_scores(self.scores, similarities, LEVEL)
 
 
 def accuracy(validation: CrossValidation, chosen: Mapping[int, str]) -> Accuracy:

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stbench.applied.crossval import ACCURACY, CHOICE, CrossValidation, cross_validate
+from stbench.applied.crossval import ACCURACY, CHOICE, CrossValidation, cross_validate, inner_split
+from stbench.applied.reliability import MIN_GENES, Reliability, expected_columns, expected_scores
 from stbench.board.statistics import bootstrap_intervals
 from stbench.config.options import ChooseOptions, Options
 from stbench.config.variants import Variant, select_methods, variants
 from stbench.data.prepare import Pair
+from stbench.data.split import Split
 from stbench.errors import StbenchError
 from stbench.method import REGISTRY, Method
 from stbench.metric import headline
@@ -59,12 +61,16 @@ class Choice:
         ``n_genes``. The largest ``pcc`` is optimistic; ``expected`` is not.
     genes
         Per measured gene: ``similarity`` to its nearest visible gene (correlation over the cells of the
-        reference), ``group``, and the PCC of every method.
+        reference), ``group``, the PCC of every method, and of the method chosen without the gene the PCC
+        ``found`` and that stated beforehand, ``expected_pcc`` with the bounds ``_low`` and ``_high``. They
+        are NaN where fewer than five genes were known.
     groups
         Per group of similarity: ``from``, ``to``, ``n_genes``, the ``best`` method there and its ``pcc``.
     beats_baselines
         Whether the 90 % interval of the difference to the best baseline lies above 0; None where the best
         method is a baseline or there is no baseline.
+    reliability
+        How far the stated PCC of the genes was right.
     validation
         The runs and their scores.
     """
@@ -76,6 +82,7 @@ class Choice:
     genes: pd.DataFrame
     groups: pd.DataFrame
     beats_baselines: bool | None
+    reliability: Reliability
     validation: CrossValidation
 
     def __repr__(self) -> str:
@@ -166,9 +173,10 @@ def conclude(validation: CrossValidation) -> Choice:
     chosen = {int(rotation): str(method) for rotation, method in inner.idxmax(axis=1).items()}
     of_chosen = [table.loc[gene, chosen[rotation]] for gene, rotation in rotations.items()]
     splits = {spec.split.rotation: spec.split for spec in validation.specs}.values()
-    similarities = [similarity(validation.pair, split.train + split.val, split.test) for split in splits]
-    genes = table.assign(similarity=pd.concat(similarities))
+    stated = pd.concat([_stated(validation, split, chosen[split.rotation]) for split in splits])
+    genes = table.join(stated["similarity"])
     genes["group"] = pd.qcut(genes["similarity"].rank(method="first"), len(GROUPS), labels=list(GROUPS))
+    genes = genes.join(stated[expected_columns()]).assign(found=of_chosen)
     return Choice(
         best=best,
         expected=estimate(pd.Series(of_chosen, index=table.index), rotations),
@@ -177,8 +185,24 @@ def conclude(validation: CrossValidation) -> Choice:
         genes=genes,
         groups=_groups(genes, candidates),
         beats_baselines=beats_baselines,
+        reliability=Reliability.of(genes, LEVEL),
         validation=validation,
     )
+
+
+def _stated(validation: CrossValidation, split: Split, method: str) -> pd.DataFrame:
+    """The test genes of a rotation: their ``similarity`` and the PCC stated for ``method`` without them."""
+    pair, train = validation.pair, inner_split(split).train + inner_split(split).val
+    similarities = similarity(pair, split.train + split.val, split.test)
+    inner = validation.inner.query("method == @method and rotation == @split.rotation")
+    known = inner.set_index("gene")[[headline()]].join(
+        similarity(pair, train, split.val).rename("similarity")
+    )
+    if len(known) < MIN_GENES:
+        stated = pd.DataFrame(np.nan, index=similarities.index, columns=expected_columns())
+    else:
+        stated = expected_scores(known, similarities, LEVEL)
+    return stated.assign(similarity=similarities)
 
 
 def estimate(values: pd.Series, rotations: Iterable[object]) -> Estimate:

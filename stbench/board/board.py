@@ -33,7 +33,7 @@ from stbench.board.statistics import DIGITS, bootstrap_intervals
 from stbench.board.statuses import FAILURES, statuses
 from stbench.board.submitted import ELSEWHERE, SUBMITTED, UNKNOWN
 from stbench.errors import StbenchError
-from stbench.metric import Metric, headline
+from stbench.metric import ALL_GENES, Metric, headline
 from stbench.notebooks import sentence_and_table
 from stbench.scoring.controls import CEILING
 from stbench.scoring.oracle import ORACLE
@@ -234,11 +234,12 @@ class Board:
 
         One row per column, row and metric, in the order of `summary`. The interval is that of
         `stbench.board.statistics.bootstrap_intervals`; with several split seeds, the rotation of a gene is
-        the first split that tested it. One gene has no interval.
+        the first split that tested it. One gene has no interval, nor has a metric over all genes.
         """
         keys = [*COLUMN, *ROW, "metric"]
         frames = []
-        for column, scores in self.gene_scores.groupby(COLUMN):
+        per_gene = self.gene_scores[self.gene_scores["gene"] != ALL_GENES]
+        for column, scores in per_gene.groupby(COLUMN):
             wide = scores.pivot(index="gene", columns=[*ROW, "metric"], values="value")
             table = bootstrap_intervals(wide, self.tested.loc[column].loc[wide.index])
             table = table.assign(median=wide.median()).reset_index()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,18 @@ from stbench.runs.results import Results
 from stbench.scoring.controls import CEILING, PERFECT, ceiling_scores, perfect
 from stbench.scoring.oracle import ORACLE, oracle_scores
 from stbench.scoring.prediction import long, score_prediction, stored_scores
-from stbench.scoring.scores import MetricFailed, applicable, default_metrics, score
+from stbench.scoring.scores import MetricFailed, applicable, default_metrics, other_genes, score
 from stbench.tables import frame
 
 log = logging.getLogger(__name__)
 
 
-def collect(results: Results, *, include_submitted: bool = False) -> Board:
+def collect(results: Results, metrics: Iterable[str] = (), *, include_submitted: bool = False) -> Board:
     """The board of a results folder: every run, every score, and the controls of the scorer.
 
     Damaged runs are left out with a warning, and so are runs of an older preparation of a dataset or of an
-    older version of a method, and metrics that raise. ``include_submitted`` is that of the `Board`.
+    older version of a method, and metrics that raise. ``metrics`` are computed besides the default ones.
+    ``include_submitted`` is that of the `Board`.
     """
     for part, reason in results.damaged().items():
         log.warning("Left out, damaged: %s (%s) The same stbench run repeats it.", part, reason)
@@ -47,7 +49,7 @@ def collect(results: Results, *, include_submitted: bool = False) -> Board:
         left_out = uncounted(pd.DataFrame(map(_identity, manifests)), include_submitted=include_submitted)
         splits = ((run["dataset"], run["limit"], run["split"]["hash"]) for run in manifests)
         manifests = [run for run, split in zip(manifests, splits, strict=True) if split not in left_out]
-    names = default_metrics()
+    names = list(dict.fromkeys([*default_metrics(), *(REGISTRY.get(name).name for name in metrics)]))
     while True:
         try:
             frames = [_run_scores(results, run, names) for run in manifests if run["status"] == OK]
@@ -58,9 +60,9 @@ def collect(results: Results, *, include_submitted: bool = False) -> Board:
             names.remove(error.metric)
     scores = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=SCORES)
     runs = pd.DataFrame([_identity(run) | _outcome(run) for run in manifests])
-    metrics = {name: REGISTRY.get(name) for name in names}
+    scored = {name: REGISTRY.get(name) for name in names}
     archive = Archive(results, manifests)
-    return Board(scores, runs, metrics, archive, include_submitted=include_submitted)
+    return Board(scores, runs, scored, archive, include_submitted=include_submitted)
 
 
 def newest(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -110,11 +112,14 @@ def _run_scores(results: Results, manifest: dict[str, Any], names: list[str]) ->
     missing = [name for name in names if (name, REGISTRY.get(name).definition) not in known]
     try:
         truth = results.truth(manifest["dataset"], manifest["data_hash"])
+        targets = results.split(manifest["split"]["hash"]).test
         missing = applicable(
-            missing, coordinates="spatial" in truth.obsm, intervals=_has_intervals(prediction)
+            missing,
+            coordinates="spatial" in truth.obsm,
+            intervals=_has_intervals(prediction),
+            visible=truth.n_vars > len(targets),
         )
         if missing:
-            targets = results.split(manifest["split"]["hash"]).test
             new = score_prediction(prediction, truth, targets, missing)
             stored = pd.concat([stored[~stored["metric"].isin(missing)], new], ignore_index=True)
             with whole_file(file) as part:
@@ -148,7 +153,8 @@ def _controls(results: Results, manifests: list[dict[str, Any]], names: list[str
         targets = split.test
         table = results.truth(dataset, data_hash)
         truth = frame(table, targets)
-        tables = {PERFECT: score(truth, perfect(truth), names, coordinates=table.obsm.get("spatial"))}
+        known = {"coordinates": table.obsm.get("spatial"), "visible": other_genes(table, targets)}
+        tables = {PERFECT: score(truth, perfect(truth), names, **known)}
         scored = tables[PERFECT].notna().any(axis=1)  # a gene constant in the truth has no score of any
         oracle = oracle_scores(visible_spatial(table, split, manifest["units"]), truth, names)
         if oracle is not None:

@@ -78,4 +78,5 @@ def _report(choice: Choice) -> None:
     print("Similarity: correlation in the reference with the most similar measured gene.")
     for name, reason in choice.validation.failures.items():
         print(f"Left out: {name}: {reason}")
+    print(choice.reliability)
     print(choice.verdict)

@@ -21,6 +21,8 @@ from stbench.errors import StbenchError
 from stbench.files import whole_file, writable_folder
 from stbench.renderer import Figures
 
+Metrics = Annotated[str, typer.Option(help="Metrics to compute besides the default ones, with commas.")]
+
 
 def leaderboard(
     results: Annotated[
@@ -40,6 +42,7 @@ def leaderboard(
         bool, typer.Option("--common", help="Only rotations and seeds for which every method has a run.")
     ] = False,
     include_submitted: IncludeSubmitted = False,
+    metrics: Metrics = "",
     plugin: Plugins = None,
 ) -> None:
     """Write tables, figures and the page of a results folder, or of the scores of a published benchmark.
@@ -50,7 +53,7 @@ def leaderboard(
     from stbench.board.render import render
     from stbench.board.words import in_words
 
-    board = read_board(results, common=common, include_submitted=include_submitted)
+    board = read_board(results, common=common, metrics=names(metrics), include_submitted=include_submitted)
     paths = render(board, writable_folder(out), names(only), slow=True, figures=figures)
     kinds = Counter(path.suffix.removeprefix(".") for path in paths)
     print(f"{out}: {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items()))}")
@@ -114,18 +117,22 @@ def score(
     truth: Annotated[Path, typer.Argument(help="h5ad with the measured values in X (spots x genes).")],
     prediction: Annotated[Path, typer.Argument(help="h5ad with the predicted values in X.")],
     out: Annotated[Path, typer.Option(help="CSV file to write, one row per gene.")] = Path("scores.csv"),
+    metrics: Metrics = "",
+    plugin: Plugins = None,
 ) -> None:
     """Score a prediction against the truth, gene by gene.
 
     Example: stbench score truth.h5ad mine.h5ad
     """
-    from stbench.scoring.scores import score_files
+    from stbench.metric import ALL_GENES
+    from stbench.scoring.scores import default_metrics, score_files
 
-    scores = score_files(truth, prediction)
+    scores = score_files(truth, prediction, [*default_metrics(), *names(metrics)])
     writable_folder(out.parent)
     with whole_file(out) as part:
         scores.to_csv(part, index_label="gene")
     means = "  ".join(f"{name} {value:.4f}" for name, value in scores.mean().items())
+    scores = scores.drop(index=ALL_GENES, errors="ignore")
     print(
         f"{len(scores)} genes ({int(scores.isna().all(axis=1).sum())} constant in the truth). Means: {means}"
     )

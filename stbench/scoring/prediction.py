@@ -9,8 +9,8 @@ import pandas as pd
 from anndata import AnnData
 
 from stbench.exchange.taskfolder import read_prediction
-from stbench.metric import REGISTRY
-from stbench.scoring.scores import score
+from stbench.metric import ALL_GENES, REGISTRY
+from stbench.scoring.scores import other_genes, score
 from stbench.tables import frame
 
 SCORE_COLUMNS = ["gene", "metric", "definition", "value"]
@@ -29,12 +29,16 @@ def score_prediction(
     prediction = read_prediction(file, list(true.index), targets)
     predicted = pd.DataFrame(prediction.mean, index=true.index, columns=targets)
     coordinates = truth.obsm.get("spatial")
-    return long(score(true, predicted, metrics, coordinates=coordinates, intervals=prediction))
+    others = other_genes(truth, targets)
+    scores = score(true, predicted, metrics, coordinates=coordinates, intervals=prediction, visible=others)
+    return long(scores)
 
 
 def long(wide: pd.DataFrame) -> pd.DataFrame:
     """Scores genes x metrics as rows (columns `SCORE_COLUMNS`)."""
     table = wide.rename_axis("gene").reset_index().melt("gene", var_name="metric", value_name="value")
+    over_genes = {name: REGISTRY.get(name).over_genes for name in wide}
+    table = table[(table["gene"] == ALL_GENES) == table["metric"].map(over_genes).astype(bool)]
     return table.assign(definition=[REGISTRY.get(name).definition for name in table["metric"]])
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from stbench.errors import StbenchError, first_line
 from stbench.files import read_h5ad
 from stbench.method import Prediction
-from stbench.metric import REGISTRY
+from stbench.metric import ALL_GENES, REGISTRY
 from stbench.tables import dense, frame
 
 if TYPE_CHECKING:
@@ -38,8 +38,12 @@ def score(
     *,
     coordinates: np.ndarray | None = None,
     intervals: Prediction | None = None,
+    visible: AnnData | None = None,
 ) -> pd.DataFrame:
     """Scores, one row per gene of ``truth`` in its order, one column per metric.
+
+    Where a metric over all genes is requested, its value is in a last row, `stbench.metric.ALL_GENES`, in
+    which metrics per gene have NaN.
 
     Parameters
     ----------
@@ -53,6 +57,9 @@ def score(
     intervals
         Bounds and level, with the spots and genes of ``prediction`` in its order. Without them, metrics that
         need intervals are left out.
+    visible
+        The measured values of other genes, at the spots of ``truth`` in its order. Without them, metrics that
+        need them are left out.
 
     Raises
     ------
@@ -62,9 +69,13 @@ def score(
     """
     bounded = intervals is not None and intervals.lower is not None and intervals.upper is not None
     requested = default_metrics() if metrics is None else dict.fromkeys(metrics)
-    names = applicable(requested, coordinates=coordinates is not None, intervals=bounded)
+    names = applicable(
+        requested, coordinates=coordinates is not None, intervals=bounded, visible=visible is not None
+    )
     if not names:
-        raise StbenchError("No metric is left: the requested ones need coordinates or prediction intervals.")
+        raise StbenchError(
+            "No metric is left: the requested ones need coordinates, prediction intervals or visible genes."
+        )
     _check_names(truth.index, prediction.index, "spot")
     _check_names(truth.columns, prediction.columns, "gene")
     order = np.ix_(prediction.index.get_indexer(truth.index), prediction.columns.get_indexer(truth.columns))
@@ -72,25 +83,30 @@ def score(
     true, predicted = _finite(truth, "truth"), _finite(prediction, "prediction")
 
     varying = np.ptp(true, axis=0) > 0
-    scores = pd.DataFrame(np.nan, index=truth.columns.rename("gene"), columns=names)
+    whole = [ALL_GENES] if any(REGISTRY.get(name).over_genes for name in names) else []
+    scores = pd.DataFrame(np.nan, index=pd.Index([*truth.columns, *whole], name="gene"), columns=names)
     if not varying.any():
         return scores
     if not varying.all():
         true, predicted = true[:, varying], predicted[:, varying]
+    genes = truth.columns[varying]
     for metric in (REGISTRY.get(name) for name in names):
-        where = (coordinates,) if metric.needs_coords else ()
+        more = [coordinates] if metric.needs_coords else []
+        more += [dense(visible, visible.var_names)] if metric.needs_visible and visible is not None else []
+        rows = whole if metric.over_genes else genes
         answer = _bounded(predicted, intervals, order, varying) if metric.needs_intervals else predicted
         try:
-            scores.loc[varying, metric.name] = metric.function(true, answer, *where)
+            scores.loc[rows, metric.name] = metric.function(true, answer, *more)
         except Exception as error:  # a metric may be a plugin
             reason = f"{type(error).__name__}: {first_line(error)}"
             raise MetricFailed(metric.name, reason) from error
     return scores
 
 
-def applicable(names: Iterable[str], *, coordinates: bool, intervals: bool) -> list[str]:
-    """The named metrics, without those that need missing ``coordinates`` or ``intervals``."""
+def applicable(names: Iterable[str], *, coordinates: bool, intervals: bool, visible: bool) -> list[str]:
+    """The named metrics, without those that need coordinates, intervals or visible genes that are missing."""
     metrics = (REGISTRY.get(name) for name in names)
+    metrics = (metric for metric in metrics if visible or not metric.needs_visible)
     metrics = (metric for metric in metrics if coordinates or not metric.needs_coords)
     return [metric.name for metric in metrics if intervals or not metric.needs_intervals]
 
@@ -98,9 +114,9 @@ def applicable(names: Iterable[str], *, coordinates: bool, intervals: bool) -> l
 def score_files(truth: Path, prediction: Path, metrics: Iterable[str] | None = None) -> pd.DataFrame:
     """Scores of the genes in ``prediction``, in its order, from ``X`` of two h5ad files.
 
-    Both files must have the same spots, in any order. The truth may have more genes than the prediction; its
-    ``obsm["spatial"]`` are the coordinates. Raises `StbenchError` as `score` does, and for a file that is
-    missing, damaged or without ``X``.
+    Both files must have the same spots, in any order. The truth may have more genes than the prediction,
+    which are then the visible ones; its ``obsm["spatial"]`` are the coordinates. Raises `StbenchError` as
+    `score` does, and for a file that is missing, damaged or without ``X``.
     """
     true, predicted = _read(truth), _read(prediction)
     absent = predicted.var_names.difference(true.var_names, sort=False)
@@ -117,7 +133,14 @@ def score_files(truth: Path, prediction: Path, metrics: Iterable[str] | None = N
         metrics,
         coordinates=np.asarray(true.obsm["spatial"], dtype=float) if "spatial" in true.obsm else None,
         intervals=_intervals(predicted),
+        visible=other_genes(true, predicted.var_names),
     )
+
+
+def other_genes(truth: AnnData, targets: Iterable[str]) -> AnnData | None:
+    """The part of ``truth`` with the genes that are not among ``targets``; None where there is none."""
+    others = ~truth.var_names.isin(list(targets))
+    return truth[:, others] if others.any() else None
 
 
 def default_metrics() -> list[str]:

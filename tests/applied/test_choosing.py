@@ -90,6 +90,42 @@ def test_a_winner_by_luck_does_not_raise_what_is_expected(pair):
     assert choice.methods.loc["good", "pcc"] == pytest.approx(0.5)
 
 
+def test_the_accuracy_of_a_gene_is_stated_without_it_and_compared_with_what_is_found():
+    wide = prepare(*planted_pair(n_genes=100), Card("planted", min_genes=1))
+    near = similarity(wide, wide.genes, wide.genes).to_numpy()
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.03, 100)
+
+    def like_the_nearest(method, gene):
+        return near[gene] * (method == "good") + noise[gene]
+
+    choice = conclude(validation(wide, like_the_nearest))
+    found = choice.genes["found"]
+    assert list(found) == list(choice.genes["good"])
+    stated = choice.genes["expected_pcc"]
+    assert choice.reliability.n_genes == 100
+    assert choice.reliability.rank == pytest.approx(stated.corr(found, method="spearman"))
+    assert choice.reliability.rank > 0.6
+    assert choice.reliability.too_high == pytest.approx((stated - found).mean())
+    inside = (choice.genes["expected_pcc_low"] <= found) & (found <= choice.genes["expected_pcc_high"])
+    assert choice.reliability.inside == pytest.approx(inside.mean())
+    assert inside.mean() > 0.6  # of 20 known genes per rotation
+    # what is stated for the genes of a rotation does not depend on their own scores
+    hidden = {wide.genes.index(gene) for gene in make_splits(wide.genes, 10)[3].test}
+    outer = lambda m, gene: -1 if gene in hidden else like_the_nearest(m, gene)  # noqa: E731
+    again = conclude(validation(wide, outer, like_the_nearest))
+    pd.testing.assert_series_equal(again.genes["expected_pcc"], stated)
+    assert again.reliability.rank < choice.reliability.rank
+
+
+def test_with_few_known_genes_no_accuracy_is_stated(pair):
+    small = prepare(*planted_pair(n_genes=12), Card("planted", min_genes=1))
+    choice = conclude(validation(small, lambda method, gene: gene / 12))
+    assert choice.genes["expected_pcc"].isna().all()
+    assert choice.reliability.n_genes == 0
+    assert "too few measured genes" in str(choice.reliability)
+
+
 def test_says_when_none_beats_the_baselines(pair):
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.2, (2, 24))
@@ -332,7 +368,11 @@ def test_the_command_line(data_folder, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Use ridge_genes" in done.stdout or "Trust none" in done.stdout
     genes = pd.read_csv(tmp_path / "choice" / "genes.csv", index_col="gene")
-    assert list(genes.columns) == ["mean", "ridge_genes", "similarity", "group"]
+    assert list(genes.columns) == [
+        "mean", "ridge_genes", "similarity", "group",
+        "expected_pcc", "expected_pcc_low", "expected_pcc_high", "found",
+    ]  # fmt: skip
+    assert "Accuracy per gene" in done.stdout
     predict = ["predict", *pair, "--method", "ridge_genes", "--splits", "2", "--work", "choice"]
     done = stbench_(*predict, "--genes", "Gene24,Gene29", "--out", "imputed.h5ad")
     assert done.returncode == 0, done.stderr

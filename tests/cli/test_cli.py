@@ -117,8 +117,18 @@ def test_leaderboard_command(data_folder, tmp_path):
     stbench(
         "run", "--methods", "knn", "--datasets", "planted", "--data", data_folder, "--out", tmp_path / "r"
     )
-    done = stbench("leaderboard", tmp_path / "r", "--out", tmp_path / "board")
+    of_use = "top_decile,svg_rank,domain_ari"
+    done = stbench("leaderboard", tmp_path / "r", "--out", tmp_path / "board", "--metrics", of_use)
     assert done.returncode == 0, done.stderr
+    board = pd.read_csv(tmp_path / "board" / "leaderboard.csv")
+    rows = board[board["metric"].isin(of_use.split(",")) & (board["method"] == "knn")].set_index("metric")
+    assert dict(rows["n_genes"]) == {"top_decile": 3, "svg_rank": 1, "domain_ari": 1}
+    assert rows["mean"].notna().all()
+    intervals = pd.read_csv(tmp_path / "board" / "intervals.csv").query("method == 'knn'").set_index("metric")
+    assert np.isnan(intervals.loc["domain_ari", "low"])
+    assert intervals.loc["top_decile", "low"] < intervals.loc["top_decile", "high"]
+    perfect = board[board["method"] == "perfect"].set_index("metric")["mean"]
+    assert (perfect[of_use.split(",")] == 1).all()
     for name in ("leaderboard.csv", "leaderboard.md", "table1.md", "table1.tex"):
         assert (tmp_path / "board" / name).stat().st_size > 0
 
@@ -193,6 +203,10 @@ def test_score_any_two_files(tmp_path):
     assert list(scores.columns) == ["gene", "pcc", "ssim", "rmse", "js", "spearman", "rmse_log"]
     assert sorted(scores["gene"]) == ["a", "b", "c"]
     np.testing.assert_allclose(scores["pcc"], 1)
+    done = stbench("score", "t.h5ad", "p.h5ad", "--metrics", "cluster_ari", cwd=tmp_path)
+    assert done.stdout.startswith("3 genes (0 constant in the truth). Means: pcc 1.0000")
+    assert "cluster_ari 1.0000" in done.stdout
+    assert list(pd.read_csv(tmp_path / "scores.csv")["gene"])[-1] == "all genes"
 
 
 def manifest(folder):

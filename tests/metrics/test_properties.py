@@ -11,7 +11,7 @@ from stbench.metrics import REGISTRY
 METRICS = {
     name: metric
     for name, metric in REGISTRY.items().items()
-    if not (metric.needs_coords or metric.needs_intervals)
+    if not (metric.needs_coords or metric.needs_intervals or metric.needs_visible or metric.over_genes)
 }
 SCALE_FREE = [name for name in METRICS if name != "rmse_log"]
 BENCHMARK = ("pcc", "ssim", "rmse", "js", "spearman")

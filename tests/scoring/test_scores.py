@@ -7,6 +7,7 @@ from scipy import sparse
 from stbench.errors import StbenchError
 from stbench.methods import Prediction
 from stbench.metrics import REGISTRY, Metric
+from stbench.scoring.prediction import long
 from stbench.scoring.scores import default_metrics, score, score_files
 
 COLUMNS = ["pcc", "ssim", "rmse", "js", "spearman", "rmse_log"]
@@ -70,6 +71,48 @@ def test_named_metrics_in_the_order_asked_for(pair):
     scores = score(*pair, ["js", "causalged_pcc"])
     assert list(scores.columns) == ["js", "causalged_pcc"]
     assert scores["causalged_pcc"].to_numpy() == pytest.approx(score(*pair)["pcc"].to_numpy(), abs=1e-12)
+
+
+@pytest.fixture
+def whole_metric(monkeypatch):
+    """A metric over all genes that needs the visible ones, registered for one test: it answers their sum."""
+
+    def toy_whole(truth, prediction, visible):
+        return visible.sum() + truth.shape[1]
+
+    REGISTRY.names()
+    metric = Metric("toy_whole", toy_whole, "high", (0, 1e6), "1", needs_visible=True, over_genes=True)
+    monkeypatch.setitem(REGISTRY._items, "toy_whole", metric)
+
+
+@pytest.mark.usefixtures("whole_metric")
+def test_a_metric_over_all_genes_has_a_row_of_its_own(pair):
+    truth, prediction = pair
+    truth["gene2"] = 0.1  # constant, and so left out
+    others = anndata.AnnData(np.arange(80.0).reshape(40, 2))
+    scores = score(truth, prediction, ["pcc", "toy_whole"], visible=others)
+    assert list(scores.index) == [*truth.columns, "all genes"]
+    assert scores.loc["all genes", "toy_whole"] == np.arange(80).sum() + 5
+    assert np.isnan(scores.loc["all genes", "pcc"])
+    assert scores.loc[list(truth.columns), "toy_whole"].isna().all()
+    rows = long(scores)
+    assert len(rows) == 7  # no empty cells of one kind in the rows of the other
+    assert set(rows.loc[rows["metric"] == "toy_whole", "gene"]) == {"all genes"}
+    assert list(score(truth, prediction, ["pcc", "toy_whole"]).columns) == ["pcc"]
+    with pytest.raises(StbenchError, match="No metric is left"):
+        score(truth, prediction, ["toy_whole"])
+
+
+def test_a_metric_over_all_genes_is_not_computed_by_default():
+    with pytest.raises(StbenchError, match="'wrong': one number for all genes has no column"):
+        Metric("wrong", None, "high", (0, 1), "1", column=3, over_genes=True)
+
+
+@pytest.mark.usefixtures("whole_metric")
+def test_the_genes_that_a_prediction_lacks_are_the_visible_ones(files):
+    scores = score_files(*files, ["toy_whole"])
+    truth = anndata.read_h5ad(files[0])[:, ["gene1", "gene3"]]
+    assert scores.loc["all genes", "toy_whole"] == truth.X.sum() + 4
 
 
 def test_genes_and_spots_are_matched_by_name(pair):
