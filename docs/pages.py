@@ -40,9 +40,11 @@ def method_pages(folder: Path, board: Board) -> None:
     (folder / "methods").mkdir()
     lines = ["# Methods", "", "What each method does, where its defaults come from, and how it deviates.", ""]
     lines += ["| method | family | source |", "|---|---|---|"]
-    known = sorted(METHODS.items().items())
+    wrappers = METHODS.wrappers.items()
+    known = sorted((METHODS.items() | wrappers).items())
     for name, cls in known:
-        lines.append(f"| [{name}](methods/{name}.md) | {cls.info.family} | {cls.info.paper} |")
+        title = f"{name}(method)" if name in wrappers else name
+        lines.append(f"| [{title}](methods/{name}.md) | {cls.info.family} | {cls.info.paper} |")
         (folder / "methods" / f"{name}.md").write_text(_method_page(folder / "methods", name, cls, board))
     names = [f"methods/{name}" for name, _ in known]
     lines += ["", "```{toctree}", ":hidden:", "", *names, "```", ""]

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 FAMILIES = ("control", "baseline", "alignment", "transport", "generative", "kernel")
-REGISTRY: Registry[type[Method]] = Registry("methods", "method")
 
 
 @dataclass(frozen=True)
@@ -150,6 +149,50 @@ class Method:
             with suppress(PackageNotFoundError):
                 installed[package] = version(package)
         return installed
+
+
+class Methods(Registry[type[Method]]):
+    """The methods by name. ``wrapper(method)`` is a method too, made when it is requested.
+
+    The wrappers are not among `names` and `items`: by themselves they predict nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("methods", "method")
+        self._wrappers: Registry[type[Any]] = Registry("methods", "wrapper")
+        self._wrappers._loaded = True  # by the files of the methods
+        self._wrapped: dict[tuple[type[Any], type[Method]], type[Method]] = {}
+
+    @property
+    def wrappers(self) -> Registry[type[Any]]:
+        """The wrappers by name, see `stbench.wrapper`."""
+        self._load()
+        return self._wrappers
+
+    def add_wrapper(self, name: str, wrapper: type[Any], module: str) -> None:
+        """Register a `stbench.wrapper.Wrapper` under ``name``."""
+        self._wrappers.add(name, wrapper, module)
+
+    def get(self, name: str) -> type[Method]:
+        """The method called ``name``, also ``wrapper(method)``; `StbenchError` for one unknown or broken."""
+        outer, bracket, rest = (part.strip() for part in name.partition("("))
+        wrappers = self.wrappers.names()
+        if not bracket and outer in wrappers:
+            raise StbenchError(f"'{outer}' is a wrapper: give it a method, as in {outer}(method).")
+        if not bracket:
+            return super().get(outer)
+        if outer in self.names():
+            raise StbenchError(f"'{outer}' takes no method. Set parameters by --set {outer}.parameter=value.")
+        wrapper = self.wrappers.get(outer)
+        if not rest.endswith(")"):
+            raise StbenchError(f"'{name}' lacks its closing bracket: write {outer}(method).")
+        pair = wrapper, self.get(rest.removesuffix(")"))
+        if pair not in self._wrapped:
+            self._wrapped[pair] = wrapper.around(pair[1])
+        return self._wrapped[pair]
+
+
+REGISTRY = Methods()
 
 
 def register(

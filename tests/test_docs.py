@@ -75,6 +75,12 @@ def test_new_method_to_leaderboard_row(tmp_path):
     assert len((tmp_path / "nearest_gene.py").read_text().strip().splitlines()) <= 30
 
 
+def test_wrappers(tmp_path):
+    commands = follow(DOCS / "wrappers.md", tmp_path)
+    assert len(commands) == 2
+    assert rows(tmp_path).items() >= {"knn": "ok", "conformal(knn)": "ok", "sprite(knn)": "ok"}.items()
+
+
 @pytest.fixture
 def tables(tmp_path):
     """The two tables that the README calls the reader's own, with seven genes that space did not measure."""
@@ -188,7 +194,8 @@ def test_the_docs_are_built_without_warnings(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert broken_links(html) == []
-    assert {file.stem for file in (html / "generated" / "methods").glob("*.html")} == set(METHODS.names())
+    documented = {file.stem for file in (html / "generated" / "methods").glob("*.html")}
+    assert documented == {*METHODS.names(), *METHODS.wrappers.names()}
     text = (html / "generated" / "methods" / "spage.html").read_text()
     assert "SpaGE" in text
     assert "maps_spage.png" in text

@@ -24,7 +24,7 @@ FLOORS = [
     ["toolbox.scale"],  # below the task, which normalises anew what it hides
     ["task", "method", "metric", "dataset", "renderer"],
     ["toolbox"],
-    ["exchange"],
+    ["exchange", "wrapper"],
     ["methods", "metrics", "datasets", "leaderboard"],  # the doors of the content
     ["data"],
     ["config"],

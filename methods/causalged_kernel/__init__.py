@@ -108,10 +108,10 @@ class CausalGeDKernel(Method):
         import numpy as np
 
         from stbench.toolbox.scale import zscore
+        from stbench.toolbox.smoothing import smoothers
         from stbench.toolbox.tiles import part_of_tissue
 
         from .process import GeneFeatures, fit
-        from .smoothing import smoothers
 
         genes = self.fit_names(task, ctx)
         features = GeneFeatures.of(dense(task.reference, genes + task.targets))
@@ -129,11 +129,11 @@ class CausalGeDKernel(Method):
         import numpy as np
 
         from stbench.toolbox.scale import from_zscores, zscore
+        from stbench.toolbox.smoothing import smoothers
         from stbench.toolbox.tiles import part_of_reference
 
         from .attention import attend
         from .process import GeneFeatures
-        from .smoothing import smoothers
 
         genes = task.varying_genes()
         features = GeneFeatures.of(dense(task.reference, genes + task.targets))

@@ -10,8 +10,7 @@ import torch
 from scipy.optimize import minimize
 
 from stbench.toolbox.scale import zscore
-
-from .smoothing import Smoother
+from stbench.toolbox.smoothing import Smoother
 
 PRIOR = 0.01  # weight of the squared distance from the start per log parameter, for flat directions
 STEPS = 60  # of L-BFGS; more steps changed nothing

@@ -123,6 +123,8 @@ def doctor() -> dict[str, Any]:
 
 
 def _methods() -> list[dict[str, Any]]:
+    wrappers = method.REGISTRY.wrappers.items()
+    known = method.REGISTRY.items() | {f"{name}(METHOD)": cls for name, cls in wrappers.items()}
     return [
         {
             "name": name,
@@ -131,7 +133,7 @@ def _methods() -> list[dict[str, Any]]:
             "tuned": ", ".join(cls.info.tuned),
             "source": cls.info.paper,
         }
-        for name, cls in method.REGISTRY.items().items()
+        for name, cls in known.items()
     ]
 
 

@@ -87,7 +87,10 @@ def _defined(target: str) -> list[type[Method]]:
     if not in_file():  # files in the methods folder are loaded already
         load_plugin(file)
     if not in_file():
-        raise StbenchError(f"'{file}' registers no method. Decorate its class with stbench.methods.register.")
+        raise StbenchError(
+            f"'{file}' registers no method. Decorate its class with stbench.methods.register; a wrapper is "
+            f"checked around a method, as in: stbench check method 'wrapper(method)' --plugin {file}"
+        )
     return in_file()
 
 

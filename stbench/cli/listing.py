@@ -59,7 +59,8 @@ def _one(kind: str, name: str, folders: list[Path]) -> None:
         print(f"{name}: best {found.best}, bounds {found.bounds}, definition {found.definition}\n")
         print(inspect.getdoc(found.function) or "")
     else:
-        cls = method.REGISTRY.get(name)
+        wrappers = method.REGISTRY.wrappers
+        cls = (wrappers if name in wrappers.names() else method.REGISTRY).get(name)
         info = cls.info
         source = f"{info.paper}, {info.link}" if info.link else info.paper
         needs = ", ".join(info.packages) or "nothing more"

@@ -6,7 +6,20 @@ from stbench.method import REGISTRY, Context, Method, Prediction, Shape, registe
 from stbench.plugins import card_readers, plugin_path
 from stbench.tables import dense
 from stbench.task import Task
+from stbench.wrapper import Wrapper, register_wrapper
 
-__all__ = ["REGISTRY", "Context", "Method", "Prediction", "Shape", "Task", "Unsupported", "dense", "register"]
+__all__ = [
+    "REGISTRY",
+    "Context",
+    "Method",
+    "Prediction",
+    "Shape",
+    "Task",
+    "Unsupported",
+    "Wrapper",
+    "dense",
+    "register",
+    "register_wrapper",
+]
 card_readers["methods"] = register_card
 __path__ += plugin_path("methods")

@@ -48,14 +48,26 @@ def conformal(
     """
     if not 0 < level < 1:
         raise StbenchError(f"The level of an interval is between 0 and 1, not {level:g}.")
-    predicted, truth = [], []
+    known, truth = cross_fit(measured_on or task, predict, n_folds=n_folds, seed=seed)
+    errors = (truth - known).ravel()
+    return bounded(predict(task), known.ravel(), errors, n_genes=len(task.visible), level=level)
+
+
+def cross_fit(
+    task: Task, predict: Callable[[Task], np.ndarray], *, n_folds: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions of the visible genes, each from the genes of the other folds, and the true values.
+
+    Both are (n_spots, n_visible), in the order of ``task.visible``. ``predict`` gets a task in which a fold
+    is hidden, once for each of the `gene_folds`.
+    """
+    predicted, truth = np.empty((2, task.spatial.n_obs, len(task.visible)))
+    place = {gene: i for i, gene in enumerate(task.visible)}
     for fold in gene_folds(task.visible, n_folds, seed):
-        inner, values = (measured_on or task).hide(fold)
-        predicted.append(predict(inner).ravel())
-        truth.append(values.ravel())
-    known = np.concatenate(predicted)
-    errors = np.concatenate(truth) - known
-    return bounded(predict(task), known, errors, n_genes=len(task.visible), level=level)
+        inner, values = task.hide(fold)
+        columns = [place[gene] for gene in fold]
+        predicted[:, columns], truth[:, columns] = predict(inner), values
+    return predicted, truth
 
 
 def bounded(

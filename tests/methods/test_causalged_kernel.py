@@ -5,11 +5,11 @@ import torch
 from stbench.methods import REGISTRY, Context, Prediction
 from stbench.methods.causalged_kernel.attention import attend, cross_attend
 from stbench.methods.causalged_kernel.process import START, Fitted, GeneFeatures, LeftOut, fit
-from stbench.methods.causalged_kernel.smoothing import neighbour_means, smoothers
 from stbench.tables import dense
 from stbench.task import Task
 from stbench.toolbox.moran import morans_i, spot_graph
 from stbench.toolbox.scale import zscore
+from stbench.toolbox.smoothing import neighbour_means, smoothers
 from stbench.toolbox.tuning import mean_pearson
 
 

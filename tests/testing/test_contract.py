@@ -49,7 +49,9 @@ TINY: dict[str, dict[str, object]] = {
     "tangram": {"num_epochs": 20},
 }
 
-NAMES = REGISTRY.names()
+WRAPPED = [f"{wrapper}(knn)" for wrapper in REGISTRY.wrappers.names()]
+TINY |= {name: {"n_folds": 3} for name in WRAPPED}
+NAMES = REGISTRY.names() + WRAPPED
 every_method = pytest.mark.parametrize("name", NAMES)
 
 
