@@ -112,6 +112,7 @@ class Wrapper(Method):
             packages=tuple(dict.fromkeys(cls.info.packages + inside.info.packages)),
             gpu=inside.info.gpu,
             tuned=cls.info.tuned + inside.info.tuned,
+            url=cls.info.url or inside.info.url,
         )
         return made
 
