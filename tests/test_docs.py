@@ -139,6 +139,7 @@ def test_every_page_with_commands_is_followed():
         "install",
         "protocol",
         "analyst",
+        "wrappers",
     }
     found = {page.stem for page in DOCS.rglob("*.md") if "```console" in page.read_text()}
     assert found == followed

@@ -23,7 +23,11 @@ CHUNK_BYTES = 1 << 14  # a lost connection loses at most this
 Progress = Callable[[str, int, int], None]  # name, bytes so far, size in bytes
 
 
-def download(file: RemoteFile, folder: Path, progress: Progress = lambda name, done, size: None) -> Path:
+def silent(name: str, done: int, size: int) -> None:
+    """The `Progress` that shows nothing."""
+
+
+def download(file: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
     """The path of the file in ``folder``; it is downloaded unless it is there with the right checksum.
 
     A broken transfer leaves ``<name>.part``, and the next call resumes from it. A file with a wrong checksum

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stbench.data.archives import extract_dataset
 from stbench.data.checksums import LOCK_FILE, damage, folder_hashes
-from stbench.data.download import Progress
+from stbench.data.download import Progress, silent
 from stbench.data.rawfiles import make_pair
 from stbench.dataset import Card
 from stbench.errors import unknown_name
@@ -38,7 +38,7 @@ def fetch(
     mirror: str | None = None,
     *,
     offline: bool = False,
-    progress: Progress = lambda name, done, size: None,
+    progress: Progress = silent,
 ) -> tuple[Path, bool]:
     """The folder of a dataset in the cache, and whether it is new.
 
