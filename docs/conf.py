@@ -18,7 +18,6 @@ os.environ.pop("STBENCH_DATA", None)  # the pages are made from the embedded dat
 
 project, author, release = "stbench", "The stbench developers", __version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
-autodoc_preserve_defaults = True  # names in signatures, not the address of a function
 html_theme = "sphinx_book_theme"
 html_title = "stbench"
 html_theme_options = {"navbar_persistent": []}  # one search, that of the sidebar
