@@ -212,14 +212,20 @@ def test_the_docs_are_built_without_warnings(tmp_path):
     assert sum(bool(line) for cell in cells for line in cell.splitlines()) < 20
 
 
-def test_the_published_board_is_made_from_its_scores(tmp_path):
-    """Its tables are those of the scores; its rows are the ten systems of the paper and more."""
-    script = ROOT / "tools" / "published_board.py"
-    if not script.is_file():
+def script(name: str):
+    """A script of the tools folder as a module."""
+    file = ROOT / "tools" / f"{name}.py"
+    if not file.is_file():
         pytest.skip("needs the tools folder of the checkout")
-    spec = importlib.util.spec_from_file_location("published_board", script)
+    spec = importlib.util.spec_from_file_location(name, file)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
+    return tool
+
+
+def test_the_published_board_is_made_from_its_scores(tmp_path):
+    """Its tables are those of the scores; its rows are the ten systems of the paper and more."""
+    tool = script("published_board")
     board = common_cells(read_scores(tool.SCORES))
     REGISTRY.get("markdown")(board, tmp_path)
     page = (DOCS / "board.md").read_text(encoding="utf-8")
@@ -229,6 +235,21 @@ def test_the_published_board_is_made_from_its_scores(tmp_path):
     ten = {"causalged", "spadit", "stdiff", "spatialscope", "tangram", "scvi", "spage", "stplus", "novosparc"}
     assert ten | {"spaotsc"} <= set(board.runs["method"])
     assert tool.SCORES.stat().st_size < 2e6
+
+
+def test_evidence_finds_a_property_that_decides_and_none_in_noise():
+    """One method is good where a property is high, another where it is low."""
+    tool = script("evidence")
+    depth, names = np.linspace(0, 1, 10), [f"tissue{i}" for i in range(10)]
+    scores = pd.DataFrame([0.3 + 0.2 * depth, 0.5 - 0.2 * depth], index=["deep", "sparse"], columns=names)
+    tissues = pd.DataFrame({"depth": depth}, index=names)
+    found = tool.associations(scores, tissues)
+    assert found["correlation"].to_dict() == pytest.approx({"deep": 1, "sparse": -1})
+    best, similar, known = tool.choices(scores, tissues)
+    assert known == pytest.approx(similar, abs=0.005)
+    assert best < similar - 0.04
+    noise = tissues.assign(depth=[3, 9, 0, 6, 1, 8, 2, 7, 4, 5])
+    assert (tool.associations(scores, noise)["p"] > 0.3).all()
 
 
 @pytest.fixture
