@@ -158,12 +158,12 @@ def _draw_distances(truth: pd.DataFrame, predictions: Tables) -> Figure:
     upper = np.triu_indices(len(order), 1)
     figure = Figure(figsize=(1.7 * (1 + len(predictions)) + 0.5, 2.1), layout="constrained")
     axes = figure.subplots(1, 1 + len(predictions))
-    image = distance_heatmap(true, order, axes[0], title="truth")
+    distance_heatmap(true, order, axes[0], title="truth")
     for ax, (name, table) in zip(axes[1:], predictions.items(), strict=True):
         distance = gene_distances(table)
         error = np.abs(distance.to_numpy() - true.to_numpy())[upper].mean()
         distance_heatmap(distance, order, ax, title=f"{name} ({error:.2f})")
-    figure.colorbar(image, ax=axes, shrink=0.7, label="1 - PCC")
+    figure.colorbar(axes[0].images[0], ax=axes, shrink=0.7, label="1 - PCC")
     return figure
 
 

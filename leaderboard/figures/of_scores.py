@@ -103,7 +103,8 @@ def _heatmap(board: Board, metric: str) -> Iterator[Drawn]:
 def _score_table(table: pd.DataFrame, label: str, best: Best) -> Figure:
     """A heat map with a colour scale per column; ``best`` as in `score_heatmap`."""
     figure, ax = _cells(table, 0.75, 0.22)
-    bar = figure.colorbar(score_heatmap(table, ax, best=best, by_column=True), ax=ax, shrink=0.6, label=label)
+    score_heatmap(table, ax, best=best, by_column=True)
+    bar = figure.colorbar(ax.images[0], ax=ax, shrink=0.6, label=label)
     bar.set_ticks([0, 1], labels=["lowest", "highest"])
     return figure
 
@@ -111,7 +112,8 @@ def _score_table(table: pd.DataFrame, label: str, best: Best) -> Figure:
 def _win_table(table: pd.DataFrame) -> Figure:
     """A heat map of win rates."""
     figure, ax = _cells(table, 0.34, 0.24)
-    figure.colorbar(score_heatmap(table, ax), ax=ax, shrink=0.6, label="share of genes won")
+    score_heatmap(table, ax)
+    figure.colorbar(ax.images[0], ax=ax, shrink=0.6, label="share of genes won")
     return figure
 
 

@@ -9,7 +9,6 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.image import AxesImage
 
 
 def gene_distances(values: pd.DataFrame) -> pd.DataFrame:
@@ -33,8 +32,8 @@ def clustering_order(distance: pd.DataFrame) -> list[str]:
     return list(distance.index[leaves])
 
 
-def distance_heatmap(distance: pd.DataFrame, order: list[str], ax: Axes, *, title: str = "") -> AxesImage:
-    """The image of the distances, from 0 to 2, with genes in ``order``; pass it to a colour bar."""
-    image = ax.imshow(distance.loc[order, order], vmin=0, vmax=2, cmap="cividis", interpolation="nearest")
+def distance_heatmap(distance: pd.DataFrame, order: list[str], ax: Axes, *, title: str = "") -> Axes:
+    """The axes with the distances, from 0 to 2, as an image of the genes in ``order``."""
+    ax.imshow(distance.loc[order, order], vmin=0, vmax=2, cmap="cividis", interpolation="nearest")
     ax.set(xticks=[], yticks=[], title=title)
-    return image
+    return ax

@@ -13,7 +13,6 @@ from stbench.plot.style import GREY, INK, styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.image import AxesImage
     from numpy.typing import ArrayLike
 
 
@@ -47,8 +46,8 @@ def box_plot(values: Mapping[str, ArrayLike], ax: Axes, *, xlabel: str) -> Axes:
 
 def score_heatmap(
     table: pd.DataFrame, ax: Axes, *, best: Best = "high", digits: int = 2, by_column: bool = False
-) -> AxesImage:
-    """The image of a method x dataset table with its numbers; missing cells (NaN) are crossed.
+) -> Axes:
+    """The axes with a method x dataset table as an image with its numbers; missing cells (NaN) are crossed.
 
     Bright is good if ``best`` is ``high`` or ``low``. ``digits`` are the decimals in the cells. With
     ``by_column`` every column has a scale of its own, 0 at its lowest and 1 at its highest value: a hard
@@ -70,7 +69,7 @@ def score_heatmap(
     ax.set_yticks(range(len(table)), table.index)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    return image
+    return ax
 
 
 def _from_0_to_1(values: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ def test_the_clustering_order_parts_two_groups():
 
 def test_a_heatmap_of_distances_keeps_the_order(ax):
     distance = pd.DataFrame([[0, 1.5], [1.5, 0]], index=["a", "b"], columns=["a", "b"])
-    image = plot.distance_heatmap(distance, ["b", "a"], ax)
+    (image,) = plot.distance_heatmap(distance, ["b", "a"], ax).images
     assert image.get_array().tolist() == [[0, 1.5], [1.5, 0]]
     assert image.get_clim() == (0, 2)
 
@@ -108,7 +108,7 @@ def test_boxes_count_the_genes_that_have_a_score(ax):
 )
 def test_a_missing_cell_is_crossed(ax, best, colours):
     table = pd.DataFrame({"d1": [0.25, 0.5], "d2": [np.nan, 0.75]}, index=["a", "b"])
-    image = plot.score_heatmap(table, ax, best=best)
+    (image,) = plot.score_heatmap(table, ax, best=best).images
     assert image.get_cmap().name == colours
     assert len(ax.lines) == 2  # one cross
     assert [text.get_text() for text in ax.texts] == ["0.25", "0.50", "0.75"]
@@ -116,7 +116,7 @@ def test_a_missing_cell_is_crossed(ax, best, colours):
 
 def test_every_column_may_have_a_scale_of_its_own(ax):
     table = pd.DataFrame({"hard": [0.1, 0.2, np.nan], "easy": [0.9, 0.5, 0.7], "flat": [0.3, 0.3, 0.3]})
-    image = plot.score_heatmap(table, ax, by_column=True)
+    (image,) = plot.score_heatmap(table, ax, by_column=True).images
     expected = [[0, 1, 0.5], [1, 0, 0.5], [np.nan, 0.5, 0.5]]
     np.testing.assert_allclose(image.get_array().filled(np.nan), expected)
     assert [text.get_text() for text in ax.texts][:3] == ["0.10", "0.90", "0.30"]
