@@ -10,6 +10,8 @@ import pytest
 
 import stbench
 from stbench.cli import PANELS
+from stbench.data.check import check_pair
+from stbench.data.convert import convert
 from stbench.errors import StbenchError
 from stbench.testing.planted import planted_pair, planted_task
 
@@ -52,14 +54,17 @@ def test_every_example_runs(board, tmp_path, monkeypatch):
     reference, spatial = planted_pair()
     spatial.write_h5ad("truth.h5ad")
     spatial[::-1].write_h5ad("mine.h5ad")
+    reference.write_h5ad("cells.h5ad")
     names = {"stbench": stbench, "adata_sp": spatial, "adata_sc": reference}
     runner, parser = doctest.DocTestRunner(), doctest.DocTestParser()
-    for name in sorted(stbench.api.__all__):
-        text = inspect.getdoc(getattr(stbench, name))
-        runner.run(parser.get_doctest(text, dict(names), name, None, None))
+    functions = [*(getattr(stbench, name) for name in sorted(stbench.api.__all__)), check_pair, convert]
+    for function in functions:
+        text = inspect.getdoc(function)
+        runner.run(parser.get_doctest(text, dict(names), function.__name__, None, None))
     assert runner.summarize().failed == 0
     assert runner.summarize().attempted >= 20
     assert (tmp_path / "board" / "index.html").is_file()
+    assert (tmp_path / "my_tissue" / "st.h5ad").is_file()
 
 
 def test_functions_on_results(board, tmp_path):

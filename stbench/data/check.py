@@ -54,7 +54,15 @@ class Fitness:
 
 
 def check_pair(reference: AnnData, spatial: AnnData, card: Card) -> Fitness:
-    """Figures and findings of a raw pair; a pair that cannot be prepared gives a finding, not an error."""
+    """Figures and findings of a raw pair; a pair that cannot be prepared gives a finding, not an error.
+
+    Examples
+    --------
+    >>> from stbench.data.check import check_pair
+    >>> from stbench.dataset import Card
+    >>> check_pair(adata_sc, adata_sp, Card("mine")).fit
+    True
+    """
     cells: Side | None = None
     spots: Side | None = None
     notes = Decisions(quiet=True)

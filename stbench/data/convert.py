@@ -64,6 +64,12 @@ def convert(sources: Sources, out: Path) -> None:
 
     Raises `StbenchError` where ``out`` exists, a table cannot be read or holds what is no raw data, a layer
     or column does not exist, the two tables share no gene name, or a strict conversion would have to guess.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from stbench.data.convert import Sources, convert
+    >>> convert(Sources(reference=Path("cells.h5ad"), spatial=Path("truth.h5ad")), out=Path("my_tissue"))
     """
     if out.exists():
         raise StbenchError(f"'{out}' exists. Choose another folder with --out, or remove it.")
