@@ -113,12 +113,12 @@ class CausalGeDKernel(Method):
 
         from .process import GeneFeatures, fit
 
-        genes = self.fit_names(task, ctx)
-        features = GeneFeatures.of(dense(task.reference, genes + task.targets))
+        varying, genes = task.varying_genes(), self.fit_names(task, ctx)
+        features = GeneFeatures.of(dense(task.reference, varying + task.targets))  # as in the prediction
         part = part_of_tissue(task, self.fit_spots, ctx.seed)
         smooth = smoothers(part, self.neighbours)
         maps, attended = zscore(dense(part.spatial, genes)), self.left_out_attention(part, genes, ctx)
-        observed = features.rows(np.arange(len(genes)))
+        observed = features.rows(np.array([varying.index(gene) for gene in genes]))
         fitted = fit(observed, [s(maps) for s in smooth], [s(attended) for s in smooth])
         found = fitted.correlation, fitted.attention, np.round(fitted.shares, 2)
         ctx.log.info("left-out correlation %.3f, attention %.2f, smoothing %s", *found)

@@ -180,6 +180,19 @@ def test_intervals_cost_no_further_fit(make_task, monkeypatch):
     assert len(fits) == 1
 
 
+def test_the_kernel_is_fitted_on_the_features_of_the_prediction(make_task, monkeypatch):
+    """Those of all genes, also where it is fitted on few of them."""
+    task, _ = make_task()
+    given = []
+    monkeypatch.setattr(
+        "stbench.methods.causalged_kernel.process.fit", lambda *parts: given.append(parts[0]) or fit(*parts)
+    )
+    REGISTRY.get("causalged-kernel")(level=None, fit_genes=12).predict(task, Context())
+    expected = GeneFeatures.of(dense(task.reference, task.varying_genes() + task.targets))
+    np.testing.assert_array_equal(given[0].variances, expected.variances)
+    assert len(given[0].axes) == 12
+
+
 def test_a_draw_is_as_grainy_as_the_truth_and_the_mean_of_draws_is_the_prediction(make_task):
     task, truth = make_task(n_cells=200, n_spots=300)
     weights = spot_graph(task.coordinates())
