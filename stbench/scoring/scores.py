@@ -89,10 +89,12 @@ def score(
         return scores
     if not varying.all():
         true, predicted = true[:, varying], predicted[:, varying]
-    genes = truth.columns[varying]
-    for metric in (REGISTRY.get(name) for name in names):
+    genes, found = truth.columns[varying], [REGISTRY.get(name) for name in names]
+    needed = visible is not None and any(metric.needs_visible for metric in found)
+    others = dense(visible, visible.var_names) if needed else None
+    for metric in found:
         more = [coordinates] if metric.needs_coords else []
-        more += [dense(visible, visible.var_names)] if metric.needs_visible and visible is not None else []
+        more += [others] if metric.needs_visible else []
         rows = whole if metric.over_genes else genes
         answer = _bounded(predicted, intervals, order, varying) if metric.needs_intervals else predicted
         try:
