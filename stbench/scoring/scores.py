@@ -90,8 +90,9 @@ def score(
     if not varying.all():
         true, predicted = true[:, varying], predicted[:, varying]
     genes, found = truth.columns[varying], [REGISTRY.get(name) for name in names]
-    needed = visible is not None and any(metric.needs_visible for metric in found)
-    others = dense(visible, visible.var_names) if needed else None
+    others = None
+    if visible is not None and any(metric.needs_visible for metric in found):
+        others = dense(visible, visible.var_names)
     for metric in found:
         more = [coordinates] if metric.needs_coords else []
         more += [others] if metric.needs_visible else []
