@@ -79,7 +79,7 @@ def steps(
 ) -> Iterator[tuple[str, float, float]]:
     """Name, seconds and peak bytes of each step; ``settings`` are values of ``--set``."""
     pair, results = work / "tissue", work / "results"
-    names = write_pair(pair, n_spots // 10, n_spots)
+    unmeasured = write_pair(pair, n_spots // 10, n_spots)
     yield "prepare and split", *cost(work, [PREPARE, str(pair)])
     grid = [COMMAND, "run", "--methods", methods, "--datasets", "tissue", "--memory-limit", memory]
     grid += ["--data", str(work), "--jobs", "1", "--out", str(results)]
@@ -91,7 +91,7 @@ def steps(
     yield "grid, with ceiling and scoring", seconds - sum(run["predict_s"] for run in runs), peak
     board = [COMMAND, "leaderboard", str(results), "--out", str(work / "board")]
     yield "board", *cost(work, board)
-    genes = ",".join(names[N_MEASURED : N_MEASURED + N_IMPUTED])
+    genes = ",".join(unmeasured[:N_IMPUTED])
     imputed = [COMMAND, "predict", str(pair), "--method", "ridge_genes", "--splits", "2", "--genes", genes]
     yield f"predict {N_IMPUTED} genes", *cost(work, [*imputed, "--out", str(work / "imputed.h5ad")])
 
@@ -117,7 +117,7 @@ def cost(work: Path, arguments: list[str]) -> tuple[float, float]:
 
 
 def write_pair(folder: Path, n_cells: int, n_spots: int) -> list[str]:
-    """A pair of two h5ad files; returns the genes of the reference, the measured ones first."""
+    """A pair of two h5ad files; returns the genes that only the reference measured, if a cell has one."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     profiles = rng.gamma(1, 1, N_GENES) * np.exp(rng.normal(0, 1, (N_TYPES, N_GENES)))
@@ -127,6 +127,7 @@ def write_pair(folder: Path, n_cells: int, n_spots: int) -> list[str]:
     types = rng.integers(0, N_TYPES, n_cells)
     names = [f"Gene{i:05d}" for i in range(N_GENES)]
     sides = (("sc", profiles, types, UMI_CELL), ("st", profiles[:, :N_MEASURED], patches, UMI_SPOT))
+    totals = {}
     for name, expected, kinds, umi in sides:
         table = AnnData(draw(rng, expected / expected.sum(axis=1, keepdims=True) * umi, kinds))
         table.var_names = names[: expected.shape[1]]
@@ -136,7 +137,9 @@ def write_pair(folder: Path, n_cells: int, n_spots: int) -> list[str]:
         else:
             table.obsm["spatial"] = places
         table.write_h5ad(folder / f"{name}.h5ad")
-    return names
+        totals[name] = np.asarray(table.X.sum(axis=0)).ravel()
+    unmeasured = zip(names[N_MEASURED:], totals["sc"][N_MEASURED:], strict=True)
+    return [gene for gene, total in unmeasured if total]
 
 
 def nearest(places: np.ndarray, centres: np.ndarray) -> np.ndarray:
