@@ -5,7 +5,13 @@ from stbench.errors import Unsupported
 from stbench.methods import REGISTRY, Context
 from stbench.tables import dense
 
-cellmapper = pytest.importorskip("cellmapper")
+pytestmark = pytest.mark.usefixtures("cellmapper")
+
+
+@pytest.fixture(scope="module")
+def cellmapper():
+    """The package, imported by the worker that runs these tests alone: it is slow."""
+    return pytest.importorskip("cellmapper")
 
 
 def literal(task, n_neighbors, n_components):
@@ -36,7 +42,7 @@ def test_equals_its_steps_spot_by_spot(make_task, n_neighbors, n_components):
     np.testing.assert_allclose(values, expected, atol=1e-4)
 
 
-def test_equals_the_package_on_whole_tables(make_task, capfd):
+def test_equals_the_package_on_whole_tables(make_task, capfd, cellmapper):
     task, _ = make_task(n_cells=120, n_visible=60)  # more than 50 genes: no setting differs from the package
     mapper = cellmapper.CellMapper(task.spatial.copy(), task.reference.copy()).map(layer_key="X")
     expected = dense(mapper.query_imputed, task.targets)

@@ -10,12 +10,18 @@ from stbench.methods import REGISTRY, Context
 from stbench.tables import dense
 from stbench.toolbox.sandbox import bare_table, no_traces
 
-cellpin = pytest.importorskip("cellpin")
+pytestmark = pytest.mark.usefixtures("cellpin")
 SMALL = {"n_latent": 6, "n_hidden": 32, "encoder_layers": 1}
 SHORT = {"pretrain_epochs": 2, "train_epochs": 2, "precision": "32-true"}
 
 
-def test_equals_the_calls_of_the_authors_guide(make_task, tmp_path):
+@pytest.fixture(scope="module")
+def cellpin():
+    """The package, imported by the worker that runs these tests alone: it is slow."""
+    return pytest.importorskip("cellpin")
+
+
+def test_equals_the_calls_of_the_authors_guide(make_task, tmp_path, cellpin):
     import torch
     from torch.utils.data import DataLoader
 
@@ -54,7 +60,7 @@ def test_predicts_the_simulated_targets(make_task, tmp_path):
     assert np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(values.T, truth.T, strict=True)]) > 0.4
 
 
-def test_the_network_has_the_most_variable_other_genes(make_task, tmp_path, monkeypatch):
+def test_the_network_has_the_most_variable_other_genes(make_task, tmp_path, monkeypatch, cellpin):
     task, _ = make_task(n_cells=60)
     inner, _ = task.hide(task.visible[-3:])  # the four targets of the task are other genes then
     seen = []
