@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from stbench.board.board import Board
 from stbench.board.columns import ROW
-from stbench.config.variants import NO_PRESET, configure
+from stbench.board.pipes import pipe_table
+from stbench.config.variants import parameter_table
 from stbench.data.cache import load
 from stbench.data.limit import Limit
 from stbench.data.sources import catalogue
@@ -58,15 +59,10 @@ def _method_page(folder: Path, name: str, cls: type[Method], board: Board) -> st
     needs = ", ".join(info.packages) or "nothing beyond the core"
     parts = [f"# {name}\n\n*{info.family}*. {source}. Needs {needs}. Version {info.version}.\n"]
     parts.append(f"```{{eval-rst}}\n.. autoclass:: {cls.__module__}.{cls.__name__}()\n```\n")
-    presets = [*cls.presets] or [NO_PRESET]
-    values = {preset: vars(configure(cls, preset, {})) for preset in presets}
-    if values[presets[0]]:
-        parts.append("## Parameters\n")
-        parts.append(f"| parameter | {' | '.join(presets)} |\n|{'---|' * (1 + len(presets))}")
-        for parameter in values[presets[0]]:
-            row = " | ".join(f"`{values[preset][parameter]}`" for preset in presets)
-            parts.append(f"| {parameter} | {row} |")
-        parts.append("")
+    head, values = parameter_table(cls)
+    if values:
+        in_code = [[name, *(f"`{value}`" for value in row)] for name, *row in values]
+        parts += ["## Parameters\n", *pipe_table(head, in_code)]
     rows = [row for row in board.names if row[0] == name and row[1] != "control"]
     figures = [_scores(board, row) for row in rows]
     seconds = board.runs.loc[board.runs["method"] == name, "predict_s"].median()

@@ -14,7 +14,7 @@ from stbench import method, metric
 from stbench.api.plugins import plugin_rows
 from stbench.cli.options import DataFolders, Plugins
 from stbench.cli.pair_report import show
-from stbench.config.variants import NO_PRESET, configure
+from stbench.config.variants import parameter_table
 from stbench.data.sources import catalogue, data_folders, dataset_called
 
 HEADS = {
@@ -68,13 +68,8 @@ def _one(kind: str, name: str, folders: list[Path]) -> None:
         if missing := cls.missing():
             print(f"Not here: it {missing}")
         print(f"\n{inspect.getdoc(cls) or ''}\n")
-        presets = [*cls.presets] or [NO_PRESET]
-        values = {preset: vars(configure(cls, preset, {})) for preset in presets}
-        rows = [
-            [parameter, *(str(values[preset][parameter]) for preset in presets)]
-            for parameter in values[presets[0]]
-        ]
-        print(_table(["parameter", *presets], rows) if rows else "It has no parameters.")
+        head, rows = parameter_table(cls)
+        print(_table(head, rows) if rows else "It has no parameters.")
 
 
 def _cells(kind: str, row: dict[str, Any]) -> list[str]:

@@ -75,6 +75,14 @@ def configure(cls: type[Method], preset: str, parameters: Mapping[str, Any]) -> 
     return cls(**{**cls.presets.get(preset, {}), **given})
 
 
+def parameter_table(cls: type[Method]) -> tuple[list[str], list[list[str]]]:
+    """The head and the rows of a table of all parameters, with their values in each preset."""
+    presets = [*cls.presets] or [NO_PRESET]
+    methods = [configure(cls, preset, {}) for preset in presets]
+    rows = [[field.name, *(str(getattr(one, field.name)) for one in methods)] for field in fields(methods[0])]
+    return ["parameter", *presets], rows
+
+
 def label(method: Method, preset: str) -> str:
     """The name of this method in a table, with the parameters that differ from the preset's."""
     standard = asdict(configure(type(method), preset, {}))
