@@ -22,26 +22,39 @@ from stbench.board.words import in_words
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 SCORES = DOCS / "board_scores.parquet"
+COMMON = "common"
 FIGURES = ("critical_difference", "ceiling", "cost")
 START, END = "<!-- {}: made by tools/published_board.py -->", "<!-- end -->"
 
 
 def main() -> None:
     """Write the tables of both pages, and the figures."""
-    board = common_cells(read_scores(SCORES))
+    board = read_scores(SCORES)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        render(board, out, ("markdown", "figures"))
+        render(board, out, ("figures",))
+        write_pages(board, out)
         for page, texts in ((DOCS / "board.md", tables(out)), (ROOT / "README.md", summary(board))):
             page.write_text(filled(page.read_text(encoding="utf-8"), texts), encoding="utf-8")
         for name in FIGURES:
             shutil.copyfile(out / "figures" / f"{name}.png", DOCS / "images" / f"board_{name}.png")
 
 
+def write_pages(board: Board, folder: Path) -> None:
+    """Markdown of the board, and in a folder of its own that of the rotations that every method has."""
+    common = folder / COMMON
+    common.mkdir()
+    render(board, folder, ("markdown",))
+    render(common_cells(board), common, ("markdown",))
+
+
 def tables(folder: Path) -> dict[str, str]:
     """The tables of the page by name, from the pages of the markdown renderer."""
-    ranks = part((folder / "leaderboard.md").read_text(encoding="utf-8"), "## Ranks")
-    return {"ranks": ranks, "pcc": part((folder / "table1.md").read_text(encoding="utf-8"), "## pcc")}
+    return {
+        "ranks": part(folder / "leaderboard.md", "## Ranks"),
+        "pcc": part(folder / "table1.md", "## pcc"),
+        "ranks of all": part(folder / COMMON / "leaderboard.md", "## Ranks"),
+    }
 
 
 def summary(board: Board) -> dict[str, str]:
@@ -60,8 +73,9 @@ def summary(board: Board) -> dict[str, str]:
     return {"summary": "\n".join([" ".join(in_words(board)), "", *pipe_table(head, rows)]).strip()}
 
 
-def part(page: str, heading: str) -> str:
-    """What follows the line that starts with ``heading``, up to the next heading."""
+def part(file: Path, heading: str) -> str:
+    """What follows the line of a page that starts with ``heading``, up to the next heading."""
+    page = file.read_text(encoding="utf-8")
     rest = page[page.index(f"\n{heading}") + 1 :].split("\n", 1)[1]
     return rest.split("\n## ")[0].strip("\n")
 
