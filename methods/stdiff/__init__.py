@@ -81,7 +81,8 @@ class StDiff(Method):
       the hidden ones. Cells are scaled in the same way; training cuts targets to the visible maximum.
     - The original masks the hidden genes (their input is zero, and the mask is part of the loss). Here
       visible and hidden genes are separate inputs and only the hidden ones are an output. The function is the
-      same: a constant input acts as a bias, and a masked output has neither loss nor use.
+      same: a constant input acts as a bias, and a masked output has neither loss nor use. The start is not:
+      that bias starts at random in the original and at zero here.
     - Time 0, whose output is the prediction, is trained; the original draws from 1 on.
     - The number of epochs is chosen on validation genes; the original trains for all of them.
     - Samples are averaged on the scale of ``X``; the original takes one, as a fraction of the maximum.
